@@ -1,0 +1,13 @@
+//! Fax servers and pages. Knows no mail and none of the daemon.
+//!
+//! [`driver`] says what a fax server must be able to do, [`hylafax`] does it over
+//! HylaFAX's client protocol, and [`conformance`] is the suite that every kind
+//! passes. [`pages`] makes the canonical pages of a fax out of documents, in the
+//! confined child of [`render`]. [`exchange`] is a telephone exchange in software
+//! for tests, the demo and everyone who has no line.
+
+pub mod driver;
+pub mod exchange;
+pub mod hylafax;
+pub mod pages;
+pub mod render;

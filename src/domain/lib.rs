@@ -1,0 +1,14 @@
+//! What Postfax decides: numbers, jobs, outcomes, groups, rules, and the
+//! [`supervisor::Supervisor`] that turns events into actions.
+//!
+//! Nothing in here reads a clock, a disk, a network or an environment, starts
+//! a task or a thread, or takes a lock: time is an argument, and the edge
+//! (`src/`, `gateway`, `hw`) acts.
+
+pub mod destination;
+pub mod document;
+pub mod names;
+pub mod number;
+pub mod outcome;
+pub mod redacted;
+pub mod time;

@@ -1,0 +1,2 @@
+//! Postfax.
+fn main() {}
