@@ -4,10 +4,12 @@
 //! HylaFAX's client protocol, and [`conformance`] is the suite that every kind
 //! passes. [`pages`] makes the canonical pages of a fax out of documents, in the
 //! confined child of [`render`]. [`exchange`] is a telephone exchange in software
-//! for tests, the demo and everyone who has no line.
+//! for tests, the demo and everyone who has no line, and [`lab`] joins whole fax
+//! servers to it.
 
 pub mod driver;
 pub mod exchange;
 pub mod hylafax;
+pub mod lab;
 pub mod pages;
 pub mod render;

@@ -19,7 +19,9 @@ pub enum BadNumber {
     #[error("the fax number is empty")]
     Empty,
     /// A character that no number has.
-    #[error("\"{0}\" cannot stand in a fax number: use digits, with a leading + for another country")]
+    #[error(
+        "\"{0}\" cannot stand in a fax number: use digits, with a leading + for another country"
+    )]
     Character(char),
     /// Too few digits for a country code and a subscriber.
     #[error("the fax number is too short: at least {MIN_DIGITS} digits with the country code")]
