@@ -5,10 +5,18 @@
 //! a task or a thread, or takes a lock: time is an argument, and the edge
 //! (`src/`, `gateway`, `hw`) acts.
 
+pub mod authority;
 pub mod destination;
+pub mod dial;
 pub mod document;
+pub mod fleet;
+pub mod job;
 pub mod names;
 pub mod number;
 pub mod outcome;
 pub mod redacted;
+pub mod retry;
+pub mod route;
+pub mod setup;
+pub mod supervisor;
 pub mod time;

@@ -1,0 +1,401 @@
+//! Jobs: one document to one destination. The only place where a job's state
+//! changes.
+//!
+//! ```text
+//!            begin                ended: done, never, exhausted
+//!  Waiting ─────────▶ Carrying ────────────────────────────────▶ Ended
+//!     ▲                  │  │                                      ▲
+//!     └──────────────────┘  └─ cancel ─▶ Carrying, cancelling ─────┤
+//!       ended: later                                               │
+//!  Waiting, Held ───────────────────── cancel, expire ─────────────┘
+//! ```
+//!
+//! | state | who moves it on | what a crash leaves behind |
+//! |---|---|---|
+//! | Waiting | the supervisor, when it is due and a carrier is free | the same |
+//! | Carrying | the carrier, by reporting how the attempt ended | the same: the carrier is asked for the attempt's tag before anything is sent again |
+//! | Held | an administrator | the same |
+//! | Ended | nobody | the same |
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    destination::Destination,
+    document::{Document, PageLedger},
+    fleet::Decision,
+    names::{ClientName, JobId, ServerName},
+    outcome::Outcome,
+    retry::{self, Next, RetryRules, Tries},
+    route::Arrival,
+    time::Timestamp,
+};
+
+/// Attempts that a job's story keeps; older ones are dropped from its middle.
+const MAX_ATTEMPTS_KEPT: usize = 64;
+
+/// One document to one destination.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its number.
+    pub id: JobId,
+    /// Why it exists.
+    pub cause: Cause,
+    /// Where it goes.
+    pub destination: Destination,
+    /// What it carries; a receipt is written when it is delivered.
+    pub document: Option<Document>,
+    /// Where it stands.
+    pub state: State,
+    /// When it was accepted.
+    pub created: Timestamp,
+    /// When we give up.
+    pub expires: Timestamp,
+    /// 0 is ordinary, 9 most urgent, -9 least (RFC 6710).
+    pub priority: i8,
+    /// Pages that the remote machine has confirmed, over all attempts.
+    pub confirmed: u32,
+    /// Whether the pages go out coarser, since the remote machine refused them.
+    pub coarse: bool,
+    /// How often it has ended in each way.
+    pub tries: Tries,
+    /// Servers that failed it, and until when they are avoided.
+    pub avoid: BTreeMap<ServerName, Timestamp>,
+    /// Its story.
+    pub attempts: Vec<Attempt>,
+}
+
+/// Why a job exists.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// A client sends a fax.
+    Sent(Sent),
+    /// A fax arrived.
+    Arrived(Box<Arrival>),
+    /// A job ended, and its sender is to know.
+    Receipt {
+        /// The job that it is about.
+        of: JobId,
+    },
+}
+
+/// A fax that a client sends, as far as its receipt needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Who sends.
+    pub client: ClientName,
+    /// Where receipts go; `None` is the null reverse-path, to which nothing is ever mailed.
+    pub reverse_path: Option<String>,
+    /// Message-ID of the mail.
+    pub message_id: Option<String>,
+    /// Subject of the mail.
+    pub subject: Option<String>,
+    /// Names the file that keeps the mail, for the receipt.
+    pub message: String,
+    /// ENVID, decoded (RFC 3461 4.4).
+    pub envelope_id: Option<String>,
+    /// ORCPT, as its type and decoded address (RFC 3461 4.2).
+    pub original_recipient: Option<(String, String)>,
+    /// NOTIFY (RFC 3461 4.1).
+    pub notify: Notify,
+}
+
+/// What the sender wants to be told (RFC 3461 4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Notify {
+    /// Not said.
+    #[default]
+    Unsaid,
+    /// Nothing, ever.
+    Never,
+    /// These, and nothing else.
+    On {
+        /// When it has arrived.
+        success: bool,
+        /// When it has failed.
+        failure: bool,
+        /// When it takes long.
+        delay: bool,
+    },
+}
+
+/// Who carries an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Carrier {
+    /// A fax server.
+    Server(ServerName),
+    /// The mail relay.
+    Mail,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// For its time, or for a carrier.
+    Waiting {
+        /// Not before this time.
+        due: Timestamp,
+    },
+    /// A carrier has it: the last of its attempts is under way.
+    Carrying {
+        /// Whether it is to be stopped.
+        cancelling: bool,
+    },
+    /// It waits for an administrator.
+    Held,
+    /// It is over.
+    Ended {
+        /// How.
+        end: End,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// All of it arrived.
+    Delivered,
+    /// It did not, for this last cause.
+    Failed(Outcome),
+    /// Someone stopped it.
+    Cancelled,
+}
+
+/// One try of one carrier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Counted from 1, over the whole life of the job.
+    pub number: u32,
+    /// Who carried it.
+    pub carrier: Carrier,
+    /// Why this one.
+    pub decision: Decision,
+    /// When it began.
+    pub started: Timestamp,
+    /// The first page of the document that this attempt sent, counted from 0.
+    pub first_page: u32,
+    /// The submission in the server's own words, once it has it.
+    pub ticket: Option<String>,
+    /// When and how it ended.
+    pub ended: Option<AttemptEnd>,
+    /// What was confirmed in it.
+    pub ledger: PageLedger,
+}
+
+/// When and how an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptEnd {
+    /// When.
+    pub at: Timestamp,
+    /// How.
+    pub outcome: Outcome,
+    /// The carrier's own words.
+    pub said: String,
+}
+
+impl Job {
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        matches!(self.state, State::Ended { .. })
+    }
+
+    /// When it may begin, if it waits.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Waiting { due } => Some(due),
+            _ => None,
+        }
+    }
+
+    /// When something about a waiting job changes by itself.
+    pub fn moments(&self) -> impl Iterator<Item = Timestamp> {
+        self.due().into_iter().chain(self.avoid.values().copied())
+    }
+
+    /// The attempt that is under way.
+    #[must_use]
+    pub fn under_way(&self) -> Option<&Attempt> {
+        match self.state {
+            State::Carrying { .. } => self.attempts.last(),
+            _ => None,
+        }
+    }
+
+    /// The client who sends it, if one does.
+    #[must_use]
+    pub fn sender(&self) -> Option<&Sent> {
+        match &self.cause {
+            Cause::Sent(sent) => Some(sent),
+            _ => None,
+        }
+    }
+
+    /// Pages that are still to be sent.
+    #[must_use]
+    pub fn pages_left(&self) -> u32 {
+        self.document.as_ref().map_or(0, |d| d.pages.saturating_sub(self.confirmed))
+    }
+
+    /// What the last attempt ended with.
+    #[must_use]
+    pub fn last_outcome(&self) -> Option<Outcome> {
+        self.attempts.iter().rev().find_map(|a| a.ended.as_ref()).map(|end| end.outcome)
+    }
+
+    /// A carrier takes it. It must be waiting.
+    pub fn begin(&mut self, carrier: Carrier, decision: Decision, now: Timestamp) {
+        assert!(matches!(self.state, State::Waiting { .. }), "only a waiting job begins");
+        if self.attempts.len() >= MAX_ATTEMPTS_KEPT {
+            self.attempts.remove(MAX_ATTEMPTS_KEPT / 2);
+        }
+        let number = self.attempts.last().map_or(1, |last| last.number + 1);
+        self.attempts.push(Attempt {
+            number,
+            carrier,
+            decision,
+            started: now,
+            first_page: self.confirmed,
+            ticket: None,
+            ended: None,
+            ledger: PageLedger::default(),
+        });
+        self.state = State::Carrying { cancelling: false };
+    }
+
+    /// Notes under which ticket the server has the attempt. False when it is not
+    /// the attempt that is under way.
+    pub fn place(&mut self, attempt: u32, ticket: &str) -> bool {
+        let Some(current) = self.current(attempt) else { return false };
+        current.ticket = Some(ticket.to_owned());
+        true
+    }
+
+    /// Notes how far the call is. False when it is not the attempt that is under way.
+    pub fn progress(&mut self, attempt: u32, ledger: PageLedger) -> bool {
+        let Some(current) = self.current(attempt) else { return false };
+        current.ledger = ledger;
+        true
+    }
+
+    /// The attempt under way has ended: the job ends, or waits for the next one.
+    /// False when it is not the attempt that is under way.
+    pub fn attempt_ended(
+        &mut self,
+        attempt: u32,
+        ledger: PageLedger,
+        end: AttemptEnd,
+        rules: &RetryRules,
+    ) -> bool {
+        let State::Carrying { cancelling } = self.state else { return false };
+        let Some(current) = self.current(attempt) else { return false };
+        let (outcome, now) = (end.outcome, end.at);
+        let carrier = current.carrier.clone();
+        let confirmed = current.first_page + ledger.confirmed;
+        current.ledger = ledger;
+        current.ended = Some(end);
+        self.confirm(confirmed, outcome);
+        if outcome.is_success() {
+            self.end(End::Delivered, now);
+        } else if cancelling || outcome == Outcome::Cancelled {
+            self.end(End::Cancelled, now);
+        } else {
+            let tries = self.tries.count(outcome);
+            let next = retry::next(rules, outcome, tries, now, self.expires);
+            self.follow(next, carrier, outcome, now);
+        }
+        true
+    }
+
+    /// Asks for the end of it. A job under way ends when its carrier says so; all
+    /// others end now. False when it is over already.
+    pub fn cancel(&mut self, now: Timestamp) -> bool {
+        match self.state {
+            State::Ended { .. } => return false,
+            State::Carrying { .. } => self.state = State::Carrying { cancelling: true },
+            State::Waiting { .. } | State::Held => self.end(End::Cancelled, now),
+        }
+        true
+    }
+
+    /// Ends a job that waits and whose time is over.
+    pub fn expire(&mut self, now: Timestamp) {
+        assert!(matches!(self.state, State::Waiting { .. }), "only a waiting job expires");
+        let cause = self.last_outcome().unwrap_or(Outcome::Expired);
+        self.end(End::Failed(cause), now);
+    }
+
+    /// Ends a waiting job that nobody may carry any more.
+    pub fn refuse(&mut self, outcome: Outcome, now: Timestamp) {
+        assert!(matches!(self.state, State::Waiting { .. }), "only a waiting job is refused");
+        self.end(End::Failed(outcome), now);
+    }
+
+    /// Lets a waiting job begin at once. False when it does not wait.
+    pub fn hurry(&mut self, now: Timestamp) -> bool {
+        let State::Waiting { due } = &mut self.state else { return false };
+        *due = now;
+        self.avoid.clear();
+        true
+    }
+
+    /// Gives a job another destination and lets it wait for a carrier: a mail that
+    /// could not be delivered goes to the operator, an unrouted fax to a client.
+    pub fn redirect(&mut self, to: Destination, now: Timestamp, time: Duration) {
+        self.state = match to {
+            Destination::Unrouted => State::Held,
+            _ => State::Waiting { due: now },
+        };
+        self.destination = to;
+        self.expires = now + time;
+        self.tries = Tries::default();
+    }
+
+    fn current(&mut self, attempt: u32) -> Option<&mut Attempt> {
+        if !matches!(self.state, State::Carrying { .. }) {
+            return None;
+        }
+        self.attempts.last_mut().filter(|last| last.number == attempt)
+    }
+
+    /// Only pages of the document count, and success means all of them.
+    fn confirm(&mut self, confirmed: u32, outcome: Outcome) {
+        let pages = self.document.as_ref().map_or(0, |d| d.pages);
+        // What is left after a failure is at least one page, else nothing could
+        // ever tell the remote machine that the document has ended.
+        let most = if outcome.is_success() { pages } else { pages.saturating_sub(1) };
+        let confirmed = if outcome.is_success() { pages } else { confirmed };
+        self.confirmed = self.confirmed.max(confirmed.min(most));
+    }
+
+    fn follow(&mut self, next: Next, carrier: Carrier, outcome: Outcome, now: Timestamp) {
+        match next {
+            Next::Later(due) => self.state = State::Waiting { due },
+            Next::Elsewhere(until) => {
+                if let Carrier::Server(server) = carrier {
+                    self.avoid.insert(server, until);
+                }
+                self.state = State::Waiting { due: now };
+            }
+            Next::Reformat => {
+                self.coarse = true;
+                self.state = State::Waiting { due: now };
+            }
+            Next::Stop => self.end(End::Failed(outcome), now),
+        }
+    }
+
+    fn end(&mut self, end: End, at: Timestamp) {
+        assert!(!self.is_ended(), "a job ends once");
+        self.state = State::Ended { end, at };
+    }
+}

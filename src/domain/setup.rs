@@ -1,0 +1,188 @@
+//! What the administrator has set up, as the core uses it: clients, fax servers,
+//! groups, dial rules, routes, roles. Whoever holds a [`Setup`] knows that every
+//! name in it leads somewhere; the configuration made sure of that.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    authority::{Grant, Role},
+    dial::DialRule,
+    names::{ClientName, GroupName, RoleName, ServerName},
+    number::{Country, Number, Pattern},
+    retry::RetryRules,
+    route::Route,
+};
+
+/// Everything that an administrator has set up.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The fax domain: `NUMBER@domain`.
+    pub domain: String,
+    /// How national numbers are read.
+    pub country: Country,
+    /// Who gets alarms.
+    pub postmaster: String,
+    /// Groups by name.
+    pub groups: BTreeMap<GroupName, Group>,
+    /// Fax servers by name.
+    pub servers: BTreeMap<ServerName, Server>,
+    /// Clients by name.
+    pub clients: BTreeMap<ClientName, Client>,
+    /// Roles by name.
+    pub roles: BTreeMap<RoleName, Role>,
+    /// Dial rules; the first that matches decides.
+    pub dial: Vec<DialRule>,
+    /// Routes of received faxes; the first that matches decides.
+    pub routes: Vec<Route>,
+    /// Delays and budgets of attempts.
+    pub retry: RetryRules,
+    /// Limits of jobs.
+    pub limits: JobLimits,
+}
+
+/// A set of clients and servers.
+#[derive(Debug, Clone, Default)]
+pub struct Group {
+    /// Gets what no route took.
+    pub operator: Option<ClientName>,
+}
+
+/// A fax server, as far as choosing it goes.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The groups that it serves.
+    pub groups: BTreeSet<GroupName>,
+    /// The numbers that it answers on.
+    pub numbers: Vec<Number>,
+    /// How many calls it can place at once.
+    pub lines: u32,
+    /// Whether it is to get no new work.
+    pub draining: bool,
+}
+
+/// A client.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Its mail addresses; the first is where its faxes go. A pattern (`*@sales.example.com`)
+    /// stands for any sender that fits.
+    pub mail: Vec<Pattern>,
+    /// The groups that it belongs to.
+    pub groups: BTreeSet<GroupName>,
+    /// Its authority.
+    pub grants: Vec<Grant>,
+    /// How it wants its faxes.
+    pub receive: Receive,
+    /// When it gets receipts that it did not ask for.
+    pub receipts: Receipts,
+}
+
+impl Client {
+    /// The address that its faxes and receipts go to; `None` for a client that is only a pattern.
+    #[must_use]
+    pub fn mailbox(&self) -> Option<&str> {
+        self.mail.iter().map(Pattern::as_str).find(|address| !address.contains('*'))
+    }
+
+    /// Whether `address` is one of its own.
+    #[must_use]
+    pub fn owns(&self, address: &str) -> bool {
+        self.mail.iter().any(|pattern| pattern.matches(address))
+    }
+}
+
+/// How a client wants its faxes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receive {
+    /// The form of the attachment.
+    pub format: Format,
+    /// Two-letter ISO 639 code.
+    pub language: String,
+}
+
+impl Default for Receive {
+    fn default() -> Self {
+        Self { format: Format::Pdf, language: "en".into() }
+    }
+}
+
+/// The form of the pages in a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// A PDF.
+    #[default]
+    Pdf,
+    /// A TIFF-F.
+    Tiff,
+    /// One of each.
+    Both,
+}
+
+/// When a client gets a receipt for a fax that arrived and whose mail did not say (RFC 3461 NOTIFY).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Receipts {
+    /// For every fax.
+    #[default]
+    Always,
+    /// Only for those that failed.
+    Failures,
+}
+
+/// Limits of jobs.
+#[derive(Debug, Clone)]
+pub struct JobLimits {
+    /// Most pages of one fax.
+    pub max_pages: u32,
+    /// Most jobs that may wait; a mail that would exceed it is deferred.
+    pub max_jobs: usize,
+    /// How long a fax is tried.
+    pub expire: Duration,
+    /// How long a mail is tried.
+    pub mail_expire: Duration,
+    /// Within this time a mail with the same Message-ID to the same number is the same fax.
+    pub duplicate_window: Duration,
+    /// How many mails are delivered at once.
+    pub mail_lines: u32,
+}
+
+impl Default for JobLimits {
+    fn default() -> Self {
+        Self {
+            max_pages: 200,
+            max_jobs: 100_000,
+            expire: Duration::from_secs(24 * 3600),
+            mail_expire: Duration::from_secs(5 * 24 * 3600),
+            duplicate_window: Duration::from_secs(24 * 3600),
+            mail_lines: 8,
+        }
+    }
+}
+
+impl Setup {
+    /// The client that a mail address belongs to: an exact address before a pattern.
+    #[must_use]
+    pub fn client_of(&self, address: &str) -> Option<&ClientName> {
+        let exact =
+            |c: &Client| c.mail.iter().any(|p| !p.as_str().contains('*') && p.matches(address));
+        self.clients
+            .iter()
+            .find(|(_, client)| exact(client))
+            .or_else(|| self.clients.iter().find(|(_, client)| client.owns(address)))
+            .map(|(name, _)| name)
+    }
+
+    /// Whether the client and the server share a group.
+    #[must_use]
+    pub fn share_group(&self, client: &ClientName, server: &ServerName) -> bool {
+        match (self.clients.get(client), self.servers.get(server)) {
+            (Some(client), Some(server)) => !client.groups.is_disjoint(&server.groups),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! A client offers a fax: it is taken whole, or refused whole with the reason.
+
+use super::{Action, Answer, DuplicateKey, Supervisor};
+use crate::{
+    destination::{Destination, FaxAddress},
+    document::Document,
+    fleet::{self, Denial},
+    job::{Cause, Job, Notify, Sent, State},
+    names::{ClientName, JobId, Token},
+    number::Number,
+    retry::Tries,
+    time::Timestamp,
+};
+
+/// A mail that is to become faxes; its pages are ready and durable.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Who sends.
+    pub client: ClientName,
+    /// Where receipts go; `None` is the null reverse-path.
+    pub reverse_path: Option<String>,
+    /// Message-ID of the mail.
+    pub message_id: Option<String>,
+    /// Subject of the mail.
+    pub subject: Option<String>,
+    /// Names the file that keeps the mail.
+    pub message: String,
+    /// ENVID, decoded.
+    pub envelope_id: Option<String>,
+    /// Who is to get it; at least one.
+    pub recipients: Vec<Recipient>,
+    /// The pages.
+    pub document: Document,
+    /// 0 is ordinary, 9 most urgent, -9 least.
+    pub priority: i8,
+}
+
+/// One recipient of a submission.
+#[derive(Debug, Clone)]
+pub struct Recipient {
+    /// The fax machine.
+    pub address: FaxAddress,
+    /// NOTIFY.
+    pub notify: Notify,
+    /// ORCPT, as its type and decoded address.
+    pub original: Option<(String, String)>,
+}
+
+/// Why a submission is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody may make one of the calls.
+    #[error("{number}: {denial}")]
+    Denied {
+        /// The number.
+        number: Number,
+        /// Why.
+        denial: Denial,
+    },
+    /// The document has more pages than allowed.
+    #[error("{pages} pages, limit {limit}")]
+    TooManyPages {
+        /// Pages of the document.
+        pages: u32,
+        /// Pages allowed.
+        limit: u32,
+    },
+    /// Too many jobs wait already.
+    #[error("too many faxes are waiting, try again later")]
+    QueueFull,
+}
+
+impl Supervisor {
+    /// Whether a submission may be taken.
+    ///
+    /// # Errors
+    /// [`Refusal`] says why not.
+    pub fn admit(&self, submission: &Submission) -> Result<(), Refusal> {
+        let limits = &self.setup.limits;
+        let pages = submission.document.pages;
+        if pages > limits.max_pages {
+            return Err(Refusal::TooManyPages { pages, limit: limits.max_pages });
+        }
+        if self.jobs.len() + submission.recipients.len() > limits.max_jobs {
+            return Err(Refusal::QueueFull);
+        }
+        for recipient in &submission.recipients {
+            let number = &recipient.address.number;
+            fleet::permitted(&self.setup, &submission.client, number)
+                .map_err(|denial| Refusal::Denied { number: number.clone(), denial })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn submitted(
+        &mut self,
+        submission: Submission,
+        token: Token,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        if let Err(refusal) = self.admit(&submission) {
+            actions.push(Action::Promise(token, Answer::Refused(refusal)));
+            return;
+        }
+        self.forget_old_mails(now);
+        let mut ids = Vec::with_capacity(submission.recipients.len());
+        for recipient in &submission.recipients {
+            let key = duplicate_key(&submission, recipient);
+            if let Some((id, _)) = key.as_ref().and_then(|key| self.accepted.get(key)) {
+                ids.push(*id);
+                continue;
+            }
+            let id = self.next_id();
+            self.add(self.job_of(id, &submission, recipient, now), actions);
+            if let Some(key) = key {
+                self.accepted.insert(key, (id, now));
+            }
+            ids.push(id);
+        }
+        actions.push(Action::Promise(token, Answer::Accepted(ids)));
+    }
+
+    fn job_of(&self, id: JobId, mail: &Submission, to: &Recipient, now: Timestamp) -> Job {
+        Job {
+            id,
+            cause: Cause::Sent(Sent {
+                client: mail.client.clone(),
+                reverse_path: mail.reverse_path.clone(),
+                message_id: mail.message_id.clone(),
+                subject: mail.subject.clone(),
+                message: mail.message.clone(),
+                envelope_id: mail.envelope_id.clone(),
+                original_recipient: to.original.clone(),
+                notify: to.notify,
+            }),
+            destination: Destination::Fax(to.address.clone()),
+            document: Some(mail.document.clone()),
+            state: State::Waiting { due: now },
+            created: now,
+            expires: now + self.setup.limits.expire,
+            priority: mail.priority,
+            confirmed: 0,
+            coarse: false,
+            tries: Tries::default(),
+            avoid: Default::default(),
+            attempts: Vec::new(),
+        }
+    }
+
+    fn forget_old_mails(&mut self, now: Timestamp) {
+        // The whole map is walked only now and then: when it has doubled.
+        if self.accepted.len() < self.accepted_walked_at {
+            return;
+        }
+        let oldest = now - self.setup.limits.duplicate_window;
+        self.accepted.retain(|_, (_, at)| *at >= oldest);
+        self.accepted_walked_at = (self.accepted.len() * 2).max(1024);
+    }
+}
+
+/// A mail without a Message-ID is never taken for another.
+fn duplicate_key(mail: &Submission, to: &Recipient) -> Option<DuplicateKey> {
+    Some(DuplicateKey {
+        client: mail.client.to_string(),
+        message_id: mail.message_id.clone()?,
+        number: to.address.number.clone(),
+        subaddress: to.address.subaddress.clone(),
+    })
+}
+
+impl DuplicateKey {
+    /// By what a job that was made from a mail is recognised.
+    #[must_use]
+    pub fn of(job: &Job) -> Option<Self> {
+        let (sent, Destination::Fax(fax)) = (job.sender()?, &job.destination) else { return None };
+        Some(Self {
+            client: sent.client.to_string(),
+            message_id: sent.message_id.clone()?,
+            number: fax.number.clone(),
+            subaddress: fax.subaddress.clone(),
+        })
+    }
+}

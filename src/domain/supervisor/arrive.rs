@@ -1,0 +1,72 @@
+//! A fax has arrived: it becomes a job to each client that the routes choose.
+
+use super::{Action, Alarm, Change, Supervisor};
+use crate::{
+    destination::{Destination, Mailbox},
+    job::{Cause, Job, State},
+    names::{ClientName, JobId},
+    retry::Tries,
+    route::{self, Arrival, Routed},
+    time::Timestamp,
+};
+
+impl Supervisor {
+    pub(super) fn arrived(&mut self, fax: Arrival, now: Timestamp, actions: &mut Vec<Action>) {
+        let key = (fax.server.clone(), fax.key.clone());
+        let release = Action::Release(fax.server.clone(), fax.key.clone());
+        if !self.arrivals.insert(key) {
+            actions.push(release);
+            return;
+        }
+        actions.push(Action::Save(Change::Arrival(fax.server.clone(), fax.key.clone())));
+        let to = match route::route(&self.setup, &fax) {
+            Routed::Route { to, .. } => to,
+            Routed::Operator(operator) => vec![operator],
+            Routed::Nobody => Vec::new(),
+        };
+        for client in &to {
+            let id = self.next_id();
+            let to = self.mailbox_of(client);
+            self.add(self.fax_in(id, &fax, to, now), actions);
+        }
+        if to.is_empty() {
+            let id = self.next_id();
+            self.add(self.fax_in(id, &fax, Destination::Unrouted, now), actions);
+            actions.push(Action::Alarm(Alarm::Unrouted(id)));
+        }
+        actions.push(release);
+    }
+
+    /// Where the faxes of a client go; nowhere, when it has no mailbox.
+    pub(super) fn mailbox_of(&self, client: &ClientName) -> Destination {
+        let mailbox = self.setup.clients.get(client).and_then(|c| c.mailbox());
+        mailbox.map_or(Destination::Unrouted, |address| {
+            Destination::Mailbox(Mailbox {
+                address: address.to_owned(),
+                client: Some(client.clone()),
+            })
+        })
+    }
+
+    fn fax_in(&self, id: JobId, fax: &Arrival, to: Destination, now: Timestamp) -> Job {
+        let state = match to {
+            Destination::Unrouted => State::Held,
+            _ => State::Waiting { due: now },
+        };
+        Job {
+            id,
+            cause: Cause::Arrived(Box::new(fax.clone())),
+            destination: to,
+            document: Some(fax.document.clone()),
+            state,
+            created: now,
+            expires: now + self.setup.limits.mail_expire,
+            priority: 0,
+            confirmed: 0,
+            coarse: false,
+            tries: Tries::default(),
+            avoid: Default::default(),
+            attempts: Vec::new(),
+        }
+    }
+}

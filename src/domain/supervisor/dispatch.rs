@@ -1,0 +1,151 @@
+//! What waits and may begin, begins.
+
+use std::time::Duration;
+
+use super::{
+    Action, Supervisor,
+    ended::{reroute, to_operator},
+};
+use crate::{
+    destination::Destination,
+    fleet::{Decision, Denial, Need},
+    job::{Carrier, Cause, Job},
+    names::JobId,
+    outcome::Outcome,
+    time::Timestamp,
+};
+
+impl Supervisor {
+    /// Begins every job that is due and for which there is a carrier.
+    pub(super) fn dispatch(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        self.dispatch_faxes(now, actions);
+        // A fax that was refused leaves a receipt behind.
+        self.dispatch_mails(now, actions);
+    }
+
+    /// Ends the jobs that waited longer than they may.
+    pub(super) fn expire_overdue(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let waiting =
+            self.faxes.iter().map(|(.., id)| id).chain(self.mails.iter().map(|(_, id)| id));
+        let overdue: Vec<JobId> =
+            waiting.filter(|id| self.jobs[*id].expires <= now).copied().collect();
+        let setup = self.setup.clone();
+        for id in overdue {
+            self.change(id, actions, |job| {
+                job.expire(now);
+                reroute(job, &setup, now);
+                true
+            });
+            self.conclude_saved(actions, now);
+        }
+    }
+
+    fn dispatch_mails(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let lines = self.setup.limits.mail_lines as usize;
+        while self.mailing < lines {
+            let Some((due, id)) = self.mails.first().copied() else { return };
+            if due > now {
+                return;
+            }
+            if self.may_have(&self.jobs[&id]) {
+                self.begin(id, Carrier::Mail, Decision::default(), now, actions);
+                continue;
+            }
+            let setup = self.setup.clone();
+            self.change(id, actions, |job| {
+                to_operator(job, &setup, now);
+                true
+            });
+            self.conclude_saved(actions, now);
+        }
+    }
+
+    /// Whether the client that a mail goes to still shares a group with the server
+    /// that its fax came from: the setup may have changed meanwhile.
+    fn may_have(&self, job: &Job) -> bool {
+        let (Cause::Arrived(fax), Destination::Mailbox(to)) = (&job.cause, &job.destination) else {
+            return true;
+        };
+        to.client.as_ref().is_some_and(|client| self.setup.share_group(client, &fax.server))
+    }
+
+    fn dispatch_faxes(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        if !self.fleet.has_free_line(&self.setup) {
+            return;
+        }
+        let due: Vec<JobId> = self
+            .faxes
+            .iter()
+            .filter(|(_, due, id)| *due <= now && !self.is_number_called(&self.jobs[id]))
+            .map(|(.., id)| *id)
+            .collect();
+        for id in due {
+            let job = &self.jobs[&id];
+            if self.is_number_called(job) {
+                continue;
+            }
+            match self.decide(job, now) {
+                Ok(Decision { chosen: None, .. }) => {}
+                Ok(decision) => {
+                    let chosen = decision.chosen.clone().expect("matched above");
+                    self.begin(id, Carrier::Server(chosen), decision, now, actions);
+                    if !self.fleet.has_free_line(&self.setup) {
+                        break;
+                    }
+                }
+                Err(denial) => {
+                    self.change(id, actions, |job| {
+                        job.refuse(outcome_of(&denial), now);
+                        true
+                    });
+                    self.conclude_saved(actions, now);
+                }
+            }
+        }
+    }
+
+    fn is_number_called(&self, job: &Job) -> bool {
+        matches!(&job.destination, Destination::Fax(fax) if self.calling.contains_key(&fax.number))
+    }
+
+    fn decide(&self, job: &Job, now: Timestamp) -> Result<Decision, Denial> {
+        let (Some(sent), Destination::Fax(fax)) = (job.sender(), &job.destination) else {
+            return Err(Denial::UnknownClient);
+        };
+        let need = Need {
+            from: &sent.client,
+            to: &fax.number,
+            pages: job.pages_left(),
+            avoid: &job.avoid,
+        };
+        self.fleet.choose(&self.setup, &need, now)
+    }
+
+    fn begin(
+        &mut self,
+        id: JobId,
+        carrier: Carrier,
+        decision: Decision,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        self.change(id, actions, |job| {
+            job.begin(carrier, decision, now);
+            true
+        });
+        actions.push(Action::Carry(Box::new(self.jobs[&id].clone())));
+    }
+}
+
+/// A setup that changed after a fax was accepted may forbid it.
+fn outcome_of(denial: &Denial) -> Outcome {
+    match denial {
+        Denial::Barred { .. } | Denial::NoServerPermitted | Denial::UnknownClient => {
+            Outcome::NumberForbidden
+        }
+        Denial::NoRoute => Outcome::ServerRefused,
+    }
+}
+
+/// How often the daemon wakes the supervisor when nothing else does.
+pub const TICK: Duration = Duration::from_secs(15);

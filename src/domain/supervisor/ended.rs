@@ -1,0 +1,150 @@
+//! An attempt has ended; and what follows when its job has.
+
+use super::{Action, Alarm, Change, Supervisor};
+use crate::{
+    destination::{Destination, Mailbox},
+    document::PageLedger,
+    job::{AttemptEnd, Carrier, Cause, End, Job, Notify, Sent, State},
+    names::{ClientName, JobId},
+    outcome::{Class, Outcome},
+    retry::Tries,
+    route,
+    setup::{Receipts, Setup},
+    time::Timestamp,
+};
+
+impl Supervisor {
+    pub(super) fn ended(
+        &mut self,
+        id: JobId,
+        attempt: u32,
+        ledger: PageLedger,
+        end: AttemptEnd,
+        actions: &mut Vec<Action>,
+    ) {
+        let (now, outcome) = (end.at, end.outcome);
+        let under_way = self.jobs.get(&id).and_then(Job::under_way);
+        let Some((carrier, ticket)) = under_way
+            .filter(|current| current.number == attempt)
+            .map(|current| (current.carrier.clone(), current.ticket.clone()))
+        else {
+            return;
+        };
+        let setup = self.setup.clone();
+        self.learn(&carrier, outcome, &ledger);
+        self.change(id, actions, |job| {
+            job.attempt_ended(attempt, ledger, end, &setup.retry);
+            reroute(job, &setup, now);
+            true
+        });
+        if let Carrier::Server(server) = carrier {
+            if outcome == Outcome::Unknown {
+                actions.push(Action::Alarm(Alarm::Lost(id, server.clone())));
+            }
+            if let Some(ticket) = ticket {
+                actions.push(Action::Forget(server, ticket));
+            }
+        }
+        self.conclude_saved(actions, now);
+    }
+
+    /// What follows from the job that the last `Save` is about: a receipt, an alarm.
+    pub(super) fn conclude_saved(&mut self, actions: &mut Vec<Action>, now: Timestamp) {
+        let saved = actions.iter().rev().find_map(|action| match action {
+            Action::Save(Change::Job(job)) => Some(job.clone()),
+            _ => None,
+        });
+        let Some(job) = saved else { return };
+        match (&job.cause, &job.state) {
+            (Cause::Sent(sent), State::Ended { end, .. }) if self.wants_receipt(sent, *end) => {
+                let id = self.next_id();
+                self.add(self.receipt(id, &job, sent, now), actions);
+            }
+            (Cause::Receipt { .. }, State::Ended { end: End::Failed(_), .. }) => {
+                actions.push(Action::Alarm(Alarm::Undeliverable(job.id)));
+            }
+            (Cause::Arrived(_), State::Held) => {
+                actions.push(Action::Alarm(Alarm::Undeliverable(job.id)));
+            }
+            _ => {}
+        }
+    }
+
+    fn learn(&mut self, carrier: &Carrier, outcome: Outcome, ledger: &PageLedger) {
+        let Carrier::Server(server) = carrier else { return };
+        let Some(live) = self.fleet.0.get_mut(server) else { return };
+        match outcome.class() {
+            Class::Done => live.measure(ledger.confirmed, ledger.duration),
+            Class::Elsewhere => live.failures = live.failures.saturating_add(1),
+            _ => {}
+        }
+    }
+
+    /// RFC 3461 5.2, with the client's wish where the mail did not say.
+    fn wants_receipt(&self, sent: &Sent, end: End) -> bool {
+        if sent.reverse_path.is_none() {
+            return false;
+        }
+        let delivered = end == End::Delivered;
+        match sent.notify {
+            Notify::Never => false,
+            Notify::On { success, failure, .. } => {
+                if delivered {
+                    success
+                } else {
+                    failure
+                }
+            }
+            Notify::Unsaid => {
+                let client = self.setup.clients.get(&sent.client);
+                !delivered || client.is_none_or(|c| c.receipts == Receipts::Always)
+            }
+        }
+    }
+
+    fn receipt(&self, id: JobId, of: &Job, sent: &Sent, now: Timestamp) -> Job {
+        let address = sent.reverse_path.clone().expect("a receipt has somewhere to go");
+        Job {
+            id,
+            cause: Cause::Receipt { of: of.id },
+            destination: Destination::Mailbox(Mailbox {
+                address,
+                client: Some(sent.client.clone()),
+            }),
+            document: None,
+            state: State::Waiting { due: now },
+            created: now,
+            expires: now + self.setup.limits.mail_expire,
+            priority: 0,
+            confirmed: 0,
+            coarse: false,
+            tries: Tries::default(),
+            avoid: Default::default(),
+            attempts: Vec::new(),
+        }
+    }
+}
+
+/// A received fax never ends undelivered: it goes to the operator, and when that
+/// fails as well it is held for an administrator.
+pub(super) fn reroute(job: &mut Job, setup: &Setup, now: Timestamp) {
+    if matches!(job.state, State::Ended { end: End::Failed(_), .. }) {
+        to_operator(job, setup, now);
+    }
+}
+
+/// Takes a received fax from the client that it was meant for and gives it to the
+/// operator, or to nobody when it was the operator's.
+pub(super) fn to_operator(job: &mut Job, setup: &Setup, now: Timestamp) {
+    let Cause::Arrived(fax) = &job.cause else { return };
+    let had_it = |name: &ClientName| match &job.destination {
+        Destination::Mailbox(mailbox) => mailbox.client.as_ref() == Some(name),
+        _ => false,
+    };
+    let to = route::operator(setup, &fax.server).filter(|operator| !had_it(operator));
+    let to = to.and_then(|name| {
+        let address = setup.clients.get(&name)?.mailbox()?.to_owned();
+        Some(Destination::Mailbox(Mailbox { address, client: Some(name) }))
+    });
+    job.redirect(to.unwrap_or(Destination::Unrouted), now, setup.limits.mail_expire);
+}

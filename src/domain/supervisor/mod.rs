@@ -1,0 +1,367 @@
+//! The heart: events in, actions out.
+//!
+//! One task of the daemon owns the [`Supervisor`], hands it every event with the
+//! time, commits all [`Action::Save`]s of a round in one transaction, and then
+//! carries out the other actions in their order. Whatever is promised to the
+//! outside stands after the `Save` that makes it true.
+//!
+//! What is never found here: two calls to one number at a time; a call for a
+//! client by a server that shares no group with it; a job that ended twice; an
+//! attempt begun before the one before it has ended.
+
+mod accept;
+mod arrive;
+mod dispatch;
+mod ended;
+mod requests;
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+pub use accept::{Recipient, Refusal, Submission};
+pub use dispatch::TICK;
+pub use requests::{Answer, Request, ServerStatus, Status};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    destination::Destination,
+    document::PageLedger,
+    fleet::{Fleet, Health},
+    job::{AttemptEnd, Carrier, Job, State},
+    names::{JobId, ServerName, Token},
+    number::Number,
+    route::Arrival,
+    setup::Setup,
+    time::Timestamp,
+};
+
+/// What has happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A client offers a fax whose pages are ready and durable.
+    Submitted(Box<Submission>, Token),
+    /// A server has taken an attempt.
+    Placed {
+        /// The job.
+        job: JobId,
+        /// Its attempt.
+        attempt: u32,
+        /// What the server calls it.
+        ticket: String,
+    },
+    /// A call goes on.
+    Progress {
+        /// The job.
+        job: JobId,
+        /// Its attempt.
+        attempt: u32,
+        /// What was confirmed so far.
+        ledger: PageLedger,
+    },
+    /// An attempt has ended.
+    Ended {
+        /// The job.
+        job: JobId,
+        /// Its attempt.
+        attempt: u32,
+        /// What was confirmed in it.
+        ledger: PageLedger,
+        /// When and how.
+        end: AttemptEnd,
+    },
+    /// A fax was received and is durable here.
+    Arrived(Box<Arrival>),
+    /// A server was heard of, or not.
+    Health(ServerName, Health),
+    /// Someone asks for something.
+    Asked(Request, Token),
+    /// The administrator has changed the setup.
+    Reconfigured(Arc<Setup>),
+    /// It is time, or the daemon has just started.
+    Woke,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Make it durable, together with all others of the round.
+    Save(Change),
+    /// Answer whoever waits under this token.
+    Promise(Token, Answer),
+    /// Have a carrier carry the attempt that is under way.
+    Carry(Box<Job>),
+    /// Have the carrier stop it.
+    Cancel(JobId, Carrier),
+    /// Let the server drop its record of an attempt that is durable here.
+    Forget(ServerName, String),
+    /// Let the server delete a received fax that is durable here.
+    Release(ServerName, String),
+    /// Tell the postmaster.
+    Alarm(Alarm),
+}
+
+/// What is durable.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// This job is now like this.
+    Job(Box<Job>),
+    /// This fax has arrived.
+    Arrival(ServerName, String),
+}
+
+/// Something that an administrator must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Alarm {
+    /// A received fax has nobody to go to.
+    Unrouted(JobId),
+    /// A mail could not be delivered.
+    Undeliverable(JobId),
+    /// A server went away.
+    ServerDown(ServerName, String),
+    /// A server came back.
+    ServerUp(ServerName),
+    /// A server was lost with a fax that may have been sent.
+    Lost(JobId, ServerName),
+}
+
+/// What an earlier life of the daemon has left in the store.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// All jobs that are not over.
+    pub jobs: Vec<Job>,
+    /// The next number of a job.
+    pub next_job: u64,
+    /// Mails accepted within the duplicate window.
+    pub accepted: Vec<(DuplicateKey, JobId, Timestamp)>,
+    /// Faxes that were fetched.
+    pub arrivals: Vec<(ServerName, String)>,
+}
+
+/// By this a mail is recognised that comes a second time (RFC 4161 2.1).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DuplicateKey {
+    /// Who sends.
+    pub client: String,
+    /// Message-ID.
+    pub message_id: String,
+    /// Where it goes.
+    pub number: Number,
+    /// T.33 sub-address.
+    pub subaddress: Option<String>,
+}
+
+/// Decides everything; does nothing.
+#[derive(Debug)]
+pub struct Supervisor {
+    setup: Arc<Setup>,
+    fleet: Fleet,
+    jobs: BTreeMap<JobId, Job>,
+    next_job: u64,
+    /// Waiting faxes: most urgent first, then the longest due.
+    faxes: BTreeSet<(Reverse<i8>, Timestamp, JobId)>,
+    /// Waiting mails: the longest due first.
+    mails: BTreeSet<(Timestamp, JobId)>,
+    /// When something about a waiting job changes by itself.
+    timed: BTreeSet<(Timestamp, JobId)>,
+    /// Numbers with a call under way.
+    calling: HashMap<Number, JobId>,
+    /// Mails under way.
+    mailing: usize,
+    accepted: HashMap<DuplicateKey, (JobId, Timestamp)>,
+    accepted_walked_at: usize,
+    arrivals: HashSet<(ServerName, String)>,
+}
+
+impl Supervisor {
+    /// Begins where an earlier life ended. The first event must be [`Event::Woke`]:
+    /// it carries on what was under way.
+    #[must_use]
+    pub fn restore(setup: Arc<Setup>, saved: Saved) -> Self {
+        let mut supervisor = Self {
+            setup,
+            fleet: Fleet::default(),
+            jobs: BTreeMap::new(),
+            next_job: saved.next_job.max(1),
+            faxes: BTreeSet::new(),
+            mails: BTreeSet::new(),
+            timed: BTreeSet::new(),
+            calling: HashMap::new(),
+            mailing: 0,
+            accepted: saved.accepted.into_iter().map(|(k, id, at)| (k, (id, at))).collect(),
+            accepted_walked_at: 0,
+            arrivals: saved.arrivals.into_iter().collect(),
+        };
+        for job in saved.jobs {
+            supervisor.next_job = supervisor.next_job.max(job.id.0 + 1);
+            supervisor.jobs.insert(job.id, job.clone());
+            supervisor.index(&job);
+        }
+        supervisor
+    }
+
+    /// The attempts that an earlier life left under way; the carriers are to be
+    /// asked for them.
+    #[must_use]
+    pub fn resume(&self) -> Vec<Action> {
+        let under_way = self.jobs.values().filter(|job| job.under_way().is_some());
+        let mut actions = Vec::new();
+        for job in under_way {
+            actions.push(Action::Carry(Box::new(job.clone())));
+            if let (State::Carrying { cancelling: true }, Some(attempt)) =
+                (&job.state, job.under_way())
+            {
+                actions.push(Action::Cancel(job.id, attempt.carrier.clone()));
+            }
+        }
+        actions
+    }
+
+    /// Takes what has happened and says what is to be done about it.
+    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Submitted(submission, token) => {
+                self.submitted(*submission, token, now, &mut actions);
+            }
+            Event::Placed { job, attempt, ticket } => {
+                self.change(job, &mut actions, |job| job.place(attempt, &ticket));
+            }
+            Event::Progress { job, attempt, ledger } => {
+                self.change(job, &mut actions, |job| job.progress(attempt, ledger));
+            }
+            Event::Ended { job, attempt, ledger, end } => {
+                self.ended(job, attempt, ledger, end, &mut actions);
+            }
+            Event::Arrived(arrival) => self.arrived(*arrival, now, &mut actions),
+            Event::Health(server, health) => self.heard(server, health, now, &mut actions),
+            Event::Asked(request, token) => self.asked(request, token, now, &mut actions),
+            Event::Reconfigured(setup) => self.setup = setup,
+            Event::Woke => self.expire_overdue(now, &mut actions),
+        }
+        self.dispatch(now, &mut actions);
+        actions
+    }
+
+    /// When the supervisor wants to be woken, if nothing happens before.
+    #[must_use]
+    pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        // What is due already waits for a line or for a number, not for a time.
+        let later = now + Duration::from_millis(1);
+        self.timed.range((later, JobId(0))..).next().map(|(at, _)| *at)
+    }
+
+    /// A job that is not over.
+    #[must_use]
+    pub fn job(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(&id)
+    }
+
+    fn heard(
+        &mut self,
+        name: ServerName,
+        health: Health,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        if !self.setup.servers.contains_key(&name) {
+            return;
+        }
+        let live = self.fleet.0.entry(name.clone()).or_default();
+        if std::mem::discriminant(&live.health) != std::mem::discriminant(&health) {
+            live.since = now;
+            match (&live.health, &health) {
+                (_, Health::Down { why }) => {
+                    actions.push(Action::Alarm(Alarm::ServerDown(name, why.clone())));
+                }
+                (Health::Down { .. }, Health::Up { .. }) => {
+                    actions.push(Action::Alarm(Alarm::ServerUp(name)));
+                }
+                _ => {}
+            }
+        }
+        live.health = health;
+    }
+
+    fn next_id(&mut self) -> JobId {
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        id
+    }
+
+    /// Changes a job and saves it, if the change says that there was one.
+    fn change(
+        &mut self,
+        id: JobId,
+        actions: &mut Vec<Action>,
+        change: impl FnOnce(&mut Job) -> bool,
+    ) -> bool {
+        let Some(mut job) = self.jobs.remove(&id) else { return false };
+        self.forget_index(&job);
+        let changed = change(&mut job);
+        if changed {
+            actions.push(Action::Save(Change::Job(Box::new(job.clone()))));
+        }
+        self.keep(job);
+        changed
+    }
+
+    /// Takes in a new job and saves it.
+    fn add(&mut self, job: Job, actions: &mut Vec<Action>) {
+        actions.push(Action::Save(Change::Job(Box::new(job.clone()))));
+        self.keep(job);
+    }
+
+    /// Keeps a job as long as it is not over.
+    fn keep(&mut self, job: Job) {
+        if !job.is_ended() {
+            self.index(&job);
+            self.jobs.insert(job.id, job);
+        }
+    }
+
+    fn index(&mut self, job: &Job) {
+        if let Some(due) = job.due() {
+            match job.destination {
+                Destination::Fax(_) => self.faxes.insert((Reverse(job.priority), due, job.id)),
+                _ => self.mails.insert((due, job.id)),
+            };
+            self.timed.extend(job.moments().map(|at| (at, job.id)));
+        }
+        match (job.under_way().map(|attempt| &attempt.carrier), &job.destination) {
+            (Some(Carrier::Server(server)), Destination::Fax(fax)) => {
+                self.calling.insert(fax.number.clone(), job.id);
+                self.fleet.0.entry(server.clone()).or_default().busy += 1;
+            }
+            (Some(Carrier::Mail), _) => self.mailing += 1,
+            _ => {}
+        }
+    }
+
+    fn forget_index(&mut self, job: &Job) {
+        if let Some(due) = job.due() {
+            self.faxes.remove(&(Reverse(job.priority), due, job.id));
+            self.mails.remove(&(due, job.id));
+            for at in job.moments() {
+                self.timed.remove(&(at, job.id));
+            }
+        }
+        match (job.under_way().map(|attempt| &attempt.carrier), &job.destination) {
+            (Some(Carrier::Server(server)), Destination::Fax(fax)) => {
+                self.calling.remove(&fax.number);
+                self.fleet.0.entry(server.clone()).or_default().busy -= 1;
+            }
+            (Some(Carrier::Mail), _) => self.mailing -= 1,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! One decision of the supervisor at a time.
+
+use std::{sync::Arc, time::Duration};
+
+use super::*;
+use crate::{
+    destination::{FaxAddress, Mailbox},
+    dial::{DialRule, Verdict},
+    document::{Digest, Document, Resolution},
+    job::{Cause, End, Notify},
+    names::{ClientName, GroupName},
+    number::Pattern,
+    outcome::Outcome,
+    retry::RetryRules,
+    route::Route,
+    setup::{Client, Group, JobLimits, Receipts, Receive, Server, Setup},
+    time::WallClock,
+};
+
+pub(super) const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+pub(super) fn server(name: &str) -> ServerName {
+    ServerName::new(name).unwrap()
+}
+
+pub(super) fn client(name: &str) -> ClientName {
+    ClientName::new(name).unwrap()
+}
+
+fn number(text: &str) -> Number {
+    Number::try_from(text.to_owned()).unwrap()
+}
+
+pub(super) fn document(pages: u32) -> Document {
+    Document { digest: Digest("d".into()), pages, resolution: Resolution::Fine, bytes: 1000 }
+}
+
+/// Two groups: anna and ann's server in london, bob in paris, carl in both.
+pub(super) fn setup() -> Setup {
+    let group = |name: &str| GroupName::new(name).unwrap();
+    let groups = |names: &[&str]| names.iter().map(|name| group(name)).collect();
+    let member = |mail: &str, in_groups: &[&str]| Client {
+        mail: vec![Pattern::new(mail)],
+        groups: groups(in_groups),
+        grants: vec![],
+        receive: Receive::default(),
+        receipts: Receipts::Always,
+    };
+    let machine = |in_groups: &[&str], lines| Server {
+        groups: groups(in_groups),
+        numbers: vec![],
+        lines,
+        draining: false,
+    };
+    Setup {
+        domain: "fax.example.com".into(),
+        country: "GB".parse().unwrap(),
+        postmaster: "it@example.com".into(),
+        groups: [
+            (group("london"), Group { operator: Some(client("carl")) }),
+            (group("paris"), Group { operator: None }),
+        ]
+        .into(),
+        servers: [
+            (server("london-1"), machine(&["london"], 2)),
+            (server("london-2"), machine(&["london"], 1)),
+            (server("paris-1"), machine(&["paris"], 1)),
+        ]
+        .into(),
+        clients: [
+            (client("anna"), member("anna@example.com", &["london"])),
+            (client("bob"), member("bob@example.com", &["paris"])),
+            (client("carl"), member("carl@example.com", &["london", "paris"])),
+        ]
+        .into(),
+        roles: Default::default(),
+        dial: vec![
+            DialRule {
+                to: Pattern::new("+4490*"),
+                from: vec![],
+                verdict: Verdict::Refuse("premium-rate numbers are barred".into()),
+            },
+            DialRule {
+                to: Pattern::new("+33*"),
+                from: vec![],
+                verdict: Verdict::Via(vec![server("paris-1"), server("london-2")]),
+            },
+        ],
+        routes: vec![Route {
+            called: Some(Pattern::new("+442079460100")),
+            to: vec![client("anna"), client("bob")],
+            ..Route::default()
+        }],
+        retry: RetryRules::default(),
+        limits: JobLimits::default(),
+    }
+}
+
+pub(super) fn submission(from: &str, to: &str, message_id: &str) -> Submission {
+    Submission {
+        client: client(from),
+        reverse_path: Some(format!("{from}@example.com")),
+        message_id: Some(message_id.into()),
+        subject: None,
+        message: "m".into(),
+        envelope_id: None,
+        recipients: vec![Recipient {
+            address: FaxAddress {
+                number: number(to),
+                subaddress: None,
+                attention: None,
+                as_written: format!("{to}@fax.example.com"),
+            },
+            notify: Notify::Unsaid,
+            original: None,
+        }],
+        document: document(3),
+        priority: 0,
+    }
+}
+
+pub(super) fn up() -> Health {
+    Health::Up { banner: "test".into(), lines: vec![] }
+}
+
+fn supervisor(servers_up: &[&str]) -> Supervisor {
+    let mut supervisor = Supervisor::restore(Arc::new(setup()), Saved::default());
+    for name in servers_up {
+        supervisor.handle(Event::Health(server(name), up()), NOW);
+    }
+    supervisor
+}
+
+fn submit(supervisor: &mut Supervisor, from: &str, to: &str) -> Vec<Action> {
+    let id = format!("<{from}-{to}@example.com>");
+    supervisor.handle(Event::Submitted(Box::new(submission(from, to, &id)), Token(1)), NOW)
+}
+
+fn carried(actions: &[Action]) -> Vec<(JobId, String)> {
+    let carrier = |job: &Job| match &job.under_way().unwrap().carrier {
+        Carrier::Server(name) => name.to_string(),
+        Carrier::Mail => "mail".into(),
+    };
+    let carry = |action: &Action| match action {
+        Action::Carry(job) => Some((job.id, carrier(job))),
+        _ => None,
+    };
+    actions.iter().filter_map(carry).collect()
+}
+
+fn end(
+    supervisor: &mut Supervisor,
+    job: u64,
+    attempt: u32,
+    confirmed: u32,
+    outcome: Outcome,
+) -> Vec<Action> {
+    let ledger = PageLedger { confirmed, ..PageLedger::default() };
+    let end = AttemptEnd { at: NOW, outcome, said: String::new() };
+    supervisor.handle(Event::Ended { job: JobId(job), attempt, ledger, end }, NOW)
+}
+
+#[test]
+fn a_fax_is_saved_before_it_is_promised_and_carried_after() {
+    let mut supervisor = supervisor(&["london-1"]);
+    let actions = submit(&mut supervisor, "anna", "+442071234567");
+    let kinds: Vec<&str> = actions
+        .iter()
+        .map(|action| match action {
+            Action::Save(_) => "save",
+            Action::Promise(..) => "promise",
+            Action::Carry(_) => "carry",
+            _ => "other",
+        })
+        .collect();
+    assert_eq!(kinds, ["save", "promise", "save", "carry"]);
+}
+
+#[test]
+fn only_servers_of_the_senders_groups_call() {
+    let mut supervisor = supervisor(&["paris-1"]);
+    assert!(carried(&submit(&mut supervisor, "anna", "+442071234567")).is_empty());
+    assert_eq!(carried(&submit(&mut supervisor, "bob", "+442071234568"))[0].1, "paris-1");
+}
+
+#[test]
+fn a_rule_cannot_lead_out_of_the_group() {
+    let mut supervisor = supervisor(&["london-1", "london-2", "paris-1"]);
+    // The rule prefers paris-1, which anna may not use.
+    assert_eq!(carried(&submit(&mut supervisor, "anna", "+33142685300"))[0].1, "london-2");
+    assert_eq!(carried(&submit(&mut supervisor, "carl", "+33142685301"))[0].1, "paris-1");
+}
+
+#[test]
+fn refusals_name_their_reason() {
+    let mut supervisor = supervisor(&["london-1"]);
+    let refused = |actions: Vec<Action>| match &actions[..] {
+        [Action::Promise(_, Answer::Refused(refusal))] => refusal.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let barred = refused(submit(&mut supervisor, "anna", "+449012345678"));
+    assert!(
+        barred.ends_with("destination not permitted: premium-rate numbers are barred"),
+        "{barred}"
+    );
+    let mut long = submission("anna", "+442071234567", "<x@y>");
+    long.document.pages = 201;
+    let event = Event::Submitted(Box::new(long), Token(1));
+    assert_eq!(refused(supervisor.handle(event, NOW)), "201 pages, limit 200");
+}
+
+#[test]
+fn one_number_is_called_once_at_a_time_and_holds_up_no_other() {
+    let mut supervisor = supervisor(&["london-1", "london-2"]);
+    assert_eq!(carried(&submit(&mut supervisor, "anna", "+442071234567")).len(), 1);
+    assert!(carried(&submit(&mut supervisor, "carl", "+442071234567")).is_empty());
+    assert_eq!(carried(&submit(&mut supervisor, "anna", "+442071234568")).len(), 1);
+    let next = end(&mut supervisor, 1, 1, 3, Outcome::Delivered);
+    assert!(carried(&next).iter().any(|(id, _)| *id == JobId(2)));
+}
+
+#[test]
+fn a_local_fault_moves_at_once_and_a_busy_number_waits() {
+    let mut supervisor = supervisor(&["london-1", "london-2"]);
+    let first = carried(&submit(&mut supervisor, "anna", "+442071234567"));
+    let second = carried(&end(&mut supervisor, 1, 1, 0, Outcome::NoDialTone));
+    assert_eq!(second.len(), 1);
+    assert_ne!(first[0].1, second[0].1);
+    assert!(carried(&end(&mut supervisor, 1, 2, 0, Outcome::Busy)).is_empty());
+    assert_eq!(supervisor.next_wake(NOW), Some(NOW + Duration::from_secs(180)));
+    let later = supervisor.handle(Event::Woke, NOW + Duration::from_secs(180));
+    assert_eq!(carried(&later).len(), 1);
+}
+
+#[test]
+fn a_retry_resumes_at_the_first_unconfirmed_page() {
+    let mut supervisor = supervisor(&["london-1"]);
+    submit(&mut supervisor, "anna", "+442071234567");
+    end(&mut supervisor, 1, 1, 2, Outcome::Disconnected);
+    let actions = supervisor.handle(Event::Woke, NOW + Duration::from_secs(60));
+    let Some(Action::Carry(job)) = actions.iter().find(|a| matches!(a, Action::Carry(_))) else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(job.under_way().unwrap().first_page, 2);
+    assert_eq!(job.pages_left(), 1);
+}
+
+#[test]
+fn a_budget_that_is_used_up_ends_with_the_last_cause_and_a_receipt() {
+    let mut supervisor = supervisor(&["london-1"]);
+    submit(&mut supervisor, "anna", "+442071234567");
+    end(&mut supervisor, 1, 1, 0, Outcome::DataModem);
+    supervisor.handle(Event::Woke, NOW + Duration::from_secs(300));
+    let actions = end(&mut supervisor, 1, 2, 0, Outcome::DataModem);
+    let saved: Vec<&Job> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Save(Change::Job(job)) => Some(&**job),
+            _ => None,
+        })
+        .collect();
+    assert!(matches!(saved[0].state, State::Ended { end: End::Failed(Outcome::DataModem), .. }));
+    assert_eq!(saved[1].cause, Cause::Receipt { of: JobId(1) });
+    assert_eq!(carried(&actions), [(JobId(2), "mail".to_owned())]);
+}
+
+#[test]
+fn a_receipt_is_sent_as_notify_says() {
+    let on = |success, failure| Notify::On { success, failure, delay: false };
+    for (notify, outcome, wanted) in [
+        (Notify::Unsaid, Outcome::Delivered, true),
+        (Notify::Unsaid, Outcome::BadDialString, true),
+        (Notify::Never, Outcome::Delivered, false),
+        (Notify::Never, Outcome::BadDialString, false),
+        (on(true, false), Outcome::Delivered, true),
+        (on(true, false), Outcome::BadDialString, false),
+        (on(false, true), Outcome::Delivered, false),
+        (on(false, true), Outcome::BadDialString, true),
+    ] {
+        for null_path in [false, true] {
+            let mut supervisor = supervisor(&["london-1"]);
+            let mut mail = submission("anna", "+442071234567", "<x@y>");
+            mail.recipients[0].notify = notify;
+            if null_path {
+                mail.reverse_path = None;
+            }
+            supervisor.handle(Event::Submitted(Box::new(mail), Token(1)), NOW);
+            let actions = end(&mut supervisor, 1, 1, 3, outcome);
+            let receipts = carried(&actions).len();
+            assert_eq!(receipts, usize::from(wanted && !null_path), "{notify:?} {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn the_same_mail_is_faxed_once() {
+    let mut supervisor = supervisor(&["london-1"]);
+    let first = submit(&mut supervisor, "anna", "+442071234567");
+    let again = submit(&mut supervisor, "anna", "+442071234567");
+    let ids = |actions: &[Action]| {
+        actions.iter().find_map(|action| match action {
+            Action::Promise(_, Answer::Accepted(ids)) => Some(ids.clone()),
+            _ => None,
+        })
+    };
+    assert_eq!(ids(&first), ids(&again));
+    assert_eq!(again.len(), 1);
+}
+
+fn arrival(server_name: &str, called: &str, key: &str) -> Arrival {
+    Arrival {
+        server: server(server_name),
+        key: key.into(),
+        line: None,
+        called: Some(number(called)),
+        caller: None,
+        caller_name: None,
+        tsi: None,
+        subaddress: None,
+        document: document(1),
+        received: NOW,
+        local: WallClock { weekday: 0, minute: 0 },
+        duration: Duration::ZERO,
+        bit_rate: None,
+        error: None,
+    }
+}
+
+fn recipients(actions: &[Action]) -> Vec<String> {
+    actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Carry(job) => Some(job.destination.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_fax_goes_where_the_route_says_and_only_inside_the_group() {
+    let mut supervisor = supervisor(&[]);
+    let arrived = |s: &mut Supervisor, from: &str, called: &str, key: &str| {
+        s.handle(Event::Arrived(Box::new(arrival(from, called, key))), NOW)
+    };
+    // The route names anna and bob; only anna shares a group with the server.
+    let actions = arrived(&mut supervisor, "london-1", "+442079460100", "a");
+    assert_eq!(recipients(&actions), ["anna@example.com"]);
+    assert!(matches!(actions.last(), Some(Action::Carry(_))));
+    let release = actions.iter().position(|a| matches!(a, Action::Release(..))).unwrap();
+    let save = actions.iter().position(|a| matches!(a, Action::Save(_))).unwrap();
+    assert!(save < release);
+    // No route: the operator.
+    let actions = arrived(&mut supervisor, "london-1", "+442079460199", "b");
+    assert_eq!(recipients(&actions), ["carl@example.com"]);
+    // No operator: held, with an alarm, and released only since it is durable.
+    let actions = arrived(&mut supervisor, "paris-1", "+442079460199", "c");
+    assert!(recipients(&actions).is_empty());
+    assert!(actions.iter().any(|a| matches!(a, Action::Alarm(Alarm::Unrouted(_)))));
+    // The same fax once more: only released.
+    let actions = arrived(&mut supervisor, "paris-1", "+442079460199", "c");
+    assert!(matches!(&actions[..], [Action::Release(..)]));
+}
+
+#[test]
+fn a_mail_that_is_refused_goes_to_the_operator_and_then_is_held() {
+    let mut supervisor = supervisor(&[]);
+    let fax = arrival("london-1", "+442079460100", "a");
+    supervisor.handle(Event::Arrived(Box::new(fax)), NOW);
+    let actions = end(&mut supervisor, 1, 1, 0, Outcome::MailRefused);
+    assert_eq!(recipients(&actions), ["carl@example.com"]);
+    let actions = end(&mut supervisor, 1, 2, 0, Outcome::MailRefused);
+    assert!(recipients(&actions).is_empty());
+    assert!(actions.iter().any(|a| matches!(a, Action::Alarm(Alarm::Undeliverable(_)))));
+    assert_eq!(supervisor.job(JobId(1)).unwrap().state, State::Held);
+}
+
+#[test]
+fn what_was_under_way_is_carried_on_after_a_restart() {
+    let mut first = supervisor(&["london-1"]);
+    submit(&mut first, "anna", "+442071234567");
+    let job = first.job(JobId(1)).unwrap().clone();
+    let saved = Saved { jobs: vec![job], next_job: 2, ..Saved::default() };
+    let mut second = Supervisor::restore(Arc::new(setup()), saved);
+    assert_eq!(carried(&second.resume()), [(JobId(1), "london-1".to_owned())]);
+    // The number is still being called.
+    second.handle(Event::Health(server("london-2"), up()), NOW);
+    assert!(carried(&submit(&mut second, "carl", "+442071234567")).is_empty());
+}
+
+#[test]
+fn a_job_under_way_ends_as_its_server_says_also_when_cancelled() {
+    for (outcome, expected) in [
+        (Outcome::Cancelled, End::Cancelled),
+        (Outcome::Delivered, End::Delivered),
+        (Outcome::Busy, End::Cancelled),
+    ] {
+        let mut supervisor = supervisor(&["london-1"]);
+        submit(&mut supervisor, "anna", "+442071234567");
+        let actions = supervisor.handle(Event::Asked(Request::Cancel(JobId(1)), Token(2)), NOW);
+        assert!(actions.iter().any(|a| matches!(a, Action::Cancel(JobId(1), _))));
+        let actions = end(&mut supervisor, 1, 1, 0, outcome);
+        let Action::Save(Change::Job(job)) = &actions[0] else { panic!("{actions:?}") };
+        assert!(matches!(&job.state, State::Ended { end, .. } if *end == expected));
+    }
+}
+
+#[test]
+fn a_waiting_job_expires_with_its_last_cause() {
+    let mut supervisor = supervisor(&["london-1"]);
+    submit(&mut supervisor, "anna", "+442071234567");
+    end(&mut supervisor, 1, 1, 0, Outcome::Busy);
+    supervisor.handle(Event::Health(server("london-1"), Health::Down { why: "x".into() }), NOW);
+    let actions = supervisor.handle(Event::Woke, NOW + Duration::from_secs(24 * 3600));
+    let Action::Save(Change::Job(job)) = &actions[0] else { panic!("{actions:?}") };
+    assert!(matches!(job.state, State::Ended { end: End::Failed(Outcome::Busy), .. }));
+}
+
+#[test]
+fn a_forbidden_job_that_waited_through_a_reload_ends() {
+    let mut supervisor = supervisor(&[]);
+    submit(&mut supervisor, "anna", "+442071234567");
+    let mut changed = setup();
+    changed.clients.remove(&client("anna"));
+    supervisor.handle(Event::Reconfigured(Arc::new(changed)), NOW);
+    let actions = supervisor.handle(Event::Health(server("paris-1"), up()), NOW);
+    assert!(matches!(
+        &actions[0],
+        Action::Save(Change::Job(job))
+            if matches!(job.state, State::Ended { end: End::Failed(Outcome::NumberForbidden), .. })
+    ));
+}
+
+#[test]
+fn mailboxes_are_those_of_their_clients() {
+    let supervisor = supervisor(&[]);
+    assert_eq!(
+        supervisor.mailbox_of(&client("anna")),
+        Destination::Mailbox(Mailbox {
+            address: "anna@example.com".into(),
+            client: Some(client("anna"))
+        })
+    );
+    assert_eq!(supervisor.mailbox_of(&client("nobody")), Destination::Unrouted);
+}
