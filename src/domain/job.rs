@@ -22,7 +22,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    destination::Destination,
+    destination::{Destination, Mailbox},
     document::{Document, PageLedger},
     fleet::Decision,
     names::{ClientName, JobId, ServerName},
@@ -79,6 +79,20 @@ pub enum Cause {
         /// The job that it is about.
         of: JobId,
     },
+    /// The postmaster is to know something.
+    Alarm(Alarm),
+}
+
+/// Something that an administrator must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Alarm {
+    /// A received fax has nobody to go to.
+    Unrouted(JobId),
+    /// A mail could not be delivered.
+    Undeliverable(JobId),
+    /// A server was lost with a fax that may have been sent.
+    Lost(JobId, ServerName),
 }
 
 /// A fax that a client sends, as far as its receipt needs to know.
@@ -202,6 +216,26 @@ pub struct AttemptEnd {
 }
 
 impl Job {
+    /// A mail that we write ourselves when it is delivered.
+    #[must_use]
+    pub fn mail(id: JobId, cause: Cause, to: Mailbox, now: Timestamp, time: Duration) -> Self {
+        Self {
+            id,
+            cause,
+            destination: Destination::Mailbox(to),
+            document: None,
+            state: State::Waiting { due: now },
+            created: now,
+            expires: now + time,
+            priority: 0,
+            confirmed: 0,
+            coarse: false,
+            tries: Tries::default(),
+            avoid: BTreeMap::new(),
+            attempts: Vec::new(),
+        }
+    }
+
     /// Whether it is over.
     #[must_use]
     pub fn is_ended(&self) -> bool {

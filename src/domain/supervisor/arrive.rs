@@ -1,9 +1,9 @@
 //! A fax has arrived: it becomes a job to each client that the routes choose.
 
-use super::{Action, Alarm, Change, Supervisor};
+use super::{Action, Change, Supervisor};
 use crate::{
     destination::{Destination, Mailbox},
-    job::{Cause, Job, State},
+    job::{Alarm, Cause, Job, State},
     names::{ClientName, JobId},
     retry::Tries,
     route::{self, Arrival, Routed},
@@ -32,7 +32,7 @@ impl Supervisor {
         if to.is_empty() {
             let id = self.next_id();
             self.add(self.fax_in(id, &fax, Destination::Unrouted, now), actions);
-            actions.push(Action::Alarm(Alarm::Unrouted(id)));
+            self.alarm(Alarm::Unrouted(id), now, actions);
         }
         actions.push(release);
     }

@@ -1,13 +1,12 @@
 //! An attempt has ended; and what follows when its job has.
 
-use super::{Action, Alarm, Change, Supervisor};
+use super::{Action, Change, Supervisor};
 use crate::{
     destination::{Destination, Mailbox},
     document::PageLedger,
-    job::{AttemptEnd, Carrier, Cause, End, Job, Notify, Sent, State},
+    job::{Alarm, AttemptEnd, Carrier, Cause, End, Job, Notify, Sent, State},
     names::{ClientName, JobId},
     outcome::{Class, Outcome},
-    retry::Tries,
     route,
     setup::{Receipts, Setup},
     time::Timestamp,
@@ -39,7 +38,7 @@ impl Supervisor {
         });
         if let Carrier::Server(server) = carrier {
             if outcome == Outcome::Unknown {
-                actions.push(Action::Alarm(Alarm::Lost(id, server.clone())));
+                self.alarm(Alarm::Lost(id, server.clone()), now, actions);
             }
             if let Some(ticket) = ticket {
                 actions.push(Action::Forget(server, ticket));
@@ -57,14 +56,13 @@ impl Supervisor {
         let Some(job) = saved else { return };
         match (&job.cause, &job.state) {
             (Cause::Sent(sent), State::Ended { end, .. }) if self.wants_receipt(sent, *end) => {
-                let id = self.next_id();
-                self.add(self.receipt(id, &job, sent, now), actions);
+                self.receipt(&job, sent, now, actions);
             }
             (Cause::Receipt { .. }, State::Ended { end: End::Failed(_), .. }) => {
-                actions.push(Action::Alarm(Alarm::Undeliverable(job.id)));
+                self.alarm(Alarm::Undeliverable(job.id), now, actions);
             }
             (Cause::Arrived(_), State::Held) => {
-                actions.push(Action::Alarm(Alarm::Undeliverable(job.id)));
+                self.alarm(Alarm::Undeliverable(job.id), now, actions);
             }
             _ => {}
         }
@@ -102,26 +100,12 @@ impl Supervisor {
         }
     }
 
-    fn receipt(&self, id: JobId, of: &Job, sent: &Sent, now: Timestamp) -> Job {
+    fn receipt(&mut self, of: &Job, sent: &Sent, now: Timestamp, actions: &mut Vec<Action>) {
         let address = sent.reverse_path.clone().expect("a receipt has somewhere to go");
-        Job {
-            id,
-            cause: Cause::Receipt { of: of.id },
-            destination: Destination::Mailbox(Mailbox {
-                address,
-                client: Some(sent.client.clone()),
-            }),
-            document: None,
-            state: State::Waiting { due: now },
-            created: now,
-            expires: now + self.setup.limits.mail_expire,
-            priority: 0,
-            confirmed: 0,
-            coarse: false,
-            tries: Tries::default(),
-            avoid: Default::default(),
-            attempts: Vec::new(),
-        }
+        let to = Mailbox { address, client: Some(sent.client.clone()) };
+        let time = self.setup.limits.mail_expire;
+        let id = self.next_id();
+        self.add(Job::mail(id, Cause::Receipt { of: of.id }, to, now, time), actions);
     }
 }
 

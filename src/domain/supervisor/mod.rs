@@ -33,10 +33,10 @@ pub use requests::{Answer, Request, ServerStatus, Status};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    destination::Destination,
+    destination::{Destination, Mailbox},
     document::PageLedger,
     fleet::{Fleet, Health},
-    job::{AttemptEnd, Carrier, Job, State},
+    job::{Alarm, AttemptEnd, Carrier, Cause, Job, State},
     names::{JobId, ServerName, Token},
     number::Number,
     route::Arrival,
@@ -105,8 +105,6 @@ pub enum Action {
     Forget(ServerName, String),
     /// Let the server delete a received fax that is durable here.
     Release(ServerName, String),
-    /// Tell the postmaster.
-    Alarm(Alarm),
 }
 
 /// What is durable.
@@ -116,22 +114,6 @@ pub enum Change {
     Job(Box<Job>),
     /// This fax has arrived.
     Arrival(ServerName, String),
-}
-
-/// Something that an administrator must know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Alarm {
-    /// A received fax has nobody to go to.
-    Unrouted(JobId),
-    /// A mail could not be delivered.
-    Undeliverable(JobId),
-    /// A server went away.
-    ServerDown(ServerName, String),
-    /// A server came back.
-    ServerUp(ServerName),
-    /// A server was lost with a fax that may have been sent.
-    Lost(JobId, ServerName),
 }
 
 /// What an earlier life of the daemon has left in the store.
@@ -243,7 +225,7 @@ impl Supervisor {
                 self.ended(job, attempt, ledger, end, &mut actions);
             }
             Event::Arrived(arrival) => self.arrived(*arrival, now, &mut actions),
-            Event::Health(server, health) => self.heard(server, health, now, &mut actions),
+            Event::Health(server, health) => self.heard(server, health, now),
             Event::Asked(request, token) => self.asked(request, token, now, &mut actions),
             Event::Reconfigured(setup) => self.setup = setup,
             Event::Woke => self.expire_overdue(now, &mut actions),
@@ -266,28 +248,13 @@ impl Supervisor {
         self.jobs.get(&id)
     }
 
-    fn heard(
-        &mut self,
-        name: ServerName,
-        health: Health,
-        now: Timestamp,
-        actions: &mut Vec<Action>,
-    ) {
+    fn heard(&mut self, name: ServerName, health: Health, now: Timestamp) {
         if !self.setup.servers.contains_key(&name) {
             return;
         }
-        let live = self.fleet.0.entry(name.clone()).or_default();
+        let live = self.fleet.0.entry(name).or_default();
         if std::mem::discriminant(&live.health) != std::mem::discriminant(&health) {
             live.since = now;
-            match (&live.health, &health) {
-                (_, Health::Down { why }) => {
-                    actions.push(Action::Alarm(Alarm::ServerDown(name, why.clone())));
-                }
-                (Health::Down { .. }, Health::Up { .. }) => {
-                    actions.push(Action::Alarm(Alarm::ServerUp(name)));
-                }
-                _ => {}
-            }
         }
         live.health = health;
     }
@@ -313,6 +280,14 @@ impl Supervisor {
         }
         self.keep(job);
         changed
+    }
+
+    /// Tells the postmaster, by a mail that is as durable as any other job.
+    fn alarm(&mut self, alarm: Alarm, now: Timestamp, actions: &mut Vec<Action>) {
+        let to = Mailbox { address: self.setup.postmaster.clone(), client: None };
+        let id = self.next_id();
+        let time = self.setup.limits.mail_expire;
+        self.add(Job::mail(id, Cause::Alarm(alarm), to, now, time), actions);
     }
 
     /// Takes in a new job and saves it.

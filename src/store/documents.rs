@@ -1,0 +1,124 @@
+//! Documents and mails as files: written, made durable, and only then named.
+//!
+//! ```text
+//! STATE/documents/DIGEST.tif   pages, named by their SHA-256
+//! STATE/mail/NAME.eml          mails as they came in
+//! STATE/spool/                 what is being written; emptied at each start
+//! ```
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, UNIX_EPOCH},
+};
+
+use postfax_domain::{document::Digest, time::Timestamp};
+
+use super::StoreError;
+
+/// A file that no job names yet may be about to be named: it is kept so long.
+const UNNAMED_GRACE: Duration = Duration::from_secs(24 * 3600);
+
+/// The folders of documents and mails.
+#[derive(Debug, Clone)]
+pub struct Documents {
+    state: PathBuf,
+    /// Distinguishes the files of one start, and the starts from each other.
+    started: u128,
+    next: Arc<AtomicU64>,
+}
+
+impl Documents {
+    /// Opens the folders below `state`, and makes those that are absent.
+    pub(super) fn open(state: &Path) -> Result<Self, StoreError> {
+        for folder in ["documents", "mail", "spool"] {
+            let path = state.join(folder);
+            fs::create_dir_all(&path).map_err(at(&path))?;
+        }
+        let spool = state.join("spool");
+        for entry in fs::read_dir(&spool).map_err(at(&spool))? {
+            let path = entry.map_err(at(&spool))?.path();
+            fs::remove_file(&path).map_err(at(&path))?;
+        }
+        let started = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
+        Ok(Self { state: state.to_owned(), started, next: Arc::default() })
+    }
+
+    /// A name that no other file has or had.
+    #[must_use]
+    pub fn new_name(&self) -> String {
+        format!("{:x}-{:x}", self.started, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Where something may be written that is not yet anything.
+    #[must_use]
+    pub fn spool(&self, name: &str) -> PathBuf {
+        self.state.join("spool").join(name)
+    }
+
+    /// The file of a document.
+    #[must_use]
+    pub fn document(&self, digest: &Digest) -> PathBuf {
+        self.state.join("documents").join(format!("{digest}.tif"))
+    }
+
+    /// The file of a mail.
+    #[must_use]
+    pub fn mail(&self, name: &str) -> PathBuf {
+        self.state.join("mail").join(format!("{name}.eml"))
+    }
+
+    /// Moves pages, durable already, from the spool to their place, durably.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn keep_document(&self, from: &Path, digest: &Digest) -> Result<(), StoreError> {
+        self.keep(from, &self.document(digest))
+    }
+
+    /// Moves a mail, durable already, from the spool to its place, durably.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn keep_mail(&self, from: &Path, name: &str) -> Result<(), StoreError> {
+        self.keep(from, &self.mail(name))
+    }
+
+    fn keep(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        fs::rename(from, to).map_err(at(to))?;
+        let folder = to.parent().expect("every kept file is in a folder");
+        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))
+    }
+
+    /// Removes the files that no job names any more.
+    pub(super) fn prune(
+        &self,
+        named: &HashSet<String>,
+        oldest: Timestamp,
+    ) -> Result<(), StoreError> {
+        let oldest = UNIX_EPOCH + Duration::from_millis(oldest.0.unsigned_abs());
+        for folder in ["documents", "mail"] {
+            let folder = self.state.join(folder);
+            for entry in fs::read_dir(&folder).map_err(at(&folder))? {
+                let path = entry.map_err(at(&folder))?.path();
+                let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+                let modified = fs::metadata(&path).and_then(|m| m.modified()).map_err(at(&path))?;
+                let young = modified.elapsed().is_ok_and(|age| age < UNNAMED_GRACE);
+                if !named.contains(name) && modified < oldest && !young {
+                    fs::remove_file(&path).map_err(at(&path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::File { path, source }
+}

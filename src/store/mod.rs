@@ -1,0 +1,342 @@
+//! The store: what is durable. The only files that know SQL.
+//!
+//! SQLite with a write-ahead log and `synchronous = FULL`: when [`Store::commit`]
+//! has returned, its changes survive the loss of power. There is one writer
+//! connection, and the daemon commits all changes of a round in one transaction.
+//! Documents are files beside the database ([`documents`]); rows only name them.
+
+pub mod documents;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use postfax_domain::{
+    destination::Destination,
+    job::{Cause, Job, State},
+    names::{JobId, ServerName},
+    supervisor::{Change, DuplicateKey, Saved},
+    time::Timestamp,
+};
+use sqlx::{
+    Connection, Row, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use self::documents::Documents;
+
+/// Connections that only read.
+const READERS: u32 = 4;
+/// How long a reader waits for the writer.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most jobs that one question may bring back.
+pub const MAX_JOBS_LISTED: u32 = 10_000;
+
+/// Why the store could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database.
+    #[error("the database {path}: {source}")]
+    Database {
+        /// Its file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+    /// A file or folder.
+    #[error("{path}: {source}")]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A row that this version cannot read.
+    #[error("job {id} in the database cannot be read: {why}")]
+    Damaged {
+        /// Its number.
+        id: i64,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Which jobs are asked for; what is absent does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// `waiting`, `carrying`, `held` or `ended`.
+    pub state: Option<String>,
+    /// The client who sent it or gets it.
+    pub client: Option<String>,
+    /// The number that it goes to or came from.
+    pub number: Option<String>,
+    /// Only jobs with a smaller number.
+    pub before: Option<JobId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// The open store.
+pub struct Store {
+    path: PathBuf,
+    writer: SqliteConnection,
+    reader: Reader,
+}
+
+/// Reads from the store while the daemon writes; cheap to clone.
+#[derive(Clone)]
+pub struct Reader {
+    path: PathBuf,
+    pool: SqlitePool,
+    /// Documents and mails.
+    pub documents: Documents,
+    /// Random, made with the database: no other installation has it.
+    pub installation: String,
+}
+
+impl Store {
+    /// Opens the store in the folder `state`, and makes it if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] names the file and what is wrong with it.
+    pub async fn open(state: &Path) -> Result<Self, StoreError> {
+        let documents = Documents::open(state)?;
+        let path = state.join("postfax.db");
+        let fail = |source| StoreError::Database { path: path.clone(), source };
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let mut writer = SqliteConnection::connect_with(&options).await.map_err(fail)?;
+        sqlx::migrate!("src/store/migrations")
+            .run(&mut writer)
+            .await
+            .map_err(|bad| fail(sqlx::Error::Migrate(Box::new(bad))))?;
+        let installation = installation(&mut writer).await.map_err(fail)?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(0);
+        let pool = readers.connect_with(options.read_only(true)).await.map_err(fail)?;
+        let reader = Reader { path: path.clone(), pool, documents, installation };
+        Ok(Self { path, writer, reader })
+    }
+
+    /// The reading side.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+
+    /// Makes the changes durable, all or none.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub async fn commit(&mut self, changes: &[Change], now: Timestamp) -> Result<(), StoreError> {
+        let fail = |source| StoreError::Database { path: self.path.clone(), source };
+        // Only the last word on each job is written.
+        let mut jobs: BTreeMap<JobId, &Job> = BTreeMap::new();
+        let mut round = self.writer.begin().await.map_err(fail)?;
+        for change in changes {
+            match change {
+                Change::Job(job) => {
+                    jobs.insert(job.id, job);
+                }
+                Change::Arrival(server, key) => {
+                    sqlx::query("INSERT OR IGNORE INTO arrivals (server, key, at) VALUES ($1, $2, $3)")
+                        .bind(server.as_str())
+                        .bind(key)
+                        .bind(now.0)
+                        .execute(&mut *round)
+                        .await
+                        .map_err(fail)?;
+                }
+            }
+        }
+        for job in jobs.values() {
+            save_job(&mut round, job).await.map_err(fail)?;
+        }
+        round.commit().await.map_err(fail)
+    }
+
+    /// Everything that a new supervisor needs to go on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn saved(&mut self, now: Timestamp, duplicates: Duration) -> Result<Saved, StoreError> {
+        let fail = |source| StoreError::Database { path: self.path.clone(), source };
+        let rows = sqlx::query("SELECT id, body FROM jobs WHERE state <> 'ended' ORDER BY id")
+            .fetch_all(&mut self.writer)
+            .await
+            .map_err(fail)?;
+        let jobs = rows.iter().map(read_job).collect::<Result<_, _>>()?;
+        let rows = sqlx::query(
+            "SELECT id, body FROM jobs WHERE kind = 'sent' AND created >= $1 ORDER BY id",
+        )
+        .bind((now - duplicates).0)
+        .fetch_all(&mut self.writer)
+        .await
+        .map_err(fail)?;
+        let mut accepted = Vec::new();
+        for row in &rows {
+            let job = read_job(row)?;
+            accepted.extend(DuplicateKey::of(&job).map(|key| (key, job.id, job.created)));
+        }
+        let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'jobs'")
+            .fetch_one(&mut self.writer)
+            .await
+            .map_err(fail)?;
+        let rows = sqlx::query("SELECT server, key FROM arrivals")
+            .fetch_all(&mut self.writer)
+            .await
+            .map_err(fail)?;
+        let arrival = |row: &sqlx::sqlite::SqliteRow| {
+            Some((ServerName::new(row.get("server")).ok()?, row.get::<String, _>("key")))
+        };
+        let arrivals = rows.iter().filter_map(arrival).collect();
+        Ok(Saved { jobs, next_job: last.unsigned_abs() + 1, accepted, arrivals })
+    }
+
+    /// Drops jobs that ended before `oldest`, and the files that only they named.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn prune(&mut self, oldest: Timestamp) -> Result<u64, StoreError> {
+        let fail = |source| StoreError::Database { path: self.path.clone(), source };
+        let gone = sqlx::query("DELETE FROM jobs WHERE state = 'ended' AND ended < $1")
+            .bind(oldest.0)
+            .execute(&mut self.writer)
+            .await
+            .map_err(fail)?
+            .rows_affected();
+        let rows = sqlx::query("SELECT digest, message FROM jobs")
+            .fetch_all(&mut self.writer)
+            .await
+            .map_err(fail)?;
+        let named = rows.iter().flat_map(|row| {
+            [row.get::<Option<String>, _>("digest"), row.get::<Option<String>, _>("message")]
+        });
+        self.reader.documents.prune(&named.flatten().collect(), oldest)?;
+        Ok(gone)
+    }
+}
+
+impl Reader {
+    /// One job, whatever its state.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        let row = sqlx::query("SELECT id, body FROM jobs WHERE id = $1")
+            .bind(number(id))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|source| self.fail(source))?;
+        row.as_ref().map(read_job).transpose()
+    }
+
+    /// The receipt of a job, if it has one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn receipt_of(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        let row = sqlx::query("SELECT id, body FROM jobs WHERE receipt_of = $1 ORDER BY id LIMIT 1")
+            .bind(number(id))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|source| self.fail(source))?;
+        row.as_ref().map(read_job).transpose()
+    }
+
+    /// The newest jobs that fit the filter, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn jobs(&self, filter: &Filter) -> Result<Vec<Job>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, body FROM jobs \
+             WHERE ($1 IS NULL OR state = $1) AND ($2 IS NULL OR client = $2) \
+               AND ($3 IS NULL OR number = $3) AND ($4 IS NULL OR id < $4) \
+             ORDER BY id DESC LIMIT $5",
+        )
+        .bind(&filter.state)
+        .bind(&filter.client)
+        .bind(&filter.number)
+        .bind(filter.before.map(number))
+        .bind(i64::from(filter.limit.min(MAX_JOBS_LISTED)))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|source| self.fail(source))?;
+        rows.iter().map(read_job).collect()
+    }
+
+    fn fail(&self, source: sqlx::Error) -> StoreError {
+        StoreError::Database { path: self.path.clone(), source }
+    }
+}
+
+fn number(id: JobId) -> i64 {
+    i64::try_from(id.0).unwrap_or(i64::MAX)
+}
+
+fn read_job(row: &sqlx::sqlite::SqliteRow) -> Result<Job, StoreError> {
+    let body: String = row.get("body");
+    serde_json::from_str(&body)
+        .map_err(|bad| StoreError::Damaged { id: row.get("id"), why: bad.to_string() })
+}
+
+async fn installation(writer: &mut SqliteConnection) -> Result<String, sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO meta (key, value) VALUES ('installation', lower(hex(randomblob(4)))) \
+         ON CONFLICT DO NOTHING",
+    )
+    .execute(&mut *writer)
+    .await?;
+    sqlx::query_scalar("SELECT value FROM meta WHERE key = 'installation'").fetch_one(writer).await
+}
+
+async fn save_job(round: &mut SqliteConnection, job: &Job) -> Result<(), sqlx::Error> {
+    let (kind, client, number_of, receipt_of, message) = match &job.cause {
+        Cause::Sent(sent) => {
+            ("sent", Some(sent.client.to_string()), None, None, Some(sent.message.clone()))
+        }
+        Cause::Arrived(fax) => {
+            ("arrived", None, fax.caller.as_ref().map(ToString::to_string), None, None)
+        }
+        Cause::Receipt { of } => ("receipt", None, None, Some(number(*of)), None),
+    };
+    let (client, number_of) = match &job.destination {
+        Destination::Fax(fax) => (client, Some(fax.number.to_string())),
+        Destination::Mailbox(to) => (to.client.as_ref().map(ToString::to_string), number_of),
+        Destination::Unrouted => (client, number_of),
+    };
+    let (state, ended) = match &job.state {
+        State::Waiting { .. } => ("waiting", None),
+        State::Carrying { .. } => ("carrying", None),
+        State::Held => ("held", None),
+        State::Ended { at, .. } => ("ended", Some(at.0)),
+    };
+    let body = serde_json::to_string(job).expect("a job can be written as JSON");
+    sqlx::query(
+        "INSERT INTO jobs (id, kind, state, client, number, created, ended, receipt_of, digest, \
+                           message, body) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         ON CONFLICT (id) DO UPDATE SET state = excluded.state, client = excluded.client, \
+           ended = excluded.ended, body = excluded.body",
+    )
+    .bind(number(job.id))
+    .bind(kind)
+    .bind(state)
+    .bind(client)
+    .bind(number_of)
+    .bind(job.created.0)
+    .bind(ended)
+    .bind(receipt_of)
+    .bind(job.document.as_ref().map(|document| document.digest.to_string()))
+    .bind(message)
+    .bind(body)
+    .execute(round)
+    .await
+    .map(drop)
+}
