@@ -108,6 +108,8 @@ pub struct Sent {
     pub subject: Option<String>,
     /// Names the file that keeps the mail, for the receipt.
     pub message: String,
+    /// RET=FULL: a receipt of a failure returns the whole mail (RFC 3461 4.3).
+    pub return_mail: bool,
     /// ENVID, decoded (RFC 3461 4.4).
     pub envelope_id: Option<String>,
     /// ORCPT, as its type and decoded address (RFC 3461 4.2).

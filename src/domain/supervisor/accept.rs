@@ -25,6 +25,8 @@ pub struct Submission {
     pub subject: Option<String>,
     /// Names the file that keeps the mail.
     pub message: String,
+    /// RET=FULL.
+    pub return_mail: bool,
     /// ENVID, decoded.
     pub envelope_id: Option<String>,
     /// Who is to get it; at least one.
@@ -130,6 +132,7 @@ impl Supervisor {
                 message_id: mail.message_id.clone(),
                 subject: mail.subject.clone(),
                 message: mail.message.clone(),
+                return_mail: mail.return_mail,
                 envelope_id: mail.envelope_id.clone(),
                 original_recipient: to.original.clone(),
                 notify: to.notify,

@@ -103,6 +103,7 @@ pub(super) fn submission(from: &str, to: &str, message_id: &str) -> Submission {
         message_id: Some(message_id.into()),
         subject: None,
         message: "m".into(),
+        return_mail: false,
         envelope_id: None,
         recipients: vec![Recipient {
             address: FaxAddress {

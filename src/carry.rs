@@ -1,0 +1,312 @@
+//! Carriers: one task for each attempt under way. It hands the attempt over,
+//! follows it, and tells the supervisor how it ended; it decides nothing.
+//!
+//! An attempt that may have been handed over before (after a crash, or when the
+//! connection broke at the wrong moment) is looked up at its server by its tag
+//! before anything is submitted.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+
+use postfax_domain::{
+    destination::Destination,
+    document::PageLedger,
+    job::{AttemptEnd, Carrier, Job},
+    names::{JobId, ServerName},
+    outcome::Outcome,
+    redacted::Redacted,
+    supervisor::Event,
+};
+use postfax_hw::{
+    driver::{Call, Driver, DriverError, Ended, Progress, Ticket},
+    pages,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tracing::{info, warn};
+
+use crate::{
+    crash,
+    daemon::{Context, now, tag},
+    letters, post,
+};
+
+/// First and longest pause before a server that is away is asked again.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// A server must not dial later than this after it was given an attempt.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(3600);
+/// How long after a job's time an attempt may still be looked for at its server.
+const LOST_AFTER: Duration = Duration::from_secs(2 * 3600);
+/// Progress reports that may wait.
+const PROGRESS_QUEUE: usize = 16;
+
+/// All attempts under way.
+pub struct Carriers {
+    context: Arc<Context>,
+    stops: HashMap<JobId, watch::Sender<bool>>,
+    /// One task for each attempt.
+    pub tasks: JoinSet<()>,
+}
+
+impl Carriers {
+    /// Nothing is under way.
+    #[must_use]
+    pub fn new(context: Arc<Context>) -> Self {
+        Self { context, stops: HashMap::new(), tasks: JoinSet::new() }
+    }
+
+    /// Carries the attempt under way; `again` when an earlier life may have handed
+    /// it over already.
+    pub fn carry(&mut self, job: Job, again: bool) {
+        self.stops.retain(|_, stop| !stop.is_closed());
+        let (stop, stopped) = watch::channel(false);
+        self.stops.insert(job.id, stop);
+        let context = self.context.clone();
+        self.tasks.spawn(async move {
+            let attempt = job.under_way().expect("only what is under way is carried").clone();
+            let ended = match &attempt.carrier {
+                Carrier::Server(server) => fax(&context, &job, server, again, stopped).await,
+                Carrier::Mail => mail(&context, &job).await,
+            };
+            let Ended { outcome, said, ledger } = ended;
+            info!(job = %job.id, outcome = %outcome.name(), to = %Redacted(&job.destination), "ended");
+            let end = AttemptEnd { at: now(), outcome, said };
+            let event = Event::Ended { job: job.id, attempt: attempt.number, ledger, end };
+            context.tell(event).await;
+        });
+    }
+
+    /// Stops the attempt of a job.
+    pub fn cancel(&mut self, job: JobId) {
+        if let Some(stop) = self.stops.get(&job) {
+            stop.send_replace(true);
+        }
+    }
+
+    /// Lets a server drop its record of what is durable here.
+    pub fn forget(&mut self, server: ServerName, ticket: String) {
+        let Some(driver) = self.context.drivers.load().get(&server).cloned() else { return };
+        self.tasks.spawn(async move {
+            if let Err(failed) = driver.forget(&Ticket(ticket)).await {
+                // It cleans up by itself in time.
+                info!(%server, %failed, "the server keeps its record");
+            }
+        });
+    }
+}
+
+fn ended(outcome: Outcome, said: impl Into<String>) -> Ended {
+    Ended { outcome, said: said.into(), ledger: PageLedger::default() }
+}
+
+async fn mail(context: &Context, job: &Job) -> Ended {
+    let letter = match letters::write(context, job).await {
+        Ok(letter) => letter,
+        Err(failed) => {
+            warn!(job = %job.id, %failed, "the mail cannot be written");
+            return ended(Outcome::MailDeferred, failed.to_string());
+        }
+    };
+    crash::point("deliver");
+    let (outcome, said) = post::deliver(context, &letter).await;
+    let _ = tokio::fs::remove_file(&letter.path).await;
+    ended(outcome, said)
+}
+
+/// One attempt at one fax server.
+struct Errand<'a> {
+    context: &'a Context,
+    job: &'a Job,
+    attempt: u32,
+    driver: Arc<dyn Driver>,
+    tag: String,
+    stopped: watch::Receiver<bool>,
+}
+
+async fn fax(
+    context: &Context,
+    job: &Job,
+    server: &ServerName,
+    again: bool,
+    stopped: watch::Receiver<bool>,
+) -> Ended {
+    let Some(driver) = context.drivers.load().get(server).cloned() else {
+        let outcome = if again { Outcome::Unknown } else { Outcome::ServerMisconfigured };
+        return ended(outcome, format!("{server} is not configured any more"));
+    };
+    let attempt = job.under_way().expect("only what is under way is carried");
+    let tag = tag(context, job);
+    let errand = Errand { context, job, attempt: attempt.number, driver, tag, stopped };
+    let ticket = match &attempt.ticket {
+        Some(ticket) => Ok(Ticket(ticket.clone())),
+        None => errand.hand_over(again).await,
+    };
+    match ticket {
+        Ok(ticket) => errand.follow(&ticket).await,
+        Err(ended) => ended,
+    }
+}
+
+impl Errand<'_> {
+    /// Gets the server to own the attempt, exactly once.
+    async fn hand_over(&self, mut unsure: bool) -> Result<Ticket, Ended> {
+        let mut pause = ASK_AGAIN.0;
+        let call = self.call().await?;
+        loop {
+            let handed = if unsure { self.driver.find(&self.tag).await } else { Ok(None) };
+            match handed {
+                Ok(Some(ticket)) => return Ok(self.placed(ticket).await),
+                Ok(None) if *self.stopped.borrow() => {
+                    return Err(ended(Outcome::Cancelled, "cancelled before it was handed over"));
+                }
+                Ok(None) => {
+                    crash::point("submit");
+                    match self.driver.submit(&call).await {
+                        Ok(ticket) => {
+                            crash::point("placed");
+                            return Ok(self.placed(ticket).await);
+                        }
+                        Err(DriverError::Unsure { why, .. }) => {
+                            warn!(job = %self.job.id, %why, "asking whether the server took it");
+                            unsure = true;
+                        }
+                        Err(failed) => return Err(refused(&failed)),
+                    }
+                }
+                Err(failed) => self.wait_for_server(&failed, &mut pause).await?,
+            }
+        }
+    }
+
+    async fn call(&self) -> Result<Call, Ended> {
+        let Destination::Fax(to) = &self.job.destination else {
+            return Err(ended(Outcome::BadDocument, "no fax number"));
+        };
+        let document = self.job.document.as_ref().expect("a fax has pages");
+        let pages = self.pages().await?;
+        let config = self.context.config.load();
+        let server = self.job.under_way().map(|attempt| &attempt.carrier);
+        let access = match server {
+            Some(Carrier::Server(name)) => config.servers.get(name),
+            _ => None,
+        };
+        Ok(Call {
+            tag: self.tag.clone(),
+            number: to.number.clone(),
+            subaddress: to.subaddress.clone(),
+            pages,
+            resolution: if self.job.coarse { pages::COARSE } else { document.resolution },
+            sender: self.job.sender().map_or_else(String::new, |sent| sent.client.to_string()),
+            station_id: access.and_then(|access| access.station_id.clone()),
+            priority: u8::try_from(127 - 14 * i16::from(self.job.priority)).unwrap_or(127),
+            give_up_after: GIVE_UP_AFTER,
+        })
+    }
+
+    /// The document, or what is left of it.
+    async fn pages(&self) -> Result<PathBuf, Ended> {
+        let documents = &self.context.reader.documents;
+        let document = self.job.document.as_ref().expect("a fax has pages");
+        let whole = documents.document(&document.digest);
+        let first = self.job.under_way().map_or(0, |attempt| attempt.first_page);
+        if first == 0 && !self.job.coarse {
+            return Ok(whole);
+        }
+        let cut = documents.spool(&format!("{}.tif", self.tag));
+        let (into, coarse) = (cut.clone(), self.job.coarse);
+        let cutting = tokio::task::spawn_blocking(move || pages::cut(&whole, first, coarse, &into));
+        match cutting.await {
+            Ok(Ok(())) => Ok(cut),
+            Ok(Err(failed)) => Err(ended(Outcome::BadDocument, failed.to_string())),
+            Err(bug) => Err(ended(Outcome::BadDocument, bug.to_string())),
+        }
+    }
+
+    async fn placed(&self, ticket: Ticket) -> Ticket {
+        let placed = Event::Placed {
+            job: self.job.id,
+            attempt: self.attempt,
+            ticket: ticket.0.clone(),
+        };
+        self.context.tell(placed).await;
+        ticket
+    }
+
+    async fn follow(&self, ticket: &Ticket) -> Ended {
+        let mut pause = ASK_AGAIN.0;
+        loop {
+            match self.follow_once(ticket).await {
+                Ok(ended) => return ended,
+                Err(DriverError::Gone { what, .. }) => return ended(Outcome::Unknown, what),
+                Err(failed) => {
+                    if let Err(lost) = self.wait_for_server(&failed, &mut pause).await {
+                        return lost;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn follow_once(&self, ticket: &Ticket) -> Result<Ended, DriverError> {
+        let (progress, mut reports) = mpsc::channel(PROGRESS_QUEUE);
+        let following = self.driver.follow(ticket, progress);
+        tokio::pin!(following);
+        let cancelling = self.cancel_when_stopped(ticket);
+        tokio::pin!(cancelling);
+        loop {
+            tokio::select! {
+                ended = &mut following => return ended,
+                Some(report) = reports.recv() => self.report(report).await,
+                () = &mut cancelling => {}
+            }
+        }
+    }
+
+    async fn report(&self, report: Progress) {
+        if let Progress::Pages(ledger) = report {
+            let event = Event::Progress { job: self.job.id, attempt: self.attempt, ledger };
+            self.context.tell(event).await;
+        }
+    }
+
+    /// Never returns: once asked to, it goes on asking the server to stop.
+    async fn cancel_when_stopped(&self, ticket: &Ticket) {
+        let mut stopped = self.stopped.clone();
+        if stopped.wait_for(|stopped| *stopped).await.is_err() {
+            return std::future::pending().await;
+        }
+        loop {
+            match self.driver.cancel(ticket).await {
+                Ok(()) => return std::future::pending().await,
+                Err(failed) => {
+                    warn!(job = %self.job.id, %failed, "the server does not stop it yet");
+                    tokio::time::sleep(ASK_AGAIN.1.min(Duration::from_secs(5))).await;
+                }
+            }
+        }
+    }
+
+    /// Waits before the server is asked again; gives up long after the job's time.
+    async fn wait_for_server(&self, failed: &DriverError, pause: &mut Duration) -> Result<(), Ended> {
+        if now() > self.job.expires + LOST_AFTER {
+            return Err(ended(Outcome::Unknown, failed.to_string()));
+        }
+        warn!(job = %self.job.id, %failed, "the server may have the fax; asking again");
+        tokio::time::sleep(*pause).await;
+        *pause = (*pause * 2).min(ASK_AGAIN.1);
+        Ok(())
+    }
+}
+
+/// What a failed submission means, when the server has taken nothing.
+fn refused(failed: &DriverError) -> Ended {
+    let outcome = match failed {
+        DriverError::Refused { outcome, .. } => *outcome,
+        DriverError::Local { .. } => Outcome::BadDocument,
+        DriverError::Unreachable { .. } | DriverError::Unsure { .. } | DriverError::Gone { .. } => {
+            Outcome::ServerUnreachable
+        }
+    };
+    ended(outcome, failed.to_string())
+}

@@ -1,0 +1,320 @@
+//! The daemon: builds everything, owns the loop, stops cleanly.
+//!
+//! ```text
+//!  smtp ─ outbound ──┐                        ┌─▶ carry (fax servers, mail relay)
+//!  fax servers ──────┤ events ─▶ loop ─▶ acts ├─▶ inbound (let go of received faxes)
+//!  carry ────────────┤         supervisor     └─▶ promises (SMTP replies, answers)
+//!  requests, clock ──┘           store
+//! ```
+//!
+//! A round of the loop: wait for an event, drain what else has come, let the
+//! supervisor handle each, commit all that it wants saved in one transaction, then
+//! do the rest in order. While the store cannot commit nothing is promised,
+//! carried or let go: the round is tried until it is durable.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use arc_swap::ArcSwap;
+use postfax_domain::{
+    job::{Carrier, Job},
+    names::{ServerName, Token},
+    supervisor::{Action, Answer, Change, Event, Request, Submission, Supervisor, TICK},
+    time::Timestamp,
+};
+use postfax_hw::driver::Driver;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    carry::Carriers,
+    config::Config,
+    crash,
+    inbound::Watchers,
+    store::{Reader, Store, StoreError},
+};
+
+/// Events that may wait for the loop; who brings more waits as well.
+const EVENT_QUEUE: usize = 4096;
+/// Events of one round.
+const ROUND: usize = 512;
+/// Pause before a commit that failed is tried again.
+const COMMIT_PAUSE: Duration = Duration::from_secs(1);
+/// How often finished jobs and their files are looked through.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+/// How long open work may go on when the daemon is told to stop.
+const STOP_GRACE: Duration = Duration::from_secs(20);
+
+/// Why the daemon could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A socket to listen on.
+    #[error("cannot listen on {what}: {source}")]
+    Listen {
+        /// Its address.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// TLS.
+    #[error("{0}")]
+    Tls(String),
+    /// Something of the system.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The fax servers by name.
+pub type Drivers = HashMap<ServerName, Arc<dyn Driver>>;
+
+/// What every part of the daemon shares.
+pub struct Context {
+    /// The configuration in force.
+    pub config: ArcSwap<Config>,
+    /// The fax servers.
+    pub drivers: ArcSwap<Drivers>,
+    /// Reads what is durable.
+    pub reader: Reader,
+    /// This program, for the children that convert documents.
+    pub exe: PathBuf,
+    /// Goes up with every round that changed something.
+    pub changed: watch::Sender<u64>,
+    events: mpsc::Sender<Event>,
+    answers: Mutex<HashMap<Token, oneshot::Sender<Answer>>>,
+    next_token: AtomicU64,
+}
+
+impl Context {
+    /// Tells the supervisor what has happened.
+    pub async fn tell(&self, event: Event) {
+        // The loop outlives everyone who tells; when it is gone the process is.
+        let _ = self.events.send(event).await;
+    }
+
+    /// Asks the supervisor; `None` when the daemon stops before it answered.
+    pub async fn ask(&self, request: Request) -> Option<Answer> {
+        self.wait_for(|token| Event::Asked(request, token)).await
+    }
+
+    /// Offers a fax; `None` when the daemon stops before it answered.
+    pub async fn submit(&self, submission: Submission) -> Option<Answer> {
+        self.wait_for(|token| Event::Submitted(Box::new(submission), token)).await
+    }
+
+    async fn wait_for(&self, event: impl FnOnce(Token) -> Event) -> Option<Answer> {
+        let token = Token(self.next_token.fetch_add(1, Ordering::Relaxed));
+        let (answer, answered) = oneshot::channel();
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(token, answer);
+        self.tell(event(token)).await;
+        answered.await.ok()
+    }
+
+    fn answer(&self, token: Token, answer: Answer) {
+        let waiting =
+            self.answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
+        if let Some(waiting) = waiting {
+            // Whoever asked may have gone; what was promised is done all the same.
+            let _ = waiting.send(answer);
+        }
+    }
+}
+
+/// The time, read at the edge.
+#[must_use]
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The loop and what it owns.
+pub struct Daemon {
+    context: Arc<Context>,
+    supervisor: Supervisor,
+    store: Store,
+    events: mpsc::Receiver<Event>,
+    carriers: Carriers,
+    watchers: Watchers,
+    /// Work besides the loop: listeners, doors.
+    pub tasks: JoinSet<()>,
+    /// True when everyone is to stop.
+    pub stop: watch::Sender<bool>,
+}
+
+impl Daemon {
+    /// Opens the store and takes up what an earlier life left.
+    ///
+    /// # Errors
+    /// [`DaemonError`] says what could not be opened.
+    pub async fn open(config: Config) -> Result<Self, DaemonError> {
+        let mut store = Store::open(&config.state).await?;
+        let saved = store.saved(now(), config.setup.limits.duplicate_window).await?;
+        info!(jobs = saved.jobs.len(), "taking up what is not over");
+        let supervisor = Supervisor::restore(config.setup.clone(), saved);
+        let (events, received) = mpsc::channel(EVENT_QUEUE);
+        let exe = std::env::current_exe()
+            .map_err(|source| DaemonError::System { what: "finding this program", source })?;
+        let context = Arc::new(Context {
+            drivers: ArcSwap::from_pointee(crate::inbound::drivers(&config)),
+            config: ArcSwap::from_pointee(config),
+            reader: store.reader(),
+            exe,
+            changed: watch::Sender::new(0),
+            events,
+            answers: Mutex::default(),
+            next_token: AtomicU64::new(1),
+        });
+        Ok(Self {
+            carriers: Carriers::new(context.clone()),
+            watchers: Watchers::start(context.clone()),
+            context,
+            supervisor,
+            store,
+            events: received,
+            tasks: JoinSet::new(),
+            stop: watch::Sender::new(false),
+        })
+    }
+
+    /// What the parts share.
+    #[must_use]
+    pub fn context(&self) -> Arc<Context> {
+        self.context.clone()
+    }
+
+    /// Runs until it is told to stop.
+    pub async fn run(mut self) {
+        for action in self.supervisor.resume() {
+            match action {
+                Action::Carry(job) => self.carriers.carry(*job, true),
+                other => self.act(other),
+            }
+        }
+        self.round(vec![Event::Woke]).await;
+        let mut stop = self.stop.subscribe();
+        let mut prune = tokio::time::interval(PRUNE_EVERY);
+        let mut batch = Vec::with_capacity(ROUND);
+        loop {
+            let wake = self.supervisor.next_wake(now()).map_or(TICK, |at| at.since(now()).min(TICK));
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                count = self.events.recv_many(&mut batch, ROUND) => {
+                    debug_assert!(count > 0, "the context keeps a sender");
+                }
+                () = tokio::time::sleep(wake) => batch.push(Event::Woke),
+                _ = prune.tick() => self.prune().await,
+            }
+            let round = std::mem::take(&mut batch);
+            self.round(round).await;
+            while let Some(ended) = self.carriers.tasks.try_join_next() {
+                if let Err(bug) = ended {
+                    error!(%bug, "a carrier task failed");
+                }
+            }
+        }
+        self.finish().await;
+    }
+
+    async fn round(&mut self, events: Vec<Event>) {
+        let now = now();
+        let mut actions = Vec::new();
+        for event in events {
+            if let Event::Reconfigured(_) = event {
+                self.watchers = Watchers::start(self.context.clone());
+            }
+            actions.extend(self.supervisor.handle(event, now));
+        }
+        let (changes, rest): (Vec<Action>, Vec<Action>) =
+            actions.into_iter().partition(|action| matches!(action, Action::Save(_)));
+        let changes: Vec<Change> = changes
+            .into_iter()
+            .filter_map(|action| match action {
+                Action::Save(change) => Some(change),
+                _ => None,
+            })
+            .collect();
+        if !changes.is_empty() {
+            crash::point("commit");
+            self.commit(&changes, now).await;
+            self.context.changed.send_modify(|round| *round += 1);
+        }
+        for action in rest {
+            crash::point("act");
+            self.act(action);
+        }
+    }
+
+    async fn commit(&mut self, changes: &[Change], now: Timestamp) {
+        while let Err(failed) = self.store.commit(changes, now).await {
+            error!(%failed, "nothing is promised until the store is well again");
+            tokio::time::sleep(COMMIT_PAUSE).await;
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Save(_) => unreachable!("saved before"),
+            Action::Promise(token, answer) => self.context.answer(token, answer),
+            Action::Carry(job) => self.carriers.carry(*job, false),
+            Action::Cancel(job, Carrier::Server(_) | Carrier::Mail) => self.carriers.cancel(job),
+            Action::Forget(server, ticket) => self.carriers.forget(server, ticket),
+            Action::Release(server, key) => self.watchers.release(&server, key),
+        }
+    }
+
+    async fn prune(&mut self) {
+        let days = u64::from(self.context.config.load().keep_days);
+        let oldest = now() - Duration::from_secs(days * 24 * 3600);
+        match self.store.prune(oldest).await {
+            Ok(0) => {}
+            Ok(jobs) => info!(jobs, "finished jobs are forgotten"),
+            Err(failed) => warn!(%failed, "finished jobs could not be forgotten"),
+        }
+    }
+
+    /// What arrives while the listeners finish is still handled; then everything
+    /// that is under way is left to the next life.
+    async fn finish(mut self) {
+        info!("stopping");
+        let deadline = tokio::time::Instant::now() + STOP_GRACE;
+        let mut batch = Vec::new();
+        while !self.tasks.is_empty() {
+            tokio::select! {
+                _ = self.tasks.join_next() => {}
+                _ = self.events.recv_many(&mut batch, ROUND) => {
+                    let round = std::mem::take(&mut batch);
+                    self.round(round).await;
+                }
+                () = tokio::time::sleep_until(deadline) => break,
+            }
+        }
+        self.tasks.shutdown().await;
+        self.carriers.tasks.shutdown().await;
+        info!("stopped");
+    }
+}
+
+/// The job's name in a log.
+#[must_use]
+pub fn tag(context: &Context, job: &Job) -> String {
+    let attempt = job.under_way().map_or(0, |attempt| attempt.number);
+    format!("pf-{}-{}-{attempt}", context.reader.installation, job.id)
+}

@@ -1,0 +1,271 @@
+//! The fax servers as they report by themselves: how they are, and what arrived.
+//!
+//! One task for each server. A fax that waits there is fetched and made durable
+//! here; only when the supervisor has it as well is the server told to let go.
+//! A server that cannot let go keeps its copy, which is recognised by its key.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::tz::TimeZone;
+use postfax_domain::{
+    document::{Digest, Document, Resolution},
+    fleet::Health,
+    names::ServerName,
+    number::{Country, Number},
+    route::Arrival,
+    supervisor::Event,
+    time::{Timestamp, WallClock},
+};
+use postfax_hw::{
+    driver::{Condition, Driver, DriverError, LineCondition, Waiting},
+    hylafax::{self, Hylafax},
+    pages,
+};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tracing::{info, warn};
+
+use crate::{
+    config::{Config, Kind},
+    daemon::{Context, Drivers},
+    store::StoreError,
+};
+
+/// How often a server is asked how it is.
+const CONDITION_EVERY: Duration = Duration::from_secs(15);
+/// First and longest pause before a server that is away is asked again.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Faxes that may wait to be let go of.
+const RELEASE_QUEUE: usize = 1024;
+
+/// Builds the driver of every server whose kind there is.
+#[must_use]
+pub fn drivers(config: &Config) -> Drivers {
+    let mut drivers = Drivers::new();
+    for (name, access) in &config.servers {
+        match access.kind {
+            Kind::Hylafax => {
+                let options = hylafax::Options {
+                    host: access.host.clone(),
+                    port: access.port,
+                    user: access.user.clone(),
+                    password: access.password.expose().to_owned(),
+                    admin_password: access.admin_password.as_ref().map(|p| p.expose().to_owned()),
+                    poll: Duration::from_secs(access.poll_s),
+                    ..hylafax::Options::default()
+                };
+                drivers.insert(name.clone(), Arc::new(Hylafax::new(options)));
+            }
+            kind => warn!(server = %name, ?kind, "there is no driver for this kind yet"),
+        }
+    }
+    drivers
+}
+
+/// The tasks that watch the servers; they end when this is dropped.
+pub struct Watchers {
+    watches: HashMap<ServerName, Watch>,
+}
+
+struct Watch {
+    release: mpsc::Sender<String>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Watchers {
+    fn drop(&mut self) {
+        for watch in self.watches.values() {
+            watch.task.abort();
+        }
+    }
+}
+
+impl Watchers {
+    /// Begins to watch all servers.
+    #[must_use]
+    pub fn start(context: Arc<Context>) -> Self {
+        let drivers = context.drivers.load_full();
+        let watch = |(name, driver): (&ServerName, &Arc<dyn Driver>)| {
+            let (release, released) = mpsc::channel(RELEASE_QUEUE);
+            let watcher = Watcher {
+                context: context.clone(),
+                name: name.clone(),
+                driver: driver.clone(),
+                released,
+                in_hand: HashMap::new(),
+                told: HashSet::new(),
+                lines: Vec::new(),
+            };
+            let task = tokio::spawn(watcher.run());
+            (name.clone(), Watch { release, task })
+        };
+        Self { watches: drivers.iter().map(watch).collect() }
+    }
+
+    /// Lets the server delete a fax that is durable here.
+    pub fn release(&self, server: &ServerName, key: String) {
+        if let Some(watch) = self.watches.get(server) {
+            // When the queue is full the fax is met again at the next look.
+            let _ = watch.release.try_send(key);
+        }
+    }
+}
+
+struct Watcher {
+    context: Arc<Context>,
+    name: ServerName,
+    driver: Arc<dyn Driver>,
+    released: mpsc::Receiver<String>,
+    /// Fetched and told, by key.
+    in_hand: HashMap<String, Waiting>,
+    /// Those that the supervisor has as well.
+    told: HashSet<String>,
+    lines: Vec<LineCondition>,
+}
+
+impl Watcher {
+    async fn run(mut self) {
+        let mut pause = ASK_AGAIN.0;
+        loop {
+            match self.round().await {
+                Ok(()) => {
+                    pause = ASK_AGAIN.0;
+                    self.wait().await;
+                }
+                Err(failed) => {
+                    let why = failed.to_string();
+                    self.context.tell(Event::Health(self.name.clone(), Health::Down { why })).await;
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(ASK_AGAIN.1);
+                }
+            }
+        }
+    }
+
+    /// Waits for something to arrive, or to be let go of.
+    async fn wait(&mut self) {
+        let driver = self.driver.clone();
+        tokio::select! {
+            () = driver.arrival(CONDITION_EVERY) => {}
+            Some(key) = self.released.recv() => { self.told.insert(key); }
+        }
+        while let Ok(key) = self.released.try_recv() {
+            self.told.insert(key);
+        }
+    }
+
+    async fn round(&mut self) -> Result<(), DriverError> {
+        let Condition { banner, lines } = self.driver.condition().await?;
+        let words = lines.iter().map(|line| format!("{}: {}", line.name, line.status)).collect();
+        self.lines = lines;
+        let up = Health::Up { banner, lines: words };
+        self.context.tell(Event::Health(self.name.clone(), up)).await;
+        self.let_go().await;
+        let waiting = self.driver.waiting().await?;
+        let keys: HashSet<&String> = waiting.iter().map(|fax| &fax.key).collect();
+        self.in_hand.retain(|key, _| keys.contains(key));
+        self.told.retain(|key| self.in_hand.contains_key(key));
+        for fax in waiting {
+            if !self.in_hand.contains_key(&fax.key) {
+                self.take(fax).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches one fax and tells the supervisor.
+    async fn take(&mut self, fax: Waiting) -> Result<(), DriverError> {
+        let documents = &self.context.reader.documents;
+        let spool = documents.spool(&format!("{}.in.tif", documents.new_name()));
+        self.driver.fetch(&fax, &spool).await?;
+        let document = match keep(&self.context, &spool, &fax).await {
+            Ok(document) => document,
+            Err(failed) => {
+                // The server keeps it; the next look finds it again.
+                warn!(server = %self.name, %failed, "a fax could not be kept");
+                return Ok(());
+            }
+        };
+        let arrival = self.arrival(&fax, document);
+        info!(server = %self.name, pages = arrival.document.pages, "a fax has arrived");
+        self.in_hand.insert(fax.key.clone(), fax);
+        self.context.tell(Event::Arrived(Box::new(arrival))).await;
+        Ok(())
+    }
+
+    async fn let_go(&mut self) {
+        for key in self.told.clone() {
+            let Some(fax) = self.in_hand.get(&key) else { continue };
+            match self.driver.release(fax).await {
+                Ok(()) | Err(DriverError::Gone { .. }) => {
+                    self.in_hand.remove(&key);
+                    self.told.remove(&key);
+                }
+                Err(failed) => {
+                    warn!(server = %self.name, %failed, "the server keeps a fax that is durable here");
+                }
+            }
+        }
+    }
+
+    fn arrival(&self, fax: &Waiting, document: Document) -> Arrival {
+        let config = self.context.config.load();
+        let setup = &config.setup;
+        let read = |text: &String| number(text, setup.country);
+        let line = |name: &String| self.lines.iter().find(|line| line.name == *name);
+        let of_line = || line(fax.line.as_ref()?)?.number.as_ref().and_then(read);
+        let only = || match setup.servers.get(&self.name).map(|server| &server.numbers[..]) {
+            Some([number]) => Some(number.clone()),
+            _ => None,
+        };
+        Arrival {
+            server: self.name.clone(),
+            key: fax.key.clone(),
+            line: fax.line.clone(),
+            called: fax.called.as_ref().and_then(read).or_else(of_line).or_else(only),
+            caller: fax.caller.as_ref().and_then(read),
+            caller_name: fax.caller_name.clone(),
+            tsi: fax.tsi.clone(),
+            subaddress: fax.subaddress.clone(),
+            document,
+            received: fax.received,
+            local: wall_clock(fax.received, &config.timezone),
+            duration: fax.duration,
+            bit_rate: fax.bit_rate,
+            error: fax.error.clone(),
+        }
+    }
+}
+
+/// A number as a telephone network tells it: often without its `+`.
+fn number(text: &str, country: Country) -> Option<Number> {
+    Number::parse(text, country).ok()
+}
+
+fn wall_clock(at: Timestamp, zone: &TimeZone) -> WallClock {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone.clone());
+    let weekday = u8::try_from(at.weekday().to_monday_zero_offset()).unwrap_or(0);
+    let minute = u16::try_from(i32::from(at.hour()) * 60 + i32::from(at.minute())).unwrap_or(0);
+    WallClock { weekday, minute }
+}
+
+/// Names a fetched fax by its digest and puts it where documents are. What our
+/// own reader does not understand is kept all the same: somebody may.
+async fn keep(context: &Arc<Context>, spool: &Path, fax: &Waiting) -> Result<Document, StoreError> {
+    let (documents, spool, said) = (context.reader.documents.clone(), spool.to_owned(), fax.pages);
+    let keeping = tokio::task::spawn_blocking(move || {
+        let at = |source| StoreError::File { path: spool.clone(), source };
+        let (digest, bytes) = pages::digest(&spool).map_err(at)?;
+        let (pages, resolution) = match pages::inspect(&spool) {
+            Ok(seen) => (seen.pages, seen.resolution),
+            Err(_) => (said.max(1), Resolution::Fine),
+        };
+        documents.keep_document(&spool, &Digest(digest.to_string()))?;
+        Ok(Document { digest, pages, resolution, bytes })
+    });
+    keeping.await.expect("keeping a fax does not panic")
+}
