@@ -1,13 +1,113 @@
-//! Opens the doors: SMTP listeners and the control socket.
+//! Opens the doors: the SMTP listeners and the control socket.
 
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
-use postfax_gateway::{desk::Desk, server, tls};
-use tokio::net::{TcpListener, UnixListener};
-use tracing::info;
+use postfax_gateway::{
+    auth::password::Checker,
+    desk,
+    server::{self, Options, tls},
+};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::{Semaphore, watch},
+};
+use tracing::{error, info};
 
 use crate::{
-    config::{Config, Listener, Role},
+    config::{Config, Role},
     daemon::{Daemon, DaemonError},
     outbound::FaxDesk,
 };
+
+/// Password checks at a time; each takes 19 MiB and some 25 ms.
+const LOGINS_AT_ONCE: usize = 2;
+/// How long a password that was right needs no other check.
+const LOGIN_REMEMBERED: Duration = Duration::from_secs(60);
+
+/// Certificates in use; a new one sent here counts for new connections.
+pub type Certificate = watch::Sender<Arc<rustls::ServerConfig>>;
+
+/// Opens all SMTP listeners.
+///
+/// # Errors
+/// [`DaemonError`] names the address or the certificate.
+pub async fn smtp(daemon: &mut Daemon, config: &Config) -> Result<Option<Certificate>, DaemonError> {
+    let certificate = match &config.tls {
+        Some(tls) => Some(watch::Sender::new(certificate(&tls.certificate, &tls.key)?)),
+        None => None,
+    };
+    let logins = Arc::new(Checker::new(LOGINS_AT_ONCE, LOGIN_REMEMBERED));
+    let converters = Arc::new(Semaphore::new(config.intake.converters));
+    for listener in &config.listeners {
+        let role = match listener.role {
+            Role::Submission => desk::Role::Submission,
+            Role::Submissions => desk::Role::Submissions,
+            Role::Relay => desk::Role::Relay,
+            Role::Lmtp => {
+                error!(address = %listener.address, "LMTP is not spoken yet");
+                continue;
+            }
+        };
+        let what = listener.address.to_string();
+        let socket = TcpListener::bind(listener.address)
+            .await
+            .map_err(|source| DaemonError::Listen { what, source })?;
+        let address = socket.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
+        info!(%address, role = ?listener.role, "listening");
+        let tls = certificate.as_ref().map(watch::Sender::subscribe);
+        let options = options(config, tls);
+        let desk = FaxDesk::new(
+            daemon.context(),
+            listener.trust.clone(),
+            logins.clone(),
+            converters.clone(),
+        );
+        let stop = daemon.stop.subscribe();
+        daemon.tasks.spawn(async move {
+            if let Err(failed) = server::serve(socket, role, options, Arc::new(desk), stop).await {
+                error!(%address, %failed, "the listener ended");
+            }
+        });
+    }
+    Ok(certificate)
+}
+
+fn options(config: &Config, tls: Option<watch::Receiver<Arc<rustls::ServerConfig>>>) -> Options {
+    let intake = &config.intake;
+    let mut options = Options::new(&config.hostname);
+    options.limits.max_message_bytes = intake.max_message_bytes;
+    options.limits.max_recipients = intake.max_recipients;
+    options.timeouts.command_s = intake.command_timeout_s;
+    options.timeouts.data_block_s = intake.data_timeout_s;
+    options.max_connections = intake.max_connections;
+    options.max_connections_per_address = intake.max_connections_per_address;
+    options.tls = tls;
+    options
+}
+
+/// Loads the certificate.
+///
+/// # Errors
+/// [`DaemonError::Tls`] names the file.
+pub fn certificate(certificate: &Path, key: &Path) -> Result<Arc<rustls::ServerConfig>, DaemonError> {
+    tls::load(certificate, key).map_err(|bad| DaemonError::Tls(bad.to_string()))
+}
+
+/// Opens the control socket. Only the daemon's user and its group may knock.
+///
+/// # Errors
+/// [`DaemonError::Listen`].
+pub fn control(path: &Path) -> Result<UnixListener, DaemonError> {
+    let fail = |source| DaemonError::Listen { what: path.display().to_string(), source };
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => {
+            let taken = std::io::Error::from(std::io::ErrorKind::AddrInUse);
+            return Err(fail(taken));
+        }
+        // Left behind by an earlier life.
+        Err(_) => drop(std::fs::remove_file(path)),
+    }
+    let listener = UnixListener::bind(path).map_err(fail)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(fail)?;
+    Ok(listener)
+}

@@ -23,7 +23,7 @@ use postfax_domain::{
 };
 use postfax_gateway::{
     address::{self, Recipient as Meant},
-    auth,
+    auth::password::Checker,
     desk::{AuthRefusal, Desk, Envelope, Identity, Mail, Notify as Asked, Peer, Rcpt, Ret, Role},
     message::{Kind as PartKind, Limits, Message, Part, Protection},
     reply::Reply,
@@ -47,7 +47,7 @@ pub struct FaxDesk {
     context: Arc<Context>,
     /// Hosts that speak for our clients.
     trust: Vec<Cidr>,
-    logins: Arc<auth::Checker>,
+    logins: Arc<Checker>,
     converters: Arc<Semaphore>,
 }
 
@@ -57,7 +57,7 @@ impl FaxDesk {
     pub fn new(
         context: Arc<Context>,
         trust: Vec<Cidr>,
-        logins: Arc<auth::Checker>,
+        logins: Arc<Checker>,
         converters: Arc<Semaphore>,
     ) -> Self {
         Self { context, trust, logins, converters }
@@ -249,7 +249,16 @@ impl Desk for FaxDesk {
             .find(|name| name.as_str() == user)
             .or_else(|| config.setup.client_of(user));
         let hash = name.and_then(|name| config.passwords.get(name));
-        let right = self.logins.check(hash.map(String::as_str), password).await?;
+        let right = match hash {
+            Some(hash) => self.logins.verify(hash, password).await.map_err(|failed| {
+                warn!(%failed, "a login could not be checked");
+                AuthRefusal::Unavailable
+            })?,
+            None => {
+                self.logins.verify_nobody(password).await;
+                false
+            }
+        };
         match name {
             Some(name) if right => Ok(Identity(name.to_string())),
             _ => {

@@ -1,0 +1,91 @@
+//! The laboratory: `postfax lab` with its exchange and fax servers.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, ChildStdin, Command, Stdio},
+};
+
+use serde::Deserialize;
+
+/// What the laboratory says of itself.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Description {
+    pub servers: Vec<Server>,
+    pub numbers: Vec<TestNumber>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Server {
+    pub name: String,
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: String,
+    pub admin_password: String,
+    pub numbers: Vec<String>,
+    pub lines: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct TestNumber {
+    pub number: String,
+    pub behaviour: String,
+}
+
+/// A running laboratory; it ends when its standard input does, at the latest with
+/// this process.
+pub struct Lab {
+    pub about: Description,
+    child: Child,
+    _stdin: ChildStdin,
+}
+
+/// Which fax servers stand in the laboratory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Servers {
+    /// Real HylaFAX servers.
+    Hylafax,
+    /// Stations of our own.
+    Stations,
+}
+
+impl Lab {
+    /// Starts a laboratory with two servers of `lines` lines each.
+    pub fn start(servers: Servers, lines: u32) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postfax"));
+        command.args(["lab", "--json", "--until-eof", "--servers", "2"]);
+        command.args(["--lines", &lines.to_string()]);
+        if servers == Servers::Hylafax {
+            command.arg("--hylafax");
+        }
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the laboratory starts");
+        let stdin = child.stdin.take().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let about = serde_json::from_str(&line)
+            .unwrap_or_else(|bad| panic!("the laboratory said {line:?}: {bad}"));
+        Self { about, child, _stdin: stdin }
+    }
+
+    /// The number that behaves in this way.
+    pub fn number(&self, behaviour: &str) -> &str {
+        let found = self.about.numbers.iter().find(|number| number.behaviour == behaviour);
+        &found.unwrap_or_else(|| panic!("no number is {behaviour}: {:?}", self.about.numbers)).number
+    }
+
+    /// The number that the server answers on.
+    pub fn number_of(&self, server: usize) -> &str {
+        &self.about.servers[server].numbers[0]
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}

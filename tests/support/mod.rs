@@ -1,0 +1,24 @@
+//! What the stories need: a laboratory of fax servers, the daemon in a folder of
+//! its own, a mailbox, and clients. Everything runs on this machine and ends with
+//! the test.
+#![allow(dead_code, reason = "each story uses a part of it")]
+
+pub mod lab;
+pub mod pages;
+pub mod postfax;
+pub mod sink;
+
+use std::time::{Duration, Instant};
+
+/// Waits until `seen` has a value, and panics with `what` when it takes longer than
+/// `seconds`.
+pub fn wait_for<T>(what: &str, seconds: u64, mut seen: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    loop {
+        if let Some(value) = seen() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited {seconds} s in vain for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,72 @@
+//! Documents to send, and the comparison of pages, by a TIFF reader that is not ours.
+
+use std::{fmt::Write as _, fs::File, path::Path, process::Command};
+
+use tiff::decoder::{Decoder, DecodingResult};
+
+/// A PDF of A4 pages, each with a few lines of text.
+pub fn pdf(pages: usize, text: &str) -> Vec<u8> {
+    let mut objects = vec![
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        String::new(),
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
+    ];
+    let mut kids = String::new();
+    for page in 1..=pages {
+        let content = format!(
+            "BT /F1 24 Tf 72 760 Td (Page {page} of {pages}) Tj 0 -40 Td ({text}) Tj \
+             0 -40 Td (The quick brown fox jumps over the lazy dog.) Tj ET"
+        );
+        let stream = format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len());
+        objects.push(stream);
+        let contents = objects.len();
+        objects.push(format!(
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {contents} 0 R \
+             /Resources << /Font << /F1 3 0 R >> >> >>"
+        ));
+        write!(kids, "{} 0 R ", objects.len()).unwrap();
+    }
+    objects[1] = format!("<< /Type /Pages /Kids [{kids}] /Count {pages} >>");
+    let mut out = "%PDF-1.4\n".to_owned();
+    let mut places = Vec::new();
+    for (number, object) in (1..).zip(&objects) {
+        places.push(out.len());
+        write!(out, "{number} 0 obj\n{object}\nendobj\n").unwrap();
+    }
+    let table = out.len();
+    write!(out, "xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1).unwrap();
+    for place in places {
+        writeln!(out, "{place:010} 00000 n ").unwrap();
+    }
+    write!(
+        out,
+        "trailer << /Size {} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n",
+        objects.len() + 1
+    )
+    .unwrap();
+    out.into_bytes()
+}
+
+/// The pixels of every page, decoded by libtiff.
+pub fn pixels(tiff: &Path) -> Vec<(u32, u32, Vec<u8>)> {
+    let flat = tempfile::NamedTempFile::new().unwrap();
+    let copied = Command::new("tiffcp")
+        .args(["-c", "none", "-f", "msb2lsb"])
+        .args([tiff, flat.path()])
+        .status()
+        .expect("libtiff's tiffcp runs");
+    assert!(copied.success(), "libtiff reads {}", tiff.display());
+    let mut decoder = Decoder::new(File::open(flat.path()).unwrap()).unwrap();
+    let mut pages = Vec::new();
+    loop {
+        let (width, height) = decoder.dimensions().unwrap();
+        let DecodingResult::U8(page) = decoder.read_image().unwrap() else {
+            panic!("a fax page has one bit a pixel")
+        };
+        pages.push((width, height, page));
+        if !decoder.more_images() {
+            return pages;
+        }
+        decoder.next_image().unwrap();
+    }
+}
