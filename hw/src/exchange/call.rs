@@ -16,7 +16,7 @@ use postfax_domain::outcome::Outcome;
 
 use super::{
     clock::{BLOCK_TIME, Clock, blocks},
-    leg::{FaxLeg, Leg, Purpose},
+    leg::{FaxLeg, Leg, Purpose, Tally},
     machine::{CallProgress, CallResult, ReceivedFax, outcome_of},
     modem::Modems,
     spandsp::{Block, LineEvent, SILENCE},
@@ -346,13 +346,13 @@ impl Call {
                 let outcome = match failed {
                     Some(outcome) => outcome,
                     None if fax.cancelled || unanswered => Outcome::Cancelled,
-                    None => sender_outcome(fax.terminal.completion(), fax.tally.refused),
+                    None => sender_outcome(fax.terminal.completion(), &fax.tally),
                 };
                 let sent = CallResult {
                     outcome,
                     pages_confirmed: fax.tally.confirmed,
                     remote_id: fax.terminal.remote_id(),
-                    bit_rate: statistics.bit_rate,
+                    bit_rate: if fax.tally.trained { statistics.bit_rate } else { 0 },
                     duration: self.duration(),
                 };
                 // Nobody may be waiting for it.
@@ -365,7 +365,7 @@ impl Call {
                     tsi: fax.terminal.remote_id(),
                     subaddress: fax.terminal.subaddress(),
                     pages: statistics.pages_received,
-                    bit_rate: statistics.bit_rate,
+                    bit_rate: if fax.tally.trained { statistics.bit_rate } else { 0 },
                     duration: self.duration(),
                     complete: fax.tally.complete,
                     tiff: fax.file,
@@ -383,9 +383,12 @@ impl Call {
 }
 
 /// How an answered call ended for its sender.
-fn sender_outcome(completion: Option<i32>, refused: u32) -> Outcome {
-    let outcome = completion.map_or(Outcome::Disconnected, outcome_of);
-    if refused > 0 && !outcome.is_success() { Outcome::PageRejected } else { outcome }
+fn sender_outcome(completion: Option<i32>, tally: &Tally) -> Outcome {
+    match completion.map_or(Outcome::Disconnected, outcome_of) {
+        Outcome::Disconnected if !tally.met => Outcome::NoFaxMachine,
+        outcome if tally.refused > 0 && !outcome.is_success() => Outcome::PageRejected,
+        outcome => outcome,
+    }
 }
 
 /// One direction of the line.

@@ -77,7 +77,7 @@ impl Desk {
     pub(super) fn send(&self, command: Command) -> Result<(), ExchangeError> {
         self.commands.send(command).map_err(|_| ExchangeError::Stopped)?;
         // A full bell rings already.
-        (&*self.bell).write(&[0]).ok();
+        (&*self.bell).write_all(&[0]).ok();
         Ok(())
     }
 

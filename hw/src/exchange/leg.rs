@@ -125,13 +125,19 @@ pub(super) struct Tally {
     pub(super) refused: u32,
     /// The confirmed page was the last one.
     pub(super) complete: bool,
+    /// The other side is a fax machine: it said something.
+    pub(super) met: bool,
+    /// A signalling rate was agreed (CFR).
+    pub(super) trained: bool,
     asked: Option<u8>,
 }
 
 impl Tally {
     /// Takes a frame into account. True when it confirmed one more page.
     fn count(&mut self, frame: Frame) -> bool {
+        self.met |= frame.received;
         match frame.fcf {
+            CFR => self.trained = true,
             EOM | MPS | EOP => self.asked = Some(frame.fcf),
             // A PPS-NULL ends a block within a page.
             PPS | EOR => self.asked = frame.fcf2.filter(|fcf2| matches!(*fcf2, EOM | MPS | EOP)),
@@ -266,6 +272,14 @@ mod tests {
         ] {
             assert_eq!(tally.count(frame), confirms, "{frame:?}");
         }
-        assert_eq!(tally, Tally { confirmed: 3, refused: 1, complete: true, asked: None });
+        let counted = Tally {
+            confirmed: 3,
+            refused: 1,
+            complete: true,
+            met: true,
+            trained: true,
+            asked: None,
+        };
+        assert_eq!(tally, counted);
     }
 }

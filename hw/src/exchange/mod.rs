@@ -29,6 +29,8 @@ mod modem;
 mod spandsp;
 mod switch;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 use std::{
     path::{Path, PathBuf},
