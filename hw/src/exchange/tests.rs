@@ -316,8 +316,8 @@ fn read(path: &Path) -> Vec<Vec<u8>> {
     }
 }
 
-/// Turns the bytes of strips whose lowest bit comes first (FillOrder 2), which the decoder
-/// does not read.
+/// Turns the bytes of strips whose lowest bit comes first (FillOrder 2), and writes the rows of
+/// a strip where there are said to be as many as can be: the decoder reads neither.
 fn turn_bits(file: &mut [u8]) {
     let long =
         |file: &[u8], at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
@@ -331,6 +331,9 @@ fn turn_bits(file: &mut [u8]) {
         let (order, start, length) = (value(file, 266), value(file, 273), value(file, 279));
         assert_eq!(file[order], 2);
         file[order] = 1;
+        let (rows, in_strip) = (value(file, 257), value(file, 278));
+        let rows: [u8; 4] = file[rows..rows + 4].try_into().unwrap();
+        file[in_strip..in_strip + 4].copy_from_slice(&rows);
         let (start, length) = (long(file, start), long(file, length));
         for byte in &mut file[start..start + length] {
             *byte = byte.reverse_bits();
