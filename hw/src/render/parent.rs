@@ -2,8 +2,7 @@
 //! clock, and writes the file.
 
 use std::{
-    fs::File,
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -27,6 +26,7 @@ use crate::pages::{
     ccitt::Coding,
     sheet,
     tiff::{self, CodedPage, Density, FillOrder},
+    write_durably,
 };
 
 /// All coded pages of a call, in bytes.
@@ -245,19 +245,10 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Writes beside, makes durable, then renames: `out` is whole or not there.
 fn write(pages: &[CodedPage], out: &PathBuf, warnings: Vec<String>) -> io::Result<Rendered> {
     let file = tiff::write(pages, FillOrder::HighestFirst);
     let digest = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
-    let folder = match out.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-    beside.write_all(&file)?;
-    beside.as_file().sync_all()?;
-    beside.persist(out).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()?;
+    write_durably(out, &file)?;
     Ok(Rendered {
         path: out.clone(),
         pages: pages.len() as u32,
