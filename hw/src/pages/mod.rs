@@ -1,1 +1,89 @@
-//! To come.
+//! Pages: foreign documents become canonical bi-level pages, and TIFF-F becomes
+//! what mail clients show.
+//!
+//! ```text
+//! PDF, picture, text ─ rasterise ─▶ gray ─ bilevel ─▶ bitmap ─ ccitt ─▶ tiff      (in the child)
+//! received TIFF-F ──────────────────────────────────▶ tiff ─▶ pdf, preview        (in the daemon)
+//! ```
+//!
+//! [`rasterise`] is called by the child of [`crate::render`] only. Everything
+//! else is written so that any bytes may be given to it.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use tiff::{CodedPage, FillOrder, TiffError};
+
+pub mod bilevel;
+pub mod bitmap;
+pub mod ccitt;
+pub mod gray;
+pub mod kind;
+pub mod line_time;
+pub mod pdf;
+pub mod preview;
+pub mod rasterise;
+pub mod sheet;
+pub mod tiff;
+
+/// How many pages a TIFF file has.
+///
+/// # Errors
+/// [`TiffError`] when it cannot be read.
+pub fn count(path: &Path) -> Result<u32, TiffError> {
+    Ok(tiff::read(path)?.pages().len() as u32)
+}
+
+/// Writes the pages from `first` on, counted from 0, to a file of their own and
+/// says how many they are: what is left of a fax of which `first` pages were
+/// confirmed. Coded pages are copied unchanged.
+///
+/// # Errors
+/// [`TiffError`], also when no page is left.
+pub fn cut(path: &Path, first: u32, out: &Path) -> Result<u32, TiffError> {
+    let file = tiff::read(path)?;
+    let (first, pages) = (first as usize, file.pages().len());
+    if first >= pages {
+        return Err(TiffError::NoSuchPage { pages });
+    }
+    let left: Vec<CodedPage> =
+        (first..pages).map(|index| file.coded(index)).collect::<Result<_, _>>()?;
+    let bytes = tiff::write(&left, FillOrder::HighestFirst);
+    write_durably(out, &bytes).map_err(TiffError::io(out))?;
+    Ok(left.len() as u32)
+}
+
+/// Whether two files show the same pages pixel for pixel, however they are coded.
+///
+/// # Errors
+/// [`TiffError`] when one of them cannot be read.
+pub fn same_pixels(one: &Path, other: &Path) -> Result<bool, TiffError> {
+    let (one, other) = (tiff::read(one)?, tiff::read(other)?);
+    if one.pages().len() != other.pages().len() {
+        return Ok(false);
+    }
+    for index in 0..one.pages().len() {
+        if one.decode(index)?.page != other.decode(index)?.page {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Writes beside, makes durable, then renames: the file is whole or not there.
+pub(crate) fn write_durably(out: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = match out.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    beside.write_all(bytes)?;
+    beside.as_file().sync_all()?;
+    beside.persist(out).map_err(|error| error.error)?;
+    std::fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

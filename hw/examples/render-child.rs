@@ -1,0 +1,64 @@
+//! The render child without the daemon, for tests; and, given files, a way to
+//! look at their pages: `render-child draw OUT.tif FILE...` prints what it cost.
+
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
+
+use postfax_domain::document::Resolution;
+use postfax_hw::{
+    pages::{line_time::line_time, pdf, preview},
+    render::{CHILD_ARGUMENT, Kind, Limits, Source, child_main, render},
+};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [CHILD_ARGUMENT] => child_main(),
+        ["draw", out, ref files @ ..] if !files.is_empty() => match draw(out.as_ref(), files) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        },
+        _ => {
+            eprintln!("usage: render-child draw OUT.tif FILE...");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn draw(out: &Path, files: &[&str]) -> Result<(), Box<dyn Error>> {
+    let resolution = match std::env::var("RESOLUTION").as_deref() {
+        Ok("standard") => Resolution::Standard,
+        Ok("superfine") => Resolution::Superfine,
+        _ => Resolution::Fine,
+    };
+    let mut sources = Vec::new();
+    for file in files {
+        let start = std::fs::read(file)?;
+        let kind = Kind::detect("text/plain", file, &start[..start.len().min(1024)]);
+        let kind = kind.ok_or_else(|| format!("{file}: no kind that can be drawn"))?;
+        sources.push(Source { path: PathBuf::from(file), name: (*file).into(), kind });
+    }
+    let exe = std::env::current_exe()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let begun = Instant::now();
+    let rendered = runtime.block_on(render(&exe, &sources, resolution, &Limits::default(), out))?;
+    let took = begun.elapsed();
+    println!(
+        "{} pages, {} bytes, {} ms, {} s on the line, {:?}",
+        rendered.pages,
+        rendered.bytes,
+        took.as_millis(),
+        line_time(rendered.pages, rendered.bytes, None).as_secs(),
+        rendered.warnings
+    );
+    pdf::wrap(out, &out.with_extension("pdf"))?;
+    std::fs::write(out.with_extension("png"), preview::png(out, 0)?)?;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Grey pages to bi-level ones. This decides what a fax costs and whether it
+//! can be read: text and drawings are cut off at a threshold that follows the
+//! paper (Sauvola), photographs become round dots. Never error diffusion: its
+//! single pixels multiply the bits of a page tenfold and no reader likes them.
+
+mod halftone;
+mod photo;
+mod sauvola;
+
+use super::{
+    bitmap::{Bitmap, Size},
+    gray::Gray,
+};
+
+/// Makes a page bi-level. `lines_per_inch` keeps the dots of photographs round.
+/// `None` when the page is beyond the limits.
+#[must_use]
+pub fn bilevel(gray: &Gray, lines_per_inch: u32) -> Option<Bitmap> {
+    let size = Size::new(gray.width(), gray.height())?;
+    let mut page = sauvola::threshold(gray, size);
+    if let Some(photos) = photo::find(gray) {
+        halftone::draw(gray, &photos, lines_per_inch, &mut page);
+    }
+    Some(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(width: u32, height: u32, of: impl Fn(u32, u32) -> u8) -> Gray {
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        let pixels = pixels.map(|(x, y)| of(x, y)).collect();
+        Gray::from_pixels(width, height, pixels).unwrap()
+    }
+
+    #[test]
+    fn pale_strokes_stay_and_paper_goes() {
+        for (paper, ink) in [(255, 0), (255, 0xbb), (200, 90), (120, 20)] {
+            let gray = filled(200, 100, |x, _| if (100..103).contains(&x) { ink } else { paper });
+            let page = bilevel(&gray, 196).unwrap();
+            for x in 0..200 {
+                assert_eq!(page.is_black(x, 50), (100..103).contains(&x), "{paper} {ink} {x}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_bi_level_already_stays_as_it_is() {
+        let gray = filled(300, 200, |x, y| if (x / 50 + y / 3) % 2 == 0 { 0 } else { 255 });
+        let page = bilevel(&gray, 196).unwrap();
+        assert_eq!(page.to_gray(), gray);
+    }
+
+    #[test]
+    fn solid_black_is_not_hollow() {
+        let gray = filled(300, 200, |x, _| if x > 100 { 30 } else { 255 });
+        let page = bilevel(&gray, 196).unwrap();
+        assert!(page.is_black(200, 100));
+    }
+
+    #[test]
+    fn a_photograph_keeps_its_greys() {
+        let gray = filled(800, 800, |x, y| {
+            let inside = (160..640).contains(&x) && (160..640).contains(&y);
+            if inside { (60 + (x - 160) * 140 / 480) as u8 } else { 255 }
+        });
+        let page = bilevel(&gray, 196).unwrap();
+        let ink = |from: u32| {
+            let dots = (from..from + 80).flat_map(|x| (240..560).map(move |y| (x, y)));
+            dots.filter(|&(x, y)| page.is_black(x, y)).count() as f64 / (80.0 * 320.0)
+        };
+        let (dark, middle, light) = (ink(180), ink(360), ink(540));
+        assert!(dark > middle + 0.1 && middle > light + 0.1, "{dark} {middle} {light}");
+        assert!(!page.is_black(20, 20) && !page.is_black(700, 400));
+    }
+
+    #[test]
+    fn dots_cost_far_less_than_single_pixels_would() {
+        let gray = filled(800, 800, |x, y| (100 + (x + y) % 100) as u8);
+        let page = bilevel(&gray, 196).unwrap();
+        let bytes = super::super::ccitt::encode(&page, super::super::ccitt::Coding::Mmr).len();
+        assert!(bytes < 800 * 800 / 8, "{bytes} bytes are more than the pixels themselves");
+    }
+}

@@ -1,0 +1,96 @@
+//! Foreign documents to canonical bi-level pages. Runs in the confined child
+//! only: what these decoders are fed may be made to harm. It reads memory and
+//! gives pages; it opens nothing.
+
+mod density;
+mod pdf;
+mod picture;
+mod text;
+mod tiff;
+
+use postfax_domain::document::Resolution;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    bilevel::bilevel,
+    bitmap::Bitmap,
+    gray::Gray,
+    kind::Kind,
+    sheet::{self, Inches, WIDTH},
+};
+
+/// Why a document does not become pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// It is sound, but nothing here can draw it; says what it has.
+    #[error("{0}")]
+    Unsupported(String),
+    /// It is damaged, or not what it claims to be; says why.
+    #[error("{0}")]
+    Broken(String),
+    /// It asks for a password.
+    #[error("protected by a password")]
+    Encrypted,
+    /// It has more pages than a fax may have.
+    #[error("{pages} pages, limit {limit}")]
+    TooManyPages {
+        /// Pages of all documents up to and with this one.
+        pages: u32,
+        /// The most that a fax may have.
+        limit: u32,
+    },
+    /// Bytes or pixels beyond the limits.
+    #[error("too large")]
+    TooLarge,
+}
+
+/// Where pages and warnings go as they are made.
+pub trait Sink {
+    /// A document says how many pages it will have before it draws the first.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyPages`]
+    fn announce(&mut self, pages: usize) -> Result<(), Refusal>;
+
+    /// The next page.
+    fn page(&mut self, page: &Bitmap);
+
+    /// Something that the sender should know though the fax goes out.
+    fn warn(&mut self, text: String);
+}
+
+/// Draws all pages of a document.
+///
+/// # Errors
+/// [`Refusal`]; a document becomes pages whole or not at all.
+pub fn rasterise(
+    kind: Kind,
+    bytes: Vec<u8>,
+    resolution: Resolution,
+    sink: &mut dyn Sink,
+) -> Result<(), Refusal> {
+    match kind {
+        Kind::Pdf => pdf::draw(bytes, resolution, sink),
+        Kind::Tiff => tiff::draw(bytes, resolution, sink),
+        Kind::Text => text::draw(&bytes, resolution, sink),
+        Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Webp | Kind::Bmp => {
+            picture::draw(kind, &bytes, resolution, sink)
+        }
+    }
+}
+
+/// Lays a grey picture of a known true size on a sheet and makes it bi-level.
+fn lay(picture: &Gray, size: Inches, resolution: Resolution) -> Result<Bitmap, Refusal> {
+    let place = sheet::place(size, resolution);
+    let turned;
+    let picture = if place.turned {
+        turned = picture.turned();
+        &turned
+    } else {
+        picture
+    };
+    let mut page = Gray::white(WIDTH, place.lines);
+    page.paste(&picture.scaled(place.width, place.height), place.left, place.top);
+    bilevel(&page, resolution.lines_per_inch()).ok_or(Refusal::TooLarge)
+}

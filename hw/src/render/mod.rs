@@ -1,0 +1,102 @@
+//! The confined child: foreign documents are drawn by the same binary in a
+//! second process, which has no environment, no files, little memory and little
+//! time. A document that crashes, hangs or explodes there costs its own fax an
+//! honest refusal and nothing else.
+//!
+//! ```text
+//! parent                                   child (`postfax render-child`)
+//!   request header, documents   ──stdin──▶   limits itself, then draws
+//!   TIFF-F, fsync, digest       ◀─stdout──   pages (MMR), warnings, refusal
+//!   kills it when the time is up
+//! ```
+//!
+//! The parent trusts nothing that comes back: sizes are checked, and all that
+//! the child can do is to be the wrong picture.
+
+mod child;
+mod error;
+mod parent;
+mod protocol;
+
+use std::path::{Path, PathBuf};
+
+use postfax_domain::document::{Digest, Resolution};
+
+pub use crate::pages::kind::Kind;
+pub use child::child_main;
+pub use error::RenderError;
+
+/// The hidden subcommand that makes the binary the child.
+pub const CHILD_ARGUMENT: &str = "render-child";
+
+/// What a child may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Address space.
+    pub memory_bytes: u64,
+    /// Processor time.
+    pub cpu_s: u64,
+    /// Time on the wall; the parent keeps it.
+    pub wall_s: u64,
+    /// Pages of all documents of a call.
+    pub max_pages: u32,
+    /// Size of all documents of a call.
+    pub max_input_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 1 << 30,
+            cpu_s: 60,
+            wall_s: 90,
+            max_pages: 200,
+            max_input_bytes: 64 << 20,
+        }
+    }
+}
+
+/// A document to draw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What the sender calls it, for messages.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// The canonical pages of a fax.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The TIFF-F file.
+    pub path: PathBuf,
+    /// Its pages, at least 1.
+    pub pages: u32,
+    /// Size of its coded pages in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file.
+    pub digest: Digest,
+    /// What the sender should know, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Draws all documents, in order, to one TIFF-F (MMR) at `out`, which is durable
+/// when this returns. `exe` is a binary that calls [`child_main`] when its first
+/// argument is [`CHILD_ARGUMENT`]. Dropping the future kills the child.
+///
+/// # Errors
+/// [`RenderError`], each a sentence for an SMTP reply. Nothing is left at `out`.
+pub async fn render(
+    exe: &Path,
+    sources: &[Source],
+    resolution: Resolution,
+    limits: &Limits,
+    out: &Path,
+) -> Result<Rendered, RenderError> {
+    parent::render(exe, sources, resolution, limits, out).await
+}
+
+#[cfg(test)]
+mod tests;
