@@ -91,7 +91,7 @@ impl Session {
                 return Err(Fault::Refused(mark));
             }
         }
-        let text = self.receive_rest(&format!("RETR {LOG}"), TAIL_BYTES + SLACK_BYTES).await?;
+        let text = self.receive_text(&format!("RETR {LOG}"), TAIL_BYTES + SLACK_BYTES).await?;
         Ok(text.lines().filter_map(Account::parse).collect())
     }
 }

@@ -6,6 +6,10 @@
 //! missed for ever. `RETR` of the file always reads the file, and it has what
 //! `JPARM` does not tell: the remote machine's name and the signalling rate.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use super::{session::Session, wire::Fault};
 
 /// Columns of `LIST sendq` and `LIST doneq`. The separator cannot be typed by the
@@ -15,6 +19,10 @@ pub(super) const FORMAT: &str = r#"JOBFMT "%j\037%a\037%J""#;
 const MAX_LIST_BYTES: u64 = 16 << 20;
 /// The largest file of one job, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Looks at a file that cannot be understood before we give up.
+const LOOKS: u32 = 4;
+/// Pause between these looks, in milliseconds.
+const PAUSE_MS: u64 = 250;
 
 pub(super) const SEPARATOR: char = '\u{1f}';
 
@@ -155,6 +163,12 @@ impl Entry {
     }
 }
 
+enum Look {
+    Is(Entry),
+    Nowhere,
+    Unreadable,
+}
+
 /// What a remote machine calls itself, unless it did not.
 pub(super) fn said(value: &str) -> Option<String> {
     let value = value.trim().trim_matches('"').trim();
@@ -177,21 +191,33 @@ impl Session {
     /// The job as its file tells, wherever the server keeps it; `None` when it has
     /// no such job.
     pub(super) async fn entry(&mut self, job: u32) -> Result<Option<Entry>, Fault> {
+        for _ in 0..LOOKS {
+            match self.look(job).await? {
+                Look::Is(entry) => return Ok(Some(entry)),
+                Look::Nowhere => return Ok(None),
+                // It is being written at this moment.
+                Look::Unreadable => sleep(Duration::from_millis(PAUSE_MS)).await,
+            }
+        }
+        Err(Fault::broken("the file of a job cannot be understood"))
+    }
+
+    async fn look(&mut self, job: u32) -> Result<Look, Fault> {
         for folder in ["sendq", "doneq"] {
             let command = format!("RETR /{folder}/q{job}");
             match self.receive_text(&command, MAX_FILE_BYTES).await {
                 Ok(text) => {
-                    let entry = Entry::parse(&text);
-                    return entry.map(Some).ok_or_else(|| Fault::broken("a job is unreadable"));
+                    return Ok(Entry::parse(&text).map_or(Look::Unreadable, Look::Is));
                 }
                 Err(Fault::Refused(reply)) if reply.says_missing() => {}
                 Err(Fault::Refused(reply)) if reply.says_forbidden() => {
-                    return self.entry_by_parameters(job).await;
+                    let entry = self.entry_by_parameters(job).await?;
+                    return Ok(entry.map_or(Look::Nowhere, Look::Is));
                 }
                 Err(fault) => return Err(fault),
             }
         }
-        Ok(None)
+        Ok(Look::Nowhere)
     }
 
     /// The same from `JPARM`, where the file may not be read. The session is not

@@ -122,7 +122,8 @@ impl Session {
         let part = PathBuf::from(part);
         let local = |error: io::Error| Fault::Local(into.to_owned(), error);
         let mut file = File::create(&part).await.map_err(local)?;
-        let copied = self.receive(&format!("RETR /recvq/{name}"), &mut file, MAX_FAX_BYTES).await;
+        let copied =
+            self.receive_file(&format!("RETR /recvq/{name}"), &mut file, MAX_FAX_BYTES).await;
         if let Err(fault) = copied {
             drop(file);
             let _ = fs::remove_file(&part).await;
@@ -150,7 +151,7 @@ impl Session {
         if size.says_missing() {
             return Err(Fault::Refused(size));
         }
-        Err(Fault::Refused(explain(reply)))
+        Err(Fault::Refused(reply))
     }
 }
 

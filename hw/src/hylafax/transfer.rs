@@ -29,18 +29,18 @@ const PIECE_BYTES: usize = 32 * 1024;
 const SILENCE: Duration = Duration::from_secs(SILENCE_S);
 
 impl Session {
-    /// Runs a command that sends us data (`RETR`, `LIST`) and copies it to `sink`.
+    /// Runs a command that sends us a file, and copies it to `sink`.
     ///
     /// # Errors
     /// More than `max_bytes`, or another number than the server announced, is an
     /// error too.
-    pub(super) async fn receive<W: AsyncWrite + Unpin>(
+    pub(super) async fn receive_file<W: AsyncWrite + Unpin>(
         &mut self,
         command: &str,
         sink: &mut W,
         max_bytes: u64,
     ) -> Result<(), Fault> {
-        let (reply, got) = self.copy(command, sink, max_bytes).await?;
+        let (reply, got) = self.receive(command, sink, max_bytes).await?;
         match announced(&reply) {
             Some(size) if size != got => {
                 Err(Fault::broken(format!("{got} of {size} bytes were transferred")))
@@ -49,19 +49,8 @@ impl Session {
         }
     }
 
-    /// The same for the rest of a file after `REST`, of which the server announces
-    /// the whole size.
-    pub(super) async fn receive_rest(
-        &mut self,
-        command: &str,
-        max_bytes: u64,
-    ) -> Result<String, Fault> {
-        let mut text = Vec::new();
-        self.copy(command, &mut text, max_bytes).await?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
-    }
-
-    /// Runs a command that sends us text.
+    /// Runs a command that sends us text. The size that the server announces is not
+    /// looked at: of files that change it is an old one.
     pub(super) async fn receive_text(
         &mut self,
         command: &str,
@@ -94,7 +83,7 @@ impl Session {
         stored_name(&reply).ok_or_else(|| Fault::broken("the server did not name the upload"))
     }
 
-    async fn copy<W: AsyncWrite + Unpin>(
+    async fn receive<W: AsyncWrite + Unpin>(
         &mut self,
         command: &str,
         sink: &mut W,
