@@ -95,7 +95,8 @@ pub struct Call {
     pub give_up_after: Duration,
 }
 
-/// A submission in the server's own words: HylaFAX's job number.
+/// A submission in the server's own words: HylaFAX's job number and the tag, since a
+/// server that was set up anew gives the number again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ticket(pub String);
