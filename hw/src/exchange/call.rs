@@ -1,0 +1,406 @@
+//! One call, block of audio by block of audio.
+//!
+//! ```text
+//!  Dialling ──▶ Ringing ──▶ Connected ──▶ Tail ──▶ over
+//!     │            │ nobody answers          ▲ one side hangs up;
+//!     ▼            ▼                          the other hears silence first
+//!   over: busy, congested, no dial tone
+//! ```
+//!
+//! It counts time in blocks, so that everything scales with the call's clock, and
+//! has limits of its own, since noise keeps a fax machine from ever timing out.
+
+use std::{collections::VecDeque, time::Duration};
+
+use postfax_domain::outcome::Outcome;
+
+use super::{
+    clock::{BLOCK_TIME, Clock, blocks},
+    leg::{FaxLeg, Leg, Purpose},
+    machine::{CallProgress, CallResult, ReceivedFax, outcome_of},
+    modem::Modems,
+    spandsp::{Block, LineEvent, SILENCE},
+};
+
+/// How long the line takes in each direction: with none, Class 1 software races.
+const LINE_DELAY: usize = 4;
+/// From dialling to the first ring or tone.
+const POST_DIAL: Duration = Duration::from_secs(1);
+/// Between two rings.
+const RING_EVERY: Duration = Duration::from_secs(5);
+/// From the first ring until one of our machines answers.
+const ANSWER_AFTER: Duration = Duration::from_secs(2);
+/// What the other side still hears after one side has hung up.
+const TAIL: Duration = Duration::from_millis(400);
+
+/// What becomes of a call once the number is dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It ends with a tone: busy, congested, no dial tone.
+    Tone(Outcome),
+    /// It rings at a modem, which answers or not.
+    RingsModem,
+    /// It rings and is answered.
+    Answered,
+    /// It rings.
+    NeverAnswered,
+}
+
+/// Where a call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Dialling,
+    Ringing { since: u64 },
+    Connected { since: u64 },
+    Tail { until: u64 },
+    Over,
+}
+
+/// Limits of a call, in audio.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// How long it may ring.
+    pub(super) ringing: Duration,
+    /// How long it may last once it is answered.
+    pub(super) connected: Duration,
+    /// How long a person talks.
+    pub(super) voice: Duration,
+}
+
+/// What everyone may know of a call's progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// It rings for the first time.
+    Ringing,
+    /// It was answered.
+    Answered,
+}
+
+/// A call.
+pub(super) struct Call {
+    /// The number that calls.
+    pub(super) from: String,
+    /// The number that is called, or what was dialled when there is none.
+    pub(super) to: String,
+    /// Its clock.
+    pub(super) clock: Clock,
+    pub(super) caller: Leg,
+    pub(super) called: Leg,
+    fate: Fate,
+    limits: Limits,
+    /// The callee hangs up so long after it answered.
+    drop_after: Option<Duration>,
+    there: Line,
+    back: Line,
+    phase: Phase,
+    now: u64,
+}
+
+impl Call {
+    /// A call that has just been dialled.
+    pub(super) fn new(
+        (from, caller): (String, Leg),
+        (to, called): (String, Leg),
+        fate: Fate,
+        drop_after: Option<Duration>,
+        limits: Limits,
+        clock: Clock,
+    ) -> Self {
+        let (there, back) = (Line::default(), Line::default());
+        let phase = Phase::Dialling;
+        Self {
+            from,
+            to,
+            clock,
+            caller,
+            called,
+            fate,
+            limits,
+            drop_after,
+            there,
+            back,
+            phase,
+            now: 0,
+        }
+    }
+
+    /// How long it lasts, in audio.
+    pub(super) fn duration(&self) -> Duration {
+        BLOCK_TIME * u32::try_from(self.now).unwrap_or(u32::MAX)
+    }
+
+    /// Whether it has been dialled and not been answered.
+    pub(super) fn is_unanswered(&self) -> bool {
+        matches!(self.phase, Phase::Dialling | Phase::Ringing { .. })
+    }
+
+    /// Whether it rings.
+    pub(super) fn is_ringing(&self) -> bool {
+        matches!(self.phase, Phase::Ringing { .. })
+    }
+
+    /// Whether both sides are on the line.
+    pub(super) fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connected { .. })
+    }
+
+    /// Whether nothing is left to do.
+    pub(super) fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// Goes on by one block.
+    pub(super) fn step(&mut self, modems: &mut Modems) -> Option<News> {
+        self.now += 1;
+        match self.phase {
+            Phase::Dialling if self.now >= blocks(POST_DIAL) => self.dialled(modems),
+            Phase::Dialling | Phase::Over => None,
+            Phase::Ringing { since } => self.ring(since, modems),
+            Phase::Connected { since } => {
+                self.talk(modems);
+                self.check_limits(since, modems);
+                None
+            }
+            Phase::Tail { until } => {
+                self.talk(modems);
+                if self.now >= until {
+                    self.end(modems);
+                }
+                None
+            }
+        }
+    }
+
+    /// The callee answers.
+    pub(super) fn answer(&mut self, modems: &mut Modems) -> Option<News> {
+        if !self.is_ringing() {
+            return None;
+        }
+        self.phase = Phase::Connected { since: self.now };
+        for (leg, event) in
+            [(&self.called, LineEvent::Answered), (&self.caller, LineEvent::Connected)]
+        {
+            match leg {
+                Leg::Modem(id) => {
+                    if let Some(modem) = modems.get_mut(id) {
+                        modem.connect(event);
+                    }
+                }
+                Leg::Fax(fax) => fax.report(CallProgress::Connected),
+                Leg::Voice(_) | Leg::Gone => {}
+            }
+        }
+        Some(News::Answered)
+    }
+
+    /// Someone gives a calling machine's call up.
+    pub(super) fn cancel(&mut self, modems: &mut Modems) {
+        if let Leg::Fax(fax) = &mut self.caller {
+            fax.cancelled = true;
+            self.caller_hangs_up(modems);
+        }
+    }
+
+    /// The calling side hangs up.
+    pub(super) fn caller_hangs_up(&mut self, modems: &mut Modems) {
+        let leg = std::mem::replace(&mut self.caller, Leg::Gone);
+        self.hung_up(leg, modems);
+    }
+
+    /// The called side hangs up.
+    pub(super) fn called_hangs_up(&mut self, modems: &mut Modems) {
+        let leg = std::mem::replace(&mut self.called, Leg::Gone);
+        self.hung_up(leg, modems);
+    }
+
+    fn dialled(&mut self, modems: &mut Modems) -> Option<News> {
+        if let Fate::Tone(tone) = self.fate {
+            self.fail(tone, modems);
+            return None;
+        }
+        self.phase = Phase::Ringing { since: self.now };
+        if let Leg::Fax(fax) = &self.caller {
+            fax.report(CallProgress::Ringing);
+        }
+        self.ring(self.now, modems);
+        Some(News::Ringing)
+    }
+
+    fn ring(&mut self, since: u64, modems: &mut Modems) -> Option<News> {
+        let rung = self.now - since;
+        if rung >= blocks(self.limits.ringing) {
+            self.fail(Outcome::NoAnswer, modems);
+        } else if self.fate == Fate::Answered && rung >= blocks(ANSWER_AFTER) {
+            return self.answer(modems);
+        } else if let Leg::Modem(id) = self.called
+            && rung.is_multiple_of(blocks(RING_EVERY))
+            && let Some(modem) = modems.get_mut(&id)
+        {
+            modem.ring(&self.from);
+        }
+        None
+    }
+
+    /// Carries one block of audio in both directions.
+    fn talk(&mut self, modems: &mut Modems) {
+        let there = self.there.pass(self.caller.speak(modems));
+        let mut back = self.back.pass(self.called.speak(modems));
+        let mut heard = there;
+        for (leg, block) in [(&mut self.called, &mut heard), (&mut self.caller, &mut back)] {
+            if let Leg::Fax(fax) = leg
+                && let Some(noise) = &mut fax.noise
+            {
+                noise.spoil(block);
+            }
+            leg.hear(*block, modems);
+        }
+    }
+
+    fn check_limits(&mut self, since: u64, modems: &mut Modems) {
+        let lasted = self.now - since;
+        let done = |leg: &Leg| matches!(leg, Leg::Fax(fax) if !fax.terminal.is_active());
+        if done(&self.caller) {
+            self.caller_hangs_up(modems);
+        } else if done(&self.called)
+            || self.drop_after.is_some_and(|after| lasted >= blocks(after))
+            || (matches!(self.called, Leg::Voice(_)) && lasted >= blocks(self.limits.voice))
+        {
+            self.called_hangs_up(modems);
+        } else if lasted >= blocks(self.limits.connected) {
+            tracing::warn!("a call was cut: it lasted longer than any may");
+            self.end(modems);
+        }
+    }
+
+    /// One side is off the line. What it was is settled now, the other side after the tail.
+    fn hung_up(&mut self, leg: Leg, modems: &mut Modems) {
+        if let Leg::Modem(id) = leg {
+            if let Some(modem) = modems.get_mut(&id) {
+                modem.leave_call();
+            }
+        } else {
+            self.settle(leg, modems);
+        }
+        match self.phase {
+            Phase::Connected { .. } => {
+                self.phase = Phase::Tail { until: self.now + blocks(TAIL) };
+            }
+            Phase::Tail { .. } => {}
+            _ => self.end(modems),
+        }
+    }
+
+    /// It did not come about: the caller is told why.
+    fn fail(&mut self, outcome: Outcome, modems: &mut Modems) {
+        match std::mem::replace(&mut self.caller, Leg::Gone) {
+            Leg::Modem(id) => {
+                if let Some(modem) = modems.get_mut(&id) {
+                    modem.leave_call();
+                    match outcome {
+                        Outcome::Busy => modem.tell(LineEvent::Busy),
+                        Outcome::NoDialTone => modem.tell(LineEvent::NoDialTone),
+                        Outcome::NoAnswer => modem.tell(LineEvent::NoAnswer),
+                        _ => modem.no_carrier(),
+                    }
+                }
+            }
+            Leg::Fax(fax) => self.report(*fax, Some(outcome)),
+            Leg::Voice(_) | Leg::Gone => {}
+        }
+        self.end(modems);
+    }
+
+    fn end(&mut self, modems: &mut Modems) {
+        for leg in [
+            std::mem::replace(&mut self.caller, Leg::Gone),
+            std::mem::replace(&mut self.called, Leg::Gone),
+        ] {
+            self.settle(leg, modems);
+        }
+        self.phase = Phase::Over;
+    }
+
+    /// Tells one side that the call is over, and hands over what came of it.
+    fn settle(&mut self, leg: Leg, modems: &mut Modems) {
+        let rang = self.is_unanswered();
+        match leg {
+            Leg::Modem(id) => {
+                let Some(modem) = modems.get_mut(&id) else { return };
+                modem.leave_call();
+                modem.tell(LineEvent::HungUp);
+                if rang {
+                    modem.forget_unread();
+                }
+            }
+            Leg::Fax(fax) => self.report(*fax, None),
+            Leg::Voice(_) | Leg::Gone => {}
+        }
+    }
+
+    fn report(&self, mut fax: FaxLeg, failed: Option<Outcome>) {
+        fax.terminal.terminate();
+        let statistics = fax.terminal.statistics();
+        let unanswered = self.is_unanswered();
+        match fax.purpose {
+            Purpose::Send { result, .. } => {
+                let outcome = match failed {
+                    Some(outcome) => outcome,
+                    None if fax.cancelled || unanswered => Outcome::Cancelled,
+                    None => sender_outcome(fax.terminal.completion(), fax.tally.refused),
+                };
+                let sent = CallResult {
+                    outcome,
+                    pages_confirmed: fax.tally.confirmed,
+                    remote_id: fax.terminal.remote_id(),
+                    bit_rate: statistics.bit_rate,
+                    duration: self.duration(),
+                };
+                // Nobody may be waiting for it.
+                result.send(sent).ok();
+            }
+            Purpose::Receive(to) if statistics.pages_received > 0 && fax.file.exists() => {
+                let fax = ReceivedFax {
+                    caller: self.from.clone(),
+                    called: self.to.clone(),
+                    tsi: fax.terminal.remote_id(),
+                    subaddress: fax.terminal.subaddress(),
+                    pages: statistics.pages_received,
+                    bit_rate: statistics.bit_rate,
+                    duration: self.duration(),
+                    complete: fax.tally.complete,
+                    tiff: fax.file,
+                };
+                if to.try_send(fax).is_err() {
+                    tracing::warn!("a received fax was lost: nobody takes them from the machine");
+                }
+            }
+            Purpose::Receive(_) | Purpose::Discard => {
+                // Mostly it was never made.
+                std::fs::remove_file(&fax.file).ok();
+            }
+        }
+    }
+}
+
+/// How an answered call ended for its sender.
+fn sender_outcome(completion: Option<i32>, refused: u32) -> Outcome {
+    let outcome = completion.map_or(Outcome::Disconnected, outcome_of);
+    if refused > 0 && !outcome.is_success() { Outcome::PageRejected } else { outcome }
+}
+
+/// One direction of the line.
+#[derive(Debug)]
+struct Line(VecDeque<Block>);
+
+impl Default for Line {
+    fn default() -> Self {
+        Self(std::iter::repeat_n(SILENCE, LINE_DELAY).collect())
+    }
+}
+
+impl Line {
+    fn pass(&mut self, block: Block) -> Block {
+        self.0.push_back(block);
+        self.0.pop_front().unwrap_or(SILENCE)
+    }
+}

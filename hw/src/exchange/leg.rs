@@ -1,0 +1,271 @@
+//! One end of a call: a modem, a fax machine of ours, a person, or nobody (any more).
+
+use std::path::PathBuf;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    machine::{CallProgress, CallResult, ReceivedFax},
+    modem::{ModemId, Modems},
+    spandsp::{BLOCK, Block, FaxTerminal, Frame, SILENCE},
+};
+
+/// One end of a call.
+pub(super) enum Leg {
+    /// A modem and its program.
+    Modem(ModemId),
+    /// A fax machine of ours.
+    Fax(Box<FaxLeg>),
+    /// A person.
+    Voice(Voice),
+    /// Nobody.
+    Gone,
+}
+
+impl Leg {
+    /// What this end says.
+    pub(super) fn speak(&mut self, modems: &mut Modems) -> Block {
+        match self {
+            Self::Modem(id) => modems.get_mut(id).map_or(SILENCE, |modem| modem.speak()),
+            Self::Fax(fax) => fax.terminal.speak(),
+            Self::Voice(voice) => voice.speak(),
+            Self::Gone => SILENCE,
+        }
+    }
+
+    /// Lets this end hear.
+    pub(super) fn hear(&mut self, block: Block, modems: &mut Modems) {
+        match self {
+            Self::Modem(id) => {
+                if let Some(modem) = modems.get_mut(id) {
+                    modem.hear(block);
+                }
+            }
+            Self::Fax(fax) => {
+                fax.terminal.hear(block);
+                fax.watch();
+            }
+            Self::Voice(_) | Self::Gone => {}
+        }
+    }
+}
+
+/// What a fax machine's call is for.
+pub(super) enum Purpose {
+    /// To send, and report.
+    Send {
+        /// Where the result goes.
+        result: oneshot::Sender<CallResult>,
+        /// Where the progress goes.
+        progress: Option<mpsc::Sender<CallProgress>>,
+    },
+    /// To receive, and hand over.
+    Receive(mpsc::Sender<ReceivedFax>),
+    /// To receive and throw away.
+    Discard,
+}
+
+/// A fax machine in a call.
+pub(super) struct FaxLeg {
+    /// The machine.
+    pub(super) terminal: FaxTerminal,
+    /// What for.
+    pub(super) purpose: Purpose,
+    /// The file that it sends or makes.
+    pub(super) file: PathBuf,
+    /// What it has said and heard.
+    pub(super) tally: Tally,
+    /// Noise on its line.
+    pub(super) noise: Option<Noise>,
+    /// Someone gave the call up.
+    pub(super) cancelled: bool,
+}
+
+impl FaxLeg {
+    /// A machine about to go on the line.
+    pub(super) fn new(terminal: FaxTerminal, file: PathBuf, purpose: Purpose) -> Self {
+        Self { terminal, purpose, file, tally: Tally::default(), noise: None, cancelled: false }
+    }
+
+    /// Reports progress to whoever follows this call. One who does not keep up misses some.
+    pub(super) fn report(&self, progress: CallProgress) {
+        if let Purpose::Send { progress: Some(to), .. } = &self.purpose {
+            to.try_send(progress).ok();
+        }
+    }
+
+    fn watch(&mut self) {
+        for frame in self.terminal.take_frames() {
+            if let Some(noise) = &mut self.noise {
+                noise.watch(frame);
+            }
+            if self.tally.count(frame) {
+                self.report(CallProgress::Page(self.tally.confirmed));
+            }
+        }
+    }
+}
+
+const CFR: u8 = 0x84;
+const MCF: u8 = 0x8C;
+const RTP: u8 = 0xCC;
+const RTN: u8 = 0x4C;
+const EOM: u8 = 0x8E;
+const MPS: u8 = 0x4E;
+const EOP: u8 = 0x2E;
+const PPS: u8 = 0xBE;
+const EOR: u8 = 0xCE;
+
+/// Which pages were confirmed, told from the frames of both directions (T.30 5.3.6.1).
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// Pages confirmed (MCF or RTP).
+    pub(super) confirmed: u32,
+    /// How often a page was refused (RTN).
+    pub(super) refused: u32,
+    /// The confirmed page was the last one.
+    pub(super) complete: bool,
+    asked: Option<u8>,
+}
+
+impl Tally {
+    /// Takes a frame into account. True when it confirmed one more page.
+    fn count(&mut self, frame: Frame) -> bool {
+        match frame.fcf {
+            EOM | MPS | EOP => self.asked = Some(frame.fcf),
+            // A PPS-NULL ends a block within a page.
+            PPS | EOR => self.asked = frame.fcf2.filter(|fcf2| matches!(*fcf2, EOM | MPS | EOP)),
+            MCF | RTP => {
+                if let Some(asked) = self.asked.take() {
+                    self.confirmed += 1;
+                    self.complete = asked == EOP;
+                    return true;
+                }
+            }
+            RTN => {
+                self.asked = None;
+                self.refused += 1;
+            }
+            _ => {}
+        }
+        false
+    }
+}
+
+/// Noise that spoils pages and nothing else: short bursts between the training
+/// and the end of a page's carrier, so that handshakes pass.
+#[derive(Debug, Default)]
+pub(super) struct Noise {
+    state: NoiseState,
+    random: Random,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum NoiseState {
+    #[default]
+    Quiet,
+    /// A page may come, after the training: so many blocks of signal were heard.
+    Armed(u32),
+}
+
+/// Blocks of signal that pass before noise begins: long training is 1.4 s (V.17).
+const TRAINING_BLOCKS: u32 = 85;
+/// A burst in every so many blocks.
+const BURST_EVERY: u32 = 3;
+/// Samples of a burst.
+const BURST: usize = 32;
+/// A mean amplitude below this is silence.
+const SILENT: i32 = 40;
+
+impl Noise {
+    fn watch(&mut self, frame: Frame) {
+        match frame.fcf {
+            CFR | MCF | RTP if !frame.received => self.state = NoiseState::Armed(0),
+            _ => self.state = NoiseState::Quiet,
+        }
+    }
+
+    /// Spoils a block of what comes in, if it is time.
+    pub(super) fn spoil(&mut self, block: &mut Block) {
+        let NoiseState::Armed(heard) = &mut self.state else { return };
+        let loudness: i32 = block.iter().map(|s| i32::from(*s).abs()).sum();
+        if loudness / (BLOCK as i32) < SILENT {
+            *heard = 0;
+            return;
+        }
+        *heard += 1;
+        if *heard > TRAINING_BLOCKS && heard.is_multiple_of(BURST_EVERY) {
+            for sample in &mut block[..BURST] {
+                *sample = self.random.sample();
+            }
+        }
+    }
+}
+
+/// Something that no fax machine takes for a fax: noise in the rhythm of syllables.
+#[derive(Debug, Default)]
+pub(super) struct Voice {
+    random: Random,
+    said: u32,
+    last: i16,
+}
+
+impl Voice {
+    fn speak(&mut self) -> Block {
+        self.said += 1;
+        // Words of 0.6 s with pauses of 0.4 s.
+        if self.said % 50 >= 30 {
+            return SILENCE;
+        }
+        let mut block = SILENCE;
+        for sample in &mut block {
+            // Muffled, as a voice is.
+            self.last = self.last / 8 * 7 + self.random.sample() / 16;
+            *sample = self.last;
+        }
+        block
+    }
+}
+
+/// White noise, the same in every run.
+#[derive(Debug, Default)]
+struct Random(u32);
+
+impl Random {
+    fn sample(&mut self) -> i16 {
+        // The constants of a full-period generator (Numerical Recipes).
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 18) as i16 - 0x2000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_counted_when_they_are_confirmed() {
+        let frame = |received, fcf, fcf2| Frame { received, fcf, fcf2 };
+        let mut tally = Tally::default();
+        for (frame, confirms) in [
+            (frame(true, CFR, None), false),
+            (frame(true, MCF, None), false),
+            (frame(false, MPS, None), false),
+            (frame(false, MPS, None), false),
+            (frame(true, MCF, None), true),
+            (frame(true, MCF, None), false),
+            (frame(false, PPS, Some(0)), false),
+            (frame(true, MCF, None), false),
+            (frame(false, PPS, Some(EOM)), false),
+            (frame(true, RTP, None), true),
+            (frame(false, EOP, None), false),
+            (frame(true, RTN, None), false),
+            (frame(true, MCF, None), false),
+            (frame(false, EOP, None), false),
+            (frame(true, MCF, None), true),
+        ] {
+            assert_eq!(tally.count(frame), confirms, "{frame:?}");
+        }
+        assert_eq!(tally, Tally { confirmed: 3, refused: 1, complete: true, asked: None });
+    }
+}

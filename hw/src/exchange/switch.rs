@@ -1,0 +1,479 @@
+//! Who has which number, and who is connected to whom. It decides what becomes of
+//! a dialled number; time and terminals are the [`engine`](super::engine)'s.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use postfax_domain::{outcome::Outcome, redacted::Redacted};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::{
+    Behaviour, CallInfo, CallState, Event, ExchangeError, Happening, Options,
+    call::{Call, Fate, Limits, News},
+    clock::Clock,
+    directory,
+    leg::{FaxLeg, Leg, Noise, Purpose, Voice},
+    machine::{CallProgress, CallResult, MAX_RECEIVED, ReceivedFax},
+    modem::{Modem, ModemId, Modems},
+    spandsp::{FaxSetup, FaxTerminal, Request},
+};
+
+/// Most calls at one time.
+const MAX_CALLS: usize = 512;
+/// Most modems, numbers and machines together.
+const MAX_NUMBERS: usize = 4096;
+
+/// A fax that a machine was told to send.
+pub(super) struct Order {
+    pub(super) id: u64,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) tiff: PathBuf,
+    pub(super) subaddress: Option<String>,
+    pub(super) ecm: bool,
+    pub(super) progress: Option<mpsc::Sender<CallProgress>>,
+}
+
+/// What is reached at a number.
+enum Subscriber {
+    /// A hunt group: the first idle one rings.
+    Modems(Vec<ModemId>),
+    /// Nobody real.
+    Behaves(Behaviour),
+    /// A fax machine.
+    Machine { lines: u32, station_id: String, received: mpsc::Sender<ReceivedFax> },
+}
+
+struct Line {
+    /// As it was registered.
+    number: String,
+    subscriber: Subscriber,
+}
+
+/// The switch.
+pub(super) struct Switch {
+    options: Options,
+    /// By digits.
+    lines: BTreeMap<String, Line>,
+    modems: Modems,
+    calls: BTreeMap<u64, Call>,
+    ids: Arc<AtomicU64>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Switch {
+    /// A switch without any lines.
+    pub(super) fn new(
+        options: Options,
+        ids: Arc<AtomicU64>,
+        events: broadcast::Sender<Event>,
+    ) -> Self {
+        let (lines, modems, calls) = Default::default();
+        Self { options, lines, modems, calls, ids, events }
+    }
+
+    pub(super) fn modems(&mut self) -> &mut Modems {
+        &mut self.modems
+    }
+
+    pub(super) fn add_modem(
+        &mut self,
+        number: &str,
+        link: Option<&Path>,
+    ) -> Result<PathBuf, ExchangeError> {
+        let digits = self.checked(number)?;
+        if !matches!(
+            self.lines.get(&digits),
+            None | Some(Line { subscriber: Subscriber::Modems(_), .. })
+        ) {
+            return Err(ExchangeError::Taken(number.to_owned()));
+        }
+        let modem = Modem::new(number, link).map_err(ExchangeError::Terminal)?;
+        let path = modem.terminal().path().to_owned();
+        let id = self.next_id();
+        self.modems.insert(id, modem);
+        let line = self.lines.entry(digits).or_insert_with(|| Line {
+            number: number.to_owned(),
+            subscriber: Subscriber::Modems(Vec::new()),
+        });
+        if let Subscriber::Modems(group) = &mut line.subscriber {
+            group.push(id);
+        }
+        Ok(path)
+    }
+
+    pub(super) fn add_number(
+        &mut self,
+        number: &str,
+        behaviour: Behaviour,
+    ) -> Result<(), ExchangeError> {
+        let digits = self.checked(number)?;
+        if let Some(Line {
+            subscriber: Subscriber::Modems(_) | Subscriber::Machine { .. }, ..
+        }) = self.lines.get(&digits)
+        {
+            return Err(ExchangeError::Taken(number.to_owned()));
+        }
+        let subscriber = Subscriber::Behaves(behaviour);
+        self.lines.insert(digits, Line { number: number.to_owned(), subscriber });
+        Ok(())
+    }
+
+    pub(super) fn add_machine(
+        &mut self,
+        number: &str,
+        lines: u32,
+        station_id: &str,
+    ) -> Result<mpsc::Receiver<ReceivedFax>, ExchangeError> {
+        let digits = self.checked(number)?;
+        if self.lines.contains_key(&digits) {
+            return Err(ExchangeError::Taken(number.to_owned()));
+        }
+        if FaxTerminal::new(&FaxSetup { station_id, ..FaxSetup::default() }).is_none() {
+            return Err(ExchangeError::StationId(station_id.to_owned()));
+        }
+        let (received, faxes) = mpsc::channel(MAX_RECEIVED);
+        let station_id = station_id.to_owned();
+        let subscriber = Subscriber::Machine { lines, station_id, received };
+        self.lines.insert(digits, Line { number: number.to_owned(), subscriber });
+        Ok(faxes)
+    }
+
+    /// What a modem wants of its line.
+    pub(super) fn requested(&mut self, id: ModemId, requests: Vec<Request>, gives_up: bool) {
+        let Some(modem) = self.modems.get(&id) else { return };
+        if let Some(call) = modem.call
+            && gives_up
+            && self.is_waiting_caller(id, call)
+        {
+            self.hang_up(id);
+            if let Some(modem) = self.modems.get_mut(&id) {
+                modem.no_carrier();
+            }
+        }
+        for request in requests {
+            match request {
+                Request::Dial(number) => self.dial(id, &number),
+                Request::Answer => self.answer(id),
+                Request::HangUp => self.hang_up(id),
+            }
+        }
+    }
+
+    /// A modem's program closed the terminal or dropped DTR.
+    pub(super) fn program_left(&mut self, id: ModemId) {
+        self.hang_up(id);
+        if let Some(modem) = self.modems.get_mut(&id) {
+            modem.leave_call();
+            modem.tell(super::spandsp::LineEvent::HungUp);
+            modem.forget_unread();
+        }
+    }
+
+    /// A machine sends. What cannot even be dialled is given back.
+    pub(super) fn send(
+        &mut self,
+        order: Order,
+        result: oneshot::Sender<CallResult>,
+    ) -> Result<(), (Outcome, oneshot::Sender<CallResult>)> {
+        let Some(Line { number, subscriber: Subscriber::Machine { lines, station_id, .. } }) =
+            self.lines.get(&directory::digits(&order.from))
+        else {
+            return Err((Outcome::ServerMisconfigured, result));
+        };
+        if self.busy_lines(number) >= *lines as usize || self.calls.len() >= MAX_CALLS {
+            return Err((Outcome::LinesBusy, result));
+        }
+        let setup = FaxSetup {
+            calling: true,
+            station_id,
+            subaddress: order.subaddress.as_deref(),
+            ecm: order.ecm,
+            ..FaxSetup::default()
+        };
+        let Some(terminal) = FaxTerminal::new(&setup.with_file(&order.tiff)) else {
+            return Err((Outcome::BadDocument, result));
+        };
+        let purpose = Purpose::Send { result, progress: order.progress };
+        let leg = Leg::Fax(Box::new(FaxLeg::new(terminal, order.tiff, purpose)));
+        let from = number.clone();
+        self.place(order.id, from, leg, &order.to);
+        Ok(())
+    }
+
+    /// A machine's call is given up.
+    pub(super) fn cancel(&mut self, id: u64) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.cancel(&mut self.modems);
+            self.bury(id);
+        }
+    }
+
+    /// What is going on.
+    pub(super) fn list(&self) -> Vec<CallInfo> {
+        let info = |(id, call): (&u64, &Call)| CallInfo {
+            id: *id,
+            from: call.from.clone(),
+            to: call.to.clone(),
+            state: match call {
+                call if call.is_ringing() => CallState::Ringing,
+                call if call.is_unanswered() => CallState::Dialling,
+                call if call.is_connected() => CallState::Connected,
+                _ => CallState::Ending,
+            },
+            duration: call.duration(),
+        };
+        self.calls.iter().map(info).collect()
+    }
+
+    /// When the next call wants its turn.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.calls.values().map(|call| call.clock.next()).min()
+    }
+
+    /// Lets every call go on whose time has come.
+    pub(super) fn run_calls(&mut self, now: Instant) {
+        let ids: Vec<u64> = self.calls.keys().copied().collect();
+        for id in ids {
+            let due = self.calls.get_mut(&id).map_or(0, |call| call.clock.due(now));
+            for _ in 0..due {
+                self.step(id);
+            }
+        }
+    }
+
+    fn step(&mut self, id: u64) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let news = call.step(&mut self.modems);
+        let modems = [&call.caller, &call.called].map(|leg| match leg {
+            Leg::Modem(modem) => Some(*modem),
+            _ => None,
+        });
+        match news {
+            Some(News::Ringing) => self.tell(id, Happening::Ringing),
+            Some(News::Answered) => self.tell(id, Happening::Answered),
+            None => {}
+        }
+        for modem in modems.into_iter().flatten() {
+            let requests = self.modems.get_mut(&modem).map(Modem::take_requests);
+            for request in requests.unwrap_or_default() {
+                match request {
+                    Request::Answer => self.answer(modem),
+                    Request::HangUp => self.hang_up(modem),
+                    // A modem in a call does not dial.
+                    Request::Dial(_) => {}
+                }
+            }
+        }
+        self.bury(id);
+    }
+
+    fn dial(&mut self, id: ModemId, number: &str) {
+        let Some(modem) = self.modems.get_mut(&id) else { return };
+        let from = modem.number.clone();
+        if modem.call.is_some() {
+            // It rings at the same moment: the program sees that instead.
+            modem.ring("");
+            return;
+        }
+        if self.calls.len() >= MAX_CALLS {
+            modem.no_carrier();
+            return;
+        }
+        let call = self.next_id();
+        modem_in(&mut self.modems, id, call);
+        self.place(call, from, Leg::Modem(id), number);
+    }
+
+    fn answer(&mut self, id: ModemId) {
+        let Some(modem) = self.modems.get_mut(&id) else { return };
+        let answered = modem.call.and_then(|call| Some((call, self.calls.get_mut(&call)?)));
+        let Some((number, call)) = answered else {
+            modem.no_carrier();
+            return;
+        };
+        if matches!(call.called, Leg::Modem(called) if called == id)
+            && call.answer(&mut self.modems).is_some()
+        {
+            self.tell(number, Happening::Answered);
+        }
+    }
+
+    fn hang_up(&mut self, id: ModemId) {
+        let Some(number) = self.modems.get(&id).and_then(|modem| modem.call) else { return };
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        if matches!(call.caller, Leg::Modem(caller) if caller == id) {
+            call.caller_hangs_up(&mut self.modems);
+        } else if !call.is_unanswered() {
+            // A modem that is on hook cannot hang up a call that only rings.
+            call.called_hangs_up(&mut self.modems);
+        }
+        self.bury(number);
+    }
+
+    fn is_waiting_caller(&self, id: ModemId, call: u64) -> bool {
+        self.calls.get(&call).is_some_and(|call| {
+            call.is_unanswered() && matches!(call.caller, Leg::Modem(caller) if caller == id)
+        })
+    }
+
+    /// Sets a dialled call up.
+    fn place(&mut self, id: u64, from: String, caller: Leg, dialled: &str) {
+        let found = directory::look_up(self.lines.keys().map(String::as_str), dialled)
+            .map(str::to_owned)
+            .filter(|found| *found != directory::digits(&from));
+        let (to, called) = match &found {
+            Some(found) => (self.lines[found].number.clone(), self.callee(id, found)),
+            None => (dialled.to_owned(), Callee::tone(Outcome::Congestion)),
+        };
+        tracing::debug!(call = id, from = %Redacted(&from), to = %Redacted(&to), fate = ?called.fate, "dialled");
+        let modem = |leg: &Leg| matches!(leg, Leg::Modem(_));
+        let speed = match (modem(&caller), modem(&called.leg)) {
+            (true, true) => Some(self.options.speed),
+            (true, false) if called.is_quiet() => Some(self.options.speed),
+            (false, false) => self.options.machine_speed,
+            _ => Some(self.options.speed.min(1.0)),
+        };
+        let limits = Limits {
+            ringing: self.options.ringing_limit,
+            connected: self.options.call_limit,
+            voice: self.options.voice,
+        };
+        let clock = Clock::start(speed, Instant::now());
+        let call = Call::new(
+            (from, caller),
+            (to, called.leg),
+            called.fate,
+            called.drop_after,
+            limits,
+            clock,
+        );
+        self.calls.insert(id, call);
+        self.tell(id, Happening::Dialled);
+    }
+
+    /// Who takes a call to a registered number.
+    fn callee(&mut self, id: u64, digits: &str) -> Callee {
+        let Line { number, subscriber } = &self.lines[digits];
+        match subscriber {
+            Subscriber::Modems(group) => {
+                let idle = |id: &&ModemId| self.modems.get(id).is_some_and(|m| m.call.is_none());
+                let Some(modem) = group.iter().find(idle).copied() else {
+                    return Callee::tone(Outcome::Busy);
+                };
+                modem_in(&mut self.modems, modem, id);
+                Callee { leg: Leg::Modem(modem), fate: Fate::RingsModem, drop_after: None }
+            }
+            Subscriber::Machine { lines, .. } if self.busy_lines(number) >= *lines as usize => {
+                Callee::tone(Outcome::Busy)
+            }
+            Subscriber::Machine { station_id, received, .. } => {
+                self.fax(id, station_id, Purpose::Receive(received.clone()), true)
+            }
+            Subscriber::Behaves(behaviour) => match behaviour {
+                Behaviour::Busy => Callee::tone(Outcome::Busy),
+                Behaviour::Congested => Callee::tone(Outcome::Congestion),
+                Behaviour::NoDialTone => Callee::tone(Outcome::NoDialTone),
+                Behaviour::NoAnswer => {
+                    Callee { leg: Leg::Gone, fate: Fate::NeverAnswered, drop_after: None }
+                }
+                Behaviour::Voice => Callee {
+                    leg: Leg::Voice(Voice::default()),
+                    fate: Fate::Answered,
+                    drop_after: None,
+                },
+                Behaviour::DropAfter(after) => {
+                    let mut callee = self.fax(id, number, Purpose::Discard, true);
+                    callee.drop_after = Some(*after);
+                    callee
+                }
+                Behaviour::RejectPages => {
+                    let mut callee = self.fax(id, number, Purpose::Discard, false);
+                    if let Leg::Fax(fax) = &mut callee.leg {
+                        fax.noise = Some(Noise::default());
+                    }
+                    callee
+                }
+            },
+        }
+    }
+
+    fn fax(&self, id: u64, station_id: &str, purpose: Purpose, ecm: bool) -> Callee {
+        let file = self.options.state.join(format!("received-{id}.tif"));
+        let setup = FaxSetup { station_id, ecm, ..FaxSetup::default() };
+        match FaxTerminal::new(&setup.with_file(&file)) {
+            Some(terminal) => Callee {
+                leg: Leg::Fax(Box::new(FaxLeg::new(terminal, file, purpose))),
+                fate: Fate::Answered,
+                drop_after: None,
+            },
+            None => Callee::tone(Outcome::Congestion),
+        }
+    }
+
+    fn busy_lines(&self, number: &str) -> usize {
+        self.calls.values().filter(|call| call.from == number || call.to == number).count()
+    }
+
+    /// Forgets a call that is over.
+    fn bury(&mut self, id: u64) {
+        if self.calls.get(&id).is_some_and(Call::is_over) {
+            self.tell(id, Happening::Ended);
+            self.calls.remove(&id);
+        }
+    }
+
+    fn tell(&self, id: u64, what: Happening) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let (from, to) = (call.from.clone(), call.to.clone());
+        // Without subscribers nobody is told.
+        self.events.send(Event { call: id, from, to, what, after: call.duration() }).ok();
+    }
+
+    fn checked(&self, number: &str) -> Result<String, ExchangeError> {
+        let digits = directory::digits(number);
+        let plain = number.chars().all(|c| c.is_ascii_digit() || "+- ().".contains(c));
+        if !plain || digits.len() < directory::MIN_DIGITS || digits.len() > 20 {
+            return Err(ExchangeError::Number(number.to_owned()));
+        }
+        if self.lines.len() + self.modems.len() >= MAX_NUMBERS {
+            return Err(ExchangeError::Full);
+        }
+        Ok(digits)
+    }
+
+    fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+fn modem_in(modems: &mut Modems, id: ModemId, call: u64) {
+    if let Some(modem) = modems.get_mut(&id) {
+        modem.call = Some(call);
+    }
+}
+
+/// The called side of a call about to be set up.
+struct Callee {
+    leg: Leg,
+    fate: Fate,
+    drop_after: Option<std::time::Duration>,
+}
+
+impl Callee {
+    fn tone(outcome: Outcome) -> Self {
+        Self { leg: Leg::Gone, fate: Fate::Tone(outcome), drop_after: None }
+    }
+
+    /// Nothing that measures time is at the other end.
+    fn is_quiet(&self) -> bool {
+        !matches!(self.leg, Leg::Fax(_))
+    }
+}
