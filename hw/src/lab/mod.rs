@@ -2,11 +2,13 @@
 //! the tests, the demonstration, and everyone who wants to try Postfax without a
 //! telephone line. No line of a real telephone network is ever touched.
 //!
-//! [`hylafax`] runs real HylaFAX servers.
+//! [`hylafax`] runs real HylaFAX servers, [`station`] is a small server of our own that
+//! speaks their protocol.
 
 use std::{io, net::TcpListener};
 
 pub mod hylafax;
+pub mod station;
 
 /// Why a laboratory could not be set up.
 #[derive(Debug, thiserror::Error)]
