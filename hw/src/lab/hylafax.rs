@@ -376,7 +376,7 @@ mod tests {
     fn options(dir: &Path, name: &str) -> Options {
         Options {
             dir: dir.join(name),
-            port: super::super::free_port().unwrap(),
+            port: super::super::error::free_port().unwrap(),
             modems: vec![],
             user: "postfax".into(),
             password: "letmein".into(),

@@ -8,8 +8,8 @@ use super::{
     job::{Job, NotSet, State},
     session::{Answer, Current, Session},
     spool::now_s,
-    tiff::count_pages,
 };
+use crate::lab::tiff::count_pages;
 
 /// The most jobs that one session may have made without submitting them.
 const MAX_DRAFTS: usize = 1000;

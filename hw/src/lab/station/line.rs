@@ -8,7 +8,7 @@ use std::{fs, io, sync::Arc, time::Duration};
 
 use postfax_domain::{outcome::Outcome, redacted::Redacted};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::sleep,
 };
 
@@ -20,9 +20,9 @@ use super::{
     job::{Job, State},
     office::{Doing, Office},
     spool::{Received, now_s},
-    tiff,
 };
 use crate::exchange::{CallProgress, CallResult, Machine, ReceivedFax, Sending};
+use crate::lab::tiff;
 
 /// How often a line looks for work when nobody wakes it.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -33,16 +33,21 @@ const RETRY_S: i64 = 180;
 /// How much progress may wait to be told.
 const PROGRESS: usize = 64;
 
-/// Works until the exchange ends or the task is stopped.
-pub(super) async fn work(office: Arc<Office>, line: usize, mut machine: Machine) {
-    loop {
+/// Works until the exchange ends or the station closes, and gives the machine back.
+pub(super) async fn work(
+    office: Arc<Office>,
+    line: usize,
+    mut machine: Machine,
+    mut closing: watch::Receiver<bool>,
+) -> (usize, Machine) {
+    while !*closing.borrow() {
         // Listening begins before the look, so that no wake-up falls between.
         let woken = office.work.notified();
         tokio::pin!(woken);
         woken.as_mut().enable();
         match office.claim(line) {
             Ok(Some((job, stopped))) => {
-                call(&office, line, &machine, &job, stopped).await;
+                call(&office, line, &machine, &job, stopped, &mut closing).await;
                 continue;
             }
             Ok(None) => {}
@@ -50,7 +55,7 @@ pub(super) async fn work(office: Arc<Office>, line: usize, mut machine: Machine)
         }
         tokio::select! {
             fax = machine.received() => match fax {
-                None => return,
+                None => break,
                 Some(fax) => {
                     office.does(line, Doing::Receiving);
                     if let Err(error) = take_in(&office, line, &fax) {
@@ -61,8 +66,10 @@ pub(super) async fn work(office: Arc<Office>, line: usize, mut machine: Machine)
             },
             () = &mut woken => {}
             () = sleep(LOOK_EVERY) => {}
+            _ = closing.changed() => {}
         }
     }
+    (line, machine)
 }
 
 async fn call(
@@ -71,6 +78,7 @@ async fn call(
     machine: &Machine,
     job: &Job,
     stopped: oneshot::Receiver<State>,
+    closing: &mut watch::Receiver<bool>,
 ) {
     let id = job.id;
     office.does(line, Doing::Sending { job: id });
@@ -79,7 +87,7 @@ async fn call(
     let (result, stop) = match &job.document {
         Some(document) if job.total_pages > 0 => {
             let document = office.spool.path("docq", document);
-            talk(office, machine, job, &document, stopped).await
+            talk(office, machine, job, &document, stopped, closing).await
         }
         _ => (None, None),
     };
@@ -106,6 +114,7 @@ async fn talk(
     job: &Job,
     document: &std::path::Path,
     mut stopped: oneshot::Receiver<State>,
+    closing: &mut watch::Receiver<bool>,
 ) -> (Option<CallResult>, Option<State>) {
     let number = job.value("DIALSTRING");
     let subaddress = job.value("SUBADDR");
@@ -128,6 +137,10 @@ async fn talk(
             },
             wanted = &mut stopped, if stop.is_none() => {
                 stop = Some(wanted.unwrap_or(State::Failed));
+                placed.hang_up();
+            }
+            _ = closing.changed(), if stop.is_none() => {
+                stop = Some(State::Pending);
                 placed.hang_up();
             }
         }
@@ -165,7 +178,7 @@ fn settle(job: &mut Job, result: Option<&CallResult>, stop: Option<State>, now_s
             job.status = String::new();
             job.due_s = now_s;
         }
-        (_, Some(State::Suspended)) => job.state = State::Suspended,
+        (_, Some(held @ (State::Suspended | State::Pending))) => job.state = held,
         (_, Some(_)) => job.fail(345, "Job aborted by request", now_s),
         (Outcome::LinesBusy, None) => {
             job.state = State::Pending;
@@ -264,6 +277,7 @@ mod tests {
             (Outcome::NoDialTone, None, 1, State::Failed, 4, 1),
             (Outcome::Disconnected, Some(State::Failed), 1, State::Failed, 345, 0),
             (Outcome::Disconnected, Some(State::Suspended), 1, State::Suspended, 0, 0),
+            (Outcome::Disconnected, Some(State::Pending), 1, State::Pending, 0, 0),
             (Outcome::LinesBusy, None, 1, State::Pending, 0, 0),
         ];
         for (outcome, stop, dials, state, code, counted) in cases {

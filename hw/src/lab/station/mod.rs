@@ -18,7 +18,11 @@ use std::{
     sync::Arc,
 };
 
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
 
 use self::{
     office::{Line, Office},
@@ -39,7 +43,6 @@ mod session;
 mod spool;
 #[cfg(test)]
 mod tests;
-mod tiff;
 mod transfers;
 
 /// Most clients at once.
@@ -66,8 +69,9 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Station {
     port: u16,
-    /// Owns every task of the station: they end with it.
-    _tasks: JoinSet<()>,
+    closing: watch::Sender<bool>,
+    lines: JoinSet<(usize, Machine)>,
+    door: JoinSet<()>,
 }
 
 impl Station {
@@ -96,16 +100,18 @@ impl Station {
             .local_addr()
             .map_err(|source| LabError::setup(address.to_string(), source))?
             .port();
-        let mut tasks = JoinSet::new();
+        let (closing, closed) = watch::channel(false);
+        let mut lines = JoinSet::new();
         for (at, machine) in machines.into_iter().enumerate() {
-            tasks.spawn(line::work(Arc::clone(&office), at, machine));
+            lines.spawn(line::work(Arc::clone(&office), at, machine, closed.clone()));
         }
-        tasks.spawn(async move {
+        let mut door = JoinSet::new();
+        door.spawn(async move {
             if let Err(error) = welcome(listener, office).await {
                 tracing::warn!(%error, "the station hears no new clients");
             }
         });
-        Ok(Self { port, _tasks: tasks })
+        Ok(Self { port, closing, lines, door })
     }
 
     /// The port of the client protocol on 127.0.0.1.
@@ -114,10 +120,17 @@ impl Station {
         self.port
     }
 
-    /// Ends it. Calls that are under way go on at the exchange, unheard; their jobs
-    /// wait for another call when the spool is opened again.
-    pub async fn stop(mut self) {
-        self._tasks.shutdown().await;
+    /// Ends it, and gives its machines back in their order. Calls that are under way are
+    /// hung up; their jobs wait for another call when the spool is opened again.
+    pub async fn stop(mut self) -> Vec<Machine> {
+        self.door.shutdown().await;
+        self.closing.send_replace(true);
+        let mut machines = vec![];
+        while let Some(ended) = self.lines.join_next().await {
+            machines.extend(ended.ok());
+        }
+        machines.sort_by_key(|(at, _)| *at);
+        machines.into_iter().map(|(_, machine)| machine).collect()
     }
 }
 

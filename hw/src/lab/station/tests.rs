@@ -3,116 +3,43 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, TcpStream},
     path::Path,
     time::Duration,
 };
 
-use super::{super::hylafax, Options, Station, format::date, spool::now_s};
+use super::{
+    super::{client::Client, hylafax},
+    Options, Station,
+    format::date,
+    spool::now_s,
+};
 
-/// A client that knows nothing but lines.
-struct Client {
-    control: TcpStream,
-    replies: BufReader<TcpStream>,
-}
-
-impl Client {
-    fn connect(port: u16) -> Self {
-        let control = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-        control.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let mut client = Self { replies: BufReader::new(control.try_clone().unwrap()), control };
-        let greeting = client.reply();
-        assert!(greeting.starts_with("220 "), "{greeting}");
-        client
+/// Makes a job that is to be sent tomorrow.
+fn draft(client: &mut Client, tag: &str) -> String {
+    let tomorrow = date(now_s() + 86_400).replace(['/', '.', ' '], "");
+    let document = client.upload(b"II*\0\x08\0\0\0\0\0\0\0\0\0");
+    let reply = client.say("JNEW");
+    let id = reply
+        .strip_prefix("200 New job created: jobid: ")
+        .and_then(|rest| rest.split(' ').next())
+        .unwrap_or_else(|| panic!("{reply}"))
+        .to_owned();
+    for (name, value) in [
+        ("FROMUSER", "anna"),
+        ("DIALSTRING", "+15550009999"),
+        ("EXTERNAL", "+15550009999"),
+        ("NOTIFYADDR", "gw@localhost"),
+        ("MAXDIALS", "1"),
+        ("SENDTIME", &tomorrow[..12]),
+        ("LASTTIME", "000100"),
+        ("JOBINFO", tag),
+    ] {
+        let reply = client.say(&format!("JPARM {name} \"{value}\""));
+        assert!(reply.starts_with("213 "), "{name}: {reply}");
     }
-
-    fn log_in(port: u16) -> Self {
-        let mut client = Self::connect(port);
-        for line in ["USER postfax", "PASS letmein", "TZONE GMT", "TYPE I", "FORM TIFF"] {
-            client.say(line);
-        }
-        client
-    }
-
-    fn reply(&mut self) -> String {
-        let mut all = String::new();
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.replies.read_line(&mut line).unwrap(), 0, "hung up after {all:?}");
-            all.push_str(&line);
-            let last = line.len() > 3 && line.as_bytes()[3] == b' ';
-            if last && line.as_bytes()[..3].iter().all(u8::is_ascii_digit) {
-                return all.trim_end().to_owned();
-            }
-        }
-    }
-
-    fn say(&mut self, line: &str) -> String {
-        write!(self.control, "{line}\r\n").unwrap();
-        self.reply()
-    }
-
-    /// Opens a data connection the passive way.
-    fn data(&mut self) -> TcpStream {
-        let reply = self.say("EPSV");
-        let port = reply.split('|').nth(3).unwrap_or_else(|| panic!("{reply}"));
-        TcpStream::connect((Ipv4Addr::LOCALHOST, port.parse().unwrap())).unwrap()
-    }
-
-    /// What a listing or a file says.
-    fn fetch(&mut self, line: &str) -> Vec<u8> {
-        let mut data = self.data();
-        let reply = self.say(line);
-        assert!(reply.starts_with("150 "), "{line}: {reply}");
-        let mut bytes = vec![];
-        data.read_to_end(&mut bytes).unwrap();
-        assert_eq!(self.reply(), "226 Transfer complete.");
-        bytes
-    }
-
-    fn list(&mut self, folder: &str) -> String {
-        String::from_utf8(self.fetch(&format!("LIST {folder}"))).unwrap()
-    }
-
-    /// Uploads, and returns the name that the server gave.
-    fn upload(&mut self, bytes: &[u8]) -> String {
-        let mut data = self.data();
-        let opening = self.say("STOT");
-        data.write_all(bytes).unwrap();
-        drop(data);
-        let name = opening.strip_prefix("150 FILE: ").unwrap_or_else(|| panic!("{opening}"));
-        let name = name.split(' ').next().unwrap().to_owned();
-        assert_eq!(self.reply(), format!("226 Transfer complete (FILE: {name})."));
-        name
-    }
-
-    /// Makes a job that is to be sent tomorrow.
-    fn draft(&mut self, tag: &str) -> String {
-        let tomorrow = date(now_s() + 86_400).replace(['/', '.', ' '], "");
-        let document = self.upload(b"II*\0\x08\0\0\0\0\0\0\0\0\0");
-        let reply = self.say("JNEW");
-        let id = reply
-            .strip_prefix("200 New job created: jobid: ")
-            .and_then(|rest| rest.split(' ').next())
-            .unwrap_or_else(|| panic!("{reply}"))
-            .to_owned();
-        for (name, value) in [
-            ("FROMUSER", "anna"),
-            ("DIALSTRING", "+15550009999"),
-            ("EXTERNAL", "+15550009999"),
-            ("NOTIFYADDR", "gw@localhost"),
-            ("MAXDIALS", "1"),
-            ("SENDTIME", &tomorrow[..12]),
-            ("LASTTIME", "000100"),
-            ("JOBINFO", tag),
-        ] {
-            let reply = self.say(&format!("JPARM {name} \"{value}\""));
-            assert!(reply.starts_with("213 "), "{name}: {reply}");
-        }
-        let added = self.say(&format!("JPARM DOCUMENT {document}"));
-        assert!(added.starts_with(&format!("200 Added document {document} as docq/")), "{added}");
-        id
-    }
+    let added = client.say(&format!("JPARM DOCUMENT {document}"));
+    assert!(added.starts_with(&format!("200 Added document {document} as docq/")), "{added}");
+    id
 }
 
 fn options(dir: &Path) -> Options {
@@ -140,7 +67,7 @@ fn with_both(dialog: fn(u16)) {
     let dir = tempfile::tempdir().unwrap();
     let server = hylafax::Hylafax::start(hylafax::Options {
         dir: dir.path().to_owned(),
-        port: super::super::free_port().unwrap(),
+        port: super::super::error::free_port().unwrap(),
         modems: vec![],
         user: "postfax".into(),
         password: "letmein".into(),
@@ -214,7 +141,7 @@ fn a_dialog_without_data_is_word_for_word() {
 fn a_job_is_submitted_found_by_its_tag_killed_and_forgotten() {
     with_both(|port| {
         let mut client = Client::log_in(port);
-        let id = client.draft("tag-1");
+        let id = draft(&mut client, "tag-1");
         assert_eq!(client.say("JSUBM"), format!("200 Job {id} submitted."));
         // Another client finds it, whatever became of the first.
         drop(client);
@@ -245,7 +172,7 @@ fn a_job_is_submitted_found_by_its_tag_killed_and_forgotten() {
 fn a_suspended_job_can_be_altered_and_goes_on() {
     with_both(|port| {
         let mut client = Client::log_in(port);
-        let id = client.draft("tag-2");
+        let id = draft(&mut client, "tag-2");
         client.say("JSUBM");
         assert_eq!(client.say(&format!("JSUSP {id}")), format!("200 Job {id} suspended."));
         assert_eq!(client.say("JPARM STATE"), "213 SUSPENDED");
@@ -262,7 +189,7 @@ fn a_suspended_job_can_be_altered_and_goes_on() {
 fn what_was_not_submitted_goes_with_its_client() {
     with_both(|port| {
         let mut client = Client::log_in(port);
-        let id = client.draft("tag-3");
+        let id = draft(&mut client, "tag-3");
         assert_eq!(client.say("QUIT"), "221 Goodbye.");
         drop(client);
         std::thread::sleep(Duration::from_millis(300));
@@ -315,7 +242,7 @@ fn events_are_told_to_those_who_listen() {
     // The listening begins with the accepted data connection, a moment later.
     std::thread::sleep(Duration::from_millis(200));
     let mut client = Client::log_in(station.port());
-    let id = client.draft("tag");
+    let id = draft(&mut client, "tag");
     client.say("JSUBM");
     let mut line = String::new();
     events.read_line(&mut line).unwrap();

@@ -1,4 +1,4 @@
-//! The two things that the station wants to know of a TIFF file. Everything else
+//! The two things that a laboratory wants to know of a TIFF file. Everything else
 //! about pages is done elsewhere.
 
 /// Most pages that are counted.
