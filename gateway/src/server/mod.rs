@@ -136,7 +136,7 @@ pub async fn serve(
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            _ = shutdown.wait_for(|stop| *stop) => break,
+            () = told(&mut shutdown) => break,
             Some(ended) = connections.join_next() => report(ended),
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => match census.admit(peer.ip()) {
@@ -170,6 +170,11 @@ pub async fn serve(
         }
     }
     Ok(())
+}
+
+/// Ends when the value turns true, or when nobody is left to turn it.
+async fn told(shutdown: &mut watch::Receiver<bool>) {
+    let _either = shutdown.wait_for(|stop| *stop).await;
 }
 
 async fn attend(

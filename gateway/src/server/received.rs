@@ -66,10 +66,9 @@ mod tests {
         let rcpt = Rcpt { mailbox: "+44@fax.example".parse().unwrap(), notify: None, orcpt: None };
         let rcpts = [rcpt.clone(), rcpt];
         let now: Zoned = "2026-03-04T05:06:07[UTC]".parse().unwrap();
-        let trace = |peer, rcpts| {
-            let trace =
-                Trace { peer, hostname: "fax1.example", protocol: "ESMTPS", id: "7", rcpts };
-            line(&trace, &now)
+        let trace = |peer: &Peer, rcpts: &[Rcpt]| {
+            let hostname = "fax1.example";
+            line(&Trace { peer, hostname, protocol: "ESMTPS", id: "7", rcpts }, &now)
         };
         assert_eq!(
             trace(&peer, &rcpts[..1]),
