@@ -305,6 +305,7 @@ fn unquoted(local: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const OURS: &str = "fax.example.com";
 
@@ -431,5 +432,26 @@ mod tests {
         let list = "x=1/".repeat(40);
         let refused = parse(&format!("+44/{list}"), OURS, OURS);
         assert_eq!(refused, Err(AddressError::TooManyQualifiers));
+    }
+
+    proptest! {
+        #[test]
+        fn a_phone_holds_digits_only(local in "(FAX=|/|\"|name=x/)?[+]?[0-9a-dpw.() ^=/-]{0,24}") {
+            if let Ok(Recipient::Phone(phone)) = parse(&local, OURS, OURS) {
+                let digits = phone.text.strip_prefix('+').unwrap_or(&phone.text);
+                prop_assert_eq!(phone.global, phone.text.starts_with('+'));
+                prop_assert!(!digits.is_empty() && digits.len() <= MAX_LOCAL_DIGITS);
+                prop_assert!(digits.bytes().all(|b| b.is_ascii_digit()));
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(local in any::<String>(), domain in any::<String>()) {
+            let _ = parse(&local, &domain, OURS);
+            let _ = parse(&local, &format!("{domain}.{OURS}"), OURS);
+            if let Err(error) = parse(&local, OURS, OURS) {
+                prop_assert!(error.reply().wire().len() <= 512);
+            }
+        }
     }
 }

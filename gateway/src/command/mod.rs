@@ -174,6 +174,7 @@ fn auth(rest: &str) -> Result<Command, CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn verbs_in_any_case() {
@@ -213,5 +214,23 @@ mod tests {
     #[test]
     fn a_browser_is_not_a_mail_client() {
         assert_eq!(parse(b"POST / HTTP/1.1"), Ok(Command::Foreign));
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_read_or_refused(line in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = parse(&line);
+            let _ = parse(&[b"MAIL FROM:", &line[..]].concat());
+            let _ = parse(&[b"RCPT TO:<", &line[..]].concat());
+        }
+
+        #[test]
+        fn what_is_read_reads_back_the_same(line in "RCPT TO:<[a-c.\"\\\\@+=/ \\[]{1,12}@[ab.+-]{1,5}>") {
+            if let Ok(Command::Rcpt(rcpt)) = parse(line.as_bytes()) {
+                let again: Mailbox = rcpt.mailbox.as_written().parse().unwrap();
+                prop_assert_eq!(again.as_written(), rcpt.mailbox.as_written());
+                prop_assert!(line.contains(rcpt.mailbox.as_written()));
+            }
+        }
     }
 }

@@ -17,6 +17,9 @@ pub struct Limits {
     pub max_recipients: usize,
     /// Most messages of one connection.
     pub max_messages: u32,
+    /// Most commands between two messages that bring no message nearer: NOOP, RSET,
+    /// VRFY, HELP, HELO and EHLO.
+    pub max_idle_commands: u32,
     /// Most mistakes of one connection.
     pub max_errors: u32,
     /// Most refusals by the desk on one connection.
@@ -35,6 +38,7 @@ impl Default for Limits {
             max_discard_bytes: 200 << 20,
             max_recipients: 200,
             max_messages: 1000,
+            max_idle_commands: 100,
             max_errors: 20,
             max_refusals: 200,
             max_auth_failures: 3,

@@ -54,6 +54,7 @@ pub struct Session {
     outputs: VecDeque<Output>,
     transaction: Option<Transaction>,
     messages: u32,
+    idle_commands: u32,
     errors: u32,
     refusals: u32,
     auth_failures: u32,
@@ -159,6 +160,7 @@ impl Session {
             outputs: VecDeque::new(),
             transaction: None,
             messages: 0,
+            idle_commands: 0,
             errors: 0,
             refusals: 0,
             auth_failures: 0,
@@ -284,6 +286,9 @@ impl Session {
         }
         if let Some(refusal) = self.out_of_order(&command) {
             return self.complain(refusal);
+        }
+        if self.idles(&command) {
+            return self.leave(&Reply::new(421, (7, 0), "too many commands without a message"));
         }
         match command {
             Command::Helo(name) => self.hello(name, false),

@@ -54,4 +54,19 @@ impl Session {
     fn needs_login(&self) -> bool {
         self.peer.role != Role::Relay && self.peer.identity.is_none()
     }
+
+    /// Counts commands that only keep a connection busy; true once they are too many.
+    pub(super) fn idles(&mut self, command: &Command) -> bool {
+        match command {
+            Command::Noop
+            | Command::Rset
+            | Command::Vrfy
+            | Command::Help
+            | Command::Helo(_)
+            | Command::Ehlo(_) => self.idle_commands += 1,
+            Command::Data => self.idle_commands = 0,
+            _ => {}
+        }
+        self.idle_commands > self.limits.max_idle_commands
+    }
 }

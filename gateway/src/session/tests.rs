@@ -1,5 +1,7 @@
 //! Dialogs with a session, without a socket.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::desk::{AuthRefusal, Identity};
 
@@ -268,6 +270,8 @@ fn limits_hold() {
     assert_eq!(codes(&dialog.say("x\r\n.\r\nMAIL FROM:<a@b>\r\n")), [250, 421]);
 
     let mut dialog = fresh();
+    assert_eq!(codes(&dialog.say(&"NOOP\r\n".repeat(150))).last(), Some(&421));
+    let mut dialog = fresh();
     assert_eq!(codes(&dialog.say("A\r\nB\r\nC\r\nD\r\nE\r\n")), [500, 500, 500, 421]);
     let mut dialog = fresh();
     dialog.say(&format!("{ENVELOPE}DATA\r\n"));
@@ -296,5 +300,78 @@ fn other_protocols_are_shown_the_door() {
         let mut dialog = Dialog::new(Role::Relay);
         assert_eq!(codes(&dialog.say(text)).len(), 1);
         assert!(dialog.closed);
+    }
+}
+
+/// What a client might send, in its senses or not.
+fn talk() -> impl Strategy<Value = Vec<u8>> {
+    let known = prop::sample::select(vec![
+        "EHLO x\r\n",
+        "MAIL FROM:<a@b>\r\n",
+        "RCPT TO:<+44@f>\r\n",
+        "DATA\r\n",
+        "text\r\n",
+        ".\r\n",
+        "\r\n",
+        ".",
+        "\r",
+        "\n",
+        "RSET\r\n",
+        "STARTTLS\r\n",
+        "AUTH LOGIN\r\n",
+        "YQ==\r\n",
+        "AUTH PLAIN AGEAYg==\r\n",
+        "NOOP\r\n",
+        "QUIT\r\n",
+        "MAIL FROM:<\"a\\",
+        "RCPT TO:<@",
+        "=",
+        "\0",
+    ]);
+    let piece = prop_oneof![
+        9 => known.prop_map(|text| text.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..20),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_talk_breaks_a_session(
+        talk in talk(),
+        piece in 1_usize..60,
+        role in prop::sample::select(vec![Role::Relay, Role::Submission, Role::Submissions]),
+    ) {
+        let mut dialog = Dialog::new(role);
+        for piece in talk.chunks(piece) {
+            dialog.session.feed(piece);
+            dialog.run();
+            prop_assert!(dialog.session.input.pending().len() < MAX_COMMAND_BYTES);
+        }
+        let ends = talk.windows(5).filter(|window| window == b"\r\n.\r\n").count();
+        prop_assert!(dialog.messages.len() <= ends);
+        if role != Role::Relay {
+            prop_assert!(dialog.messages.is_empty() || dialog.session.peer().identity.is_some());
+        }
+    }
+
+    #[test]
+    fn packets_do_not_matter(piece in 1_usize..200) {
+        let commands = format!("RSET\r\n{ENVELOPE}RCPT TO:<bad@f>\r\nNOOP\r\nDATA\r\n");
+        let texts = [commands, format!("a\r\n..\r\n.b\r\n.\r\nNOOP\r\n{ENVELOPE}DATA\r\n"),
+            "\r\n.\r\nQUIT\r\n".to_owned()];
+        let mut dialog = Dialog::hello(Role::Relay);
+        let mut said = String::new();
+        for text in texts {
+            for piece in text.as_bytes().chunks(piece) {
+                dialog.session.feed(piece);
+                said.push_str(&dialog.run());
+            }
+        }
+        let expected = [250, 250, 250, 550, 250, 354, 250, 250, 250, 250, 354, 250, 221];
+        prop_assert_eq!(codes(&said), expected);
+        prop_assert_eq!(&dialog.messages, &[(b"a\r\n.\r\nb\r\n".to_vec(), 1), (b"\r\n".to_vec(), 1)]);
     }
 }
