@@ -1,1 +1,102 @@
-//! To come.
+//! The desk: whoever decides what the mail side may not know. What a recipient
+//! means, who may send and what becomes of a message is asked here, in the order
+//! in which a client tells it.
+
+use std::{fmt, net::IpAddr, path::PathBuf};
+
+use async_trait::async_trait;
+
+pub use crate::command::{Body, Mail, Mailbox, Notify, OriginalRecipient, Rcpt, Ret};
+use crate::reply::Reply;
+
+/// What a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Mail clients: STARTTLS and AUTH are required (RFC 6409).
+    Submission,
+    /// Mail clients, with TLS from the first octet (RFC 8314 3.3).
+    Submissions,
+    /// Mail servers: no AUTH; the desk decides whom it believes.
+    Relay,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+    /// The listener that it came to.
+    pub role: Role,
+    /// What it calls itself: unproven, empty before it said so.
+    pub helo: String,
+    /// Who logged in.
+    pub identity: Option<Identity>,
+}
+
+/// Who logged in, in the desk's own words.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity(pub String);
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why nobody was logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthRefusal {
+    /// No such user, or another password: which of them is not told.
+    #[error("user name or password is wrong")]
+    WrongCredentials,
+    /// Too many failures of late; the connection is closed.
+    #[error("too many failed logins, try again later")]
+    TooManyTries,
+    /// It cannot be found out now.
+    #[error("logins cannot be checked at the moment")]
+    Unavailable,
+}
+
+/// A message that arrived whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// Who sent it.
+    pub mail: Mail,
+    /// Whom it is for: those that the desk said yes to, in their order.
+    pub rcpts: Vec<Rcpt>,
+    /// Where it lies, on disk for good, with CRLF line ends and a `Received:` line on top.
+    pub path: PathBuf,
+    /// The size of that file in octets.
+    pub bytes: u64,
+}
+
+/// Decides. Every question may take its time, but the client of a mail server
+/// waits no longer than a few minutes for each answer (RFC 5321 4.5.3.2).
+#[async_trait]
+pub trait Desk: Send + Sync + 'static {
+    /// Who this is. Asked only under TLS.
+    async fn authenticate(
+        &self,
+        peer: &Peer,
+        user: &str,
+        password: &str,
+    ) -> Result<Identity, AuthRefusal>;
+
+    /// May this peer send this mail? A refusal is a 4xx or 5xx reply.
+    async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<(), Reply>;
+
+    /// May this mail go to this recipient? A refusal is a 4xx or 5xx reply.
+    async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<(), Reply>;
+
+    /// Where to write the message that is about to come: a file that does not
+    /// exist yet, in a folder that does. If the message does not arrive whole
+    /// the file is removed again and the desk hears nothing more of it.
+    async fn spool(&self, peer: &Peer, mail: &Mail) -> Result<PathBuf, Reply>;
+
+    /// Takes a message that arrived whole. Its answer goes to the client as it
+    /// is, and the file is the desk's from now on, whatever the answer. It is
+    /// called once per message and runs to its end even if the client is gone.
+    async fn message(&self, peer: &Peer, envelope: Envelope) -> Reply;
+}

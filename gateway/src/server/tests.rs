@@ -1,0 +1,428 @@
+//! Dialogs over real loopback sockets, with a desk that records.
+
+use std::{
+    path::PathBuf,
+    sync::Mutex,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use rustls_pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    task::JoinHandle,
+};
+use tokio_rustls::TlsConnector;
+
+use super::*;
+use crate::desk::{AuthRefusal, Envelope, Identity, Mail, Peer, Rcpt};
+
+const ENVELOPE: &str = "MAIL FROM:<a@b.example>\r\nRCPT TO:<+44@fax.example>\r\n";
+
+/// Takes everything and writes it down.
+struct Recorder {
+    folder: tempfile::TempDir,
+    next: AtomicUsize,
+    messages: Mutex<Vec<(Peer, Envelope)>>,
+    takes: Duration,
+}
+
+#[async_trait]
+impl Desk for Recorder {
+    async fn authenticate(
+        &self,
+        _: &Peer,
+        user: &str,
+        password: &str,
+    ) -> Result<Identity, AuthRefusal> {
+        match password {
+            "secret" => Ok(Identity(user.to_owned())),
+            _ => Err(AuthRefusal::WrongCredentials),
+        }
+    }
+
+    async fn sender(&self, _: &Peer, _: &Mail) -> Result<(), Reply> {
+        Ok(())
+    }
+
+    async fn recipient(&self, _: &Peer, _: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
+        match rcpt.mailbox.local() {
+            "bug" => panic!("a bug of the desk"),
+            "bad" => Err(Reply::new(550, (1, 1), "no")),
+            _ => Ok(()),
+        }
+    }
+
+    async fn spool(&self, _: &Peer, mail: &Mail) -> Result<PathBuf, Reply> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let name = format!("m{number}.eml");
+        match mail.from.as_ref().is_some_and(|from| from.local() == "nowhere") {
+            true => Ok(self.folder.path().join("no-such-folder").join(name)),
+            false => Ok(self.folder.path().join(name)),
+        }
+    }
+
+    async fn message(&self, peer: &Peer, envelope: Envelope) -> Reply {
+        sleep(self.takes).await;
+        self.messages.lock().unwrap().push((peer.clone(), envelope));
+        Reply::new(250, (0, 0), "queued")
+    }
+}
+
+impl Recorder {
+    fn files(&self) -> usize {
+        std::fs::read_dir(self.folder.path()).unwrap().count()
+    }
+}
+
+struct House {
+    address: SocketAddr,
+    desk: Arc<Recorder>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<Result<(), ServeError>>,
+    trust: Arc<rustls::ClientConfig>,
+    _certificates: watch::Sender<Arc<rustls::ServerConfig>>,
+}
+
+impl House {
+    async fn open(role: Role, change: impl FnOnce(&mut Options)) -> Self {
+        Self::with_slow_desk(role, Duration::ZERO, change).await
+    }
+
+    async fn with_slow_desk(
+        role: Role,
+        takes: Duration,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, trust) = certificate();
+        let (certificates, receiver) = watch::channel(config);
+        let mut options = Options::new("fax.example");
+        options.limits.auth_delay_ms = 1;
+        options.tls = Some(receiver);
+        change(&mut options);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let next = AtomicUsize::new(0);
+        let desk = Arc::new(Recorder { folder, next, messages: Mutex::default(), takes });
+        let (stop, stopped) = watch::channel(false);
+        let serving = tokio::spawn(serve(listener, role, options, desk.clone(), stopped));
+        Self { address, desk, stop, serving, trust, _certificates: certificates }
+    }
+
+    async fn visit(&self) -> Visitor {
+        Visitor(Box::new(TcpStream::connect(self.address).await.unwrap()))
+    }
+
+    /// A visitor who was greeted and said EHLO.
+    async fn guest(&self) -> Visitor {
+        let mut guest = self.visit().await;
+        guest.hear(220).await;
+        guest.ask("EHLO my_printer\r\n", 250).await;
+        guest
+    }
+}
+
+fn certificate() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["fax.example".to_owned()]).unwrap();
+    let (cert, key) = (folder.path().join("c"), folder.path().join("k"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (tls::load(&cert, &key).unwrap(), Arc::new(client))
+}
+
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+struct Visitor(Box<dyn Wire>);
+
+impl Visitor {
+    async fn say(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+        self.0.flush().await.unwrap();
+    }
+
+    /// Reads one reply, however many lines it has.
+    async fn hear(&mut self, code: u16) -> String {
+        let mut reply = Vec::new();
+        let read = async {
+            loop {
+                reply.push(self.0.read_u8().await.unwrap());
+                let start = reply[..reply.len() - 1].iter().rposition(|b| *b == b'\n');
+                let line = &reply[start.map_or(0, |at| at + 1)..];
+                if line.ends_with(b"\r\n") && line.get(3) == Some(&b' ') {
+                    break;
+                }
+            }
+        };
+        timeout(Duration::from_secs(10), read).await.expect("a reply");
+        let reply = String::from_utf8(reply).unwrap();
+        assert!(reply.starts_with(&code.to_string()), "{code} wanted: {reply}");
+        reply
+    }
+
+    async fn ask(&mut self, text: &str, code: u16) -> String {
+        self.say(text).await;
+        self.hear(code).await
+    }
+
+    /// Whatever comes until the server closes.
+    async fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        let read = self.0.read_to_end(&mut rest);
+        let _reset = timeout(Duration::from_secs(10), read).await.expect("the end");
+        String::from_utf8(rest).unwrap()
+    }
+
+    async fn secure(self, house: &House) -> Self {
+        let name = ServerName::try_from("fax.example").unwrap();
+        let connector = TlsConnector::from(house.trust.clone());
+        Self(Box::new(connector.connect(name, self.0).await.unwrap()))
+    }
+}
+
+#[tokio::test]
+async fn a_message_lies_on_disk_as_it_came() {
+    let house = House::open(Role::Relay, |_| {}).await;
+    let mut guest = house.guest().await;
+    guest.say(&format!("{ENVELOPE}RCPT TO:<bad@fax.example>\r\nDATA\r\n")).await;
+    for code in [250, 250, 550, 354] {
+        guest.hear(code).await;
+    }
+    guest.ask("Subject: x\r\n\r\n..\r\ntext\r\n.\r\n", 250).await;
+    guest.ask("QUIT\r\n", 221).await;
+    assert_eq!(guest.rest().await, "");
+    let (peer, envelope) = house.desk.messages.lock().unwrap().pop().unwrap();
+    assert_eq!((peer.helo.as_str(), peer.identity), ("my_printer", None));
+    assert_eq!(envelope.rcpts.len(), 1);
+    let file = std::fs::read_to_string(&envelope.path).unwrap();
+    assert_eq!(file.len() as u64, envelope.bytes);
+    let (received, message) = file.split_at(file.find("Subject").unwrap());
+    assert!(received.starts_with(
+        "Received: from my_printer ([127.0.0.1])\r\n\tby fax.example (Postfax) with ESMTP id m0\r\n\
+         \tfor <+44@fax.example>;\r\n\t"
+    ));
+    assert_eq!(message, "Subject: x\r\n\r\n.\r\ntext\r\n");
+}
+
+#[tokio::test]
+async fn submission_by_starttls_and_login() {
+    let house = House::open(Role::Submission, |_| {}).await;
+    let mut guest = house.guest().await;
+    guest.ask("MAIL FROM:<a@b.example>\r\n", 530).await;
+    guest.ask("STARTTLS\r\n", 220).await;
+    let mut guest = guest.secure(&house).await;
+    let ehlo = guest.ask("EHLO again\r\n", 250).await;
+    assert!(ehlo.contains("AUTH PLAIN LOGIN") && !ehlo.contains("STARTTLS"), "{ehlo}");
+    guest.ask("AUTH PLAIN AGFubmEAd3Jvbmc=\r\n", 535).await;
+    guest.ask("AUTH LOGIN\r\n", 334).await;
+    guest.ask("YW5uYQ==\r\n", 334).await;
+    guest.ask("c2VjcmV0\r\n", 235).await;
+    guest.say(&format!("{ENVELOPE}DATA\r\n")).await;
+    for code in [250, 250, 354] {
+        guest.hear(code).await;
+    }
+    guest.ask("text\r\n.\r\n", 250).await;
+    let (peer, envelope) = house.desk.messages.lock().unwrap().pop().unwrap();
+    assert_eq!(peer.identity, Some(Identity("anna".into())));
+    let file = std::fs::read_to_string(envelope.path).unwrap();
+    assert!(file.contains("from again") && file.contains("with ESMTPSA"), "{file}");
+}
+
+#[tokio::test]
+async fn submissions_speak_tls_at_once() {
+    let house = House::open(Role::Submissions, |_| {}).await;
+    let mut guest = house.visit().await.secure(&house).await;
+    guest.hear(220).await;
+    guest.ask("EHLO x\r\n", 250).await;
+    guest.ask("AUTH PLAIN AGFubmEAc2VjcmV0\r\n", 235).await;
+    guest.ask("MAIL FROM:<a@b.example>\r\n", 250).await;
+    let mut plain = house.visit().await;
+    plain.say("EHLO x\r\n").await;
+    assert!(!plain.rest().await.contains("220"));
+}
+
+#[tokio::test]
+async fn nothing_said_before_the_handshake_is_done_after_it() {
+    let house = House::open(Role::Submission, |_| {}).await;
+    let mut guest = house.guest().await;
+    guest.say("STARTTLS\r\nNOOP\r\nRSET\r\n").await;
+    assert_eq!(guest.rest().await.matches("\r\n").count(), 1, "one refusal");
+    // In a packet of its own it spoils the handshake.
+    let mut guest = house.guest().await;
+    guest.ask("STARTTLS\r\n", 220).await;
+    guest.say("NOOP\r\nRSET\r\nNOOP\r\n").await;
+    assert!(!guest.rest().await.contains("250"));
+}
+
+#[tokio::test]
+async fn early_talkers_are_turned_away() {
+    let house = House::open(Role::Relay, |o| o.timeouts.greeting_wait_ms = 500).await;
+    let mut guest = house.visit().await;
+    guest.say("EHLO x\r\nMAIL FROM:<a@b>\r\n").await;
+    let rest = guest.rest().await;
+    assert!(rest.starts_with("554 ") && rest.matches("\r\n").count() == 1, "{rest}");
+}
+
+#[tokio::test]
+async fn smuggled_messages_are_refused_in_any_packets() {
+    let house = House::open(Role::Relay, |o| {
+        o.timeouts.greeting_wait_ms = 0;
+        o.max_connections_per_address = 500;
+    })
+    .await;
+    for end in ["\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r.\r\n"] {
+        let text = format!("x{end}{ENVELOPE}DATA\r\nforged\r\n.\r\n");
+        for split in [1, 2, 3, 4, 5, text.len() - 3] {
+            let mut guest = house.guest().await;
+            guest.say(&format!("{ENVELOPE}DATA\r\n")).await;
+            for code in [250, 250, 354] {
+                guest.hear(code).await;
+            }
+            guest.say(&text[..split]).await;
+            tokio::task::yield_now().await;
+            guest.say(&text[split..]).await;
+            assert_eq!(
+                guest.rest().await,
+                "550 5.5.2 bare <CR> or <LF> not allowed\r\n",
+                "{end:?}"
+            );
+        }
+    }
+    assert!(house.desk.messages.lock().unwrap().is_empty());
+    assert_eq!(house.desk.files(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_leaves_nothing_behind_and_cancels_nothing() {
+    let slow = Duration::from_millis(300);
+    let house = House::with_slow_desk(Role::Relay, slow, |_| {}).await;
+    let mut guest = house.guest().await;
+    guest.say(&format!("{ENVELOPE}DATA\r\n")).await;
+    guest.hear(250).await;
+    guest.hear(250).await;
+    guest.hear(354).await;
+    guest.say("half a mess").await;
+    drop(guest);
+    let mut guest = house.guest().await;
+    guest.say(&format!("{ENVELOPE}DATA\r\n")).await;
+    guest.hear(250).await;
+    guest.hear(250).await;
+    guest.hear(354).await;
+    guest.say("a whole one\r\n.\r\n").await;
+    drop(guest);
+    // A stop waits for the desk, too.
+    sleep(Duration::from_millis(100)).await;
+    house.stop.send_replace(true);
+    house.serving.await.unwrap().unwrap();
+    assert_eq!(house.desk.messages.lock().unwrap().len(), 1);
+    assert_eq!(house.desk.files(), 1);
+}
+
+#[tokio::test]
+async fn a_stop_lets_messages_finish_and_sends_idlers_home() {
+    let house = House::open(Role::Relay, |_| {}).await;
+    let mut idle = house.guest().await;
+    let mut busy = house.guest().await;
+    busy.say(&format!("{ENVELOPE}DATA\r\n")).await;
+    for code in [250, 250, 354] {
+        busy.hear(code).await;
+    }
+    busy.say("te").await;
+    house.stop.send_replace(true);
+    idle.hear(421).await;
+    assert_eq!(idle.rest().await, "");
+    busy.ask("xt\r\n.\r\n", 250).await;
+    busy.hear(421).await;
+    drop(busy);
+    house.serving.await.unwrap().unwrap();
+    assert!(TcpStream::connect(house.address).await.is_err());
+    assert_eq!(house.desk.messages.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever() {
+    let house = House::open(Role::Relay, |o| o.timeouts.drain_s = 1).await;
+    let mut busy = house.guest().await;
+    busy.say(&format!("{ENVELOPE}DATA\r\n")).await;
+    for code in [250, 250, 354] {
+        busy.hear(code).await;
+    }
+    house.stop.send_replace(true);
+    busy.hear(421).await;
+    drop(busy);
+    house.serving.await.unwrap().unwrap();
+    assert_eq!(house.desk.files(), 0);
+}
+
+#[tokio::test]
+async fn slow_clients_lose_their_place() {
+    let house = House::open(Role::Relay, |o| {
+        o.timeouts.command_s = 1;
+        o.timeouts.data_block_s = 1;
+    })
+    .await;
+    let mut silent = house.guest().await;
+    let mut stuck = house.guest().await;
+    stuck.say(&format!("{ENVELOPE}DATA\r\n")).await;
+    for code in [250, 250, 354] {
+        stuck.hear(code).await;
+    }
+    let mut dripping = house.guest().await;
+    for _ in 0..6 {
+        dripping.say("N").await;
+        sleep(Duration::from_millis(150)).await;
+    }
+    silent.hear(421).await;
+    stuck.hear(421).await;
+    dripping.hear(421).await;
+    drop(stuck);
+    house.stop.send_replace(true);
+    house.serving.await.unwrap().unwrap();
+    assert_eq!(house.desk.files(), 0);
+}
+
+#[tokio::test]
+async fn places_are_few() {
+    let house = House::open(Role::Relay, |o| o.max_connections_per_address = 2).await;
+    let (first, _second) = (house.guest().await, house.guest().await);
+    house.visit().await.hear(421).await;
+    drop(first);
+    sleep(Duration::from_millis(100)).await;
+    house.guest().await;
+}
+
+#[tokio::test]
+async fn a_spool_that_cannot_be_opened_is_a_refusal() {
+    let house = House::open(Role::Relay, |_| {}).await;
+    let mut guest = house.guest().await;
+    guest.ask("MAIL FROM:<nowhere@b.example>\r\n", 250).await;
+    guest.ask("RCPT TO:<+44@fax.example>\r\n", 250).await;
+    guest.ask("DATA\r\n", 452).await;
+    guest.ask("RSET\r\n", 250).await;
+}
+
+#[tokio::test]
+async fn a_bug_of_the_desk_ends_one_connection() {
+    let house = House::open(Role::Relay, |_| {}).await;
+    let mut guest = house.guest().await;
+    guest.say("MAIL FROM:<a@b>\r\nRCPT TO:<bug@fax.example>\r\n").await;
+    guest.rest().await;
+    house.guest().await;
+}
+
+#[tokio::test]
+async fn submission_without_a_certificate_does_not_start() {
+    let house = House::open(Role::Submission, |o| o.tls = None).await;
+    let ended = house.serving.await.unwrap();
+    assert!(matches!(ended, Err(ServeError::NeedsCertificate(Role::Submission))));
+}

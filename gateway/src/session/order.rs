@@ -1,0 +1,72 @@
+//! Which command may come when (RFC 5321 4.1.4), and what may follow it unasked
+//! (RFC 2920 3.1).
+
+use super::Session;
+use crate::{command::Command, desk::Role, reply::Reply};
+
+impl Session {
+    /// Whether something follows a command that must be the last of its group
+    /// (RFC 2920 3.1, RFC 3207 4, RFC 4954 4).
+    pub(super) fn breaks_pipelining(&self, command: &Command) -> bool {
+        let last = matches!(
+            command,
+            Command::Helo(_)
+                | Command::Ehlo(_)
+                | Command::Data
+                | Command::StartTls
+                | Command::Auth { .. }
+        );
+        last && !self.input.is_empty()
+    }
+
+    /// Why a command cannot be taken in this state, if so (RFC 5321 4.1.4).
+    pub(super) fn out_of_order(&self, command: &Command) -> Option<Reply> {
+        let order = |text| Some(Reply::new(503, (5, 1), text));
+        let needs_tls = self.peer.role == Role::Submission && !self.peer.tls;
+        match command {
+            Command::Ehlo(_) | Command::Noop | Command::Quit => None,
+            Command::StartTls if self.peer.tls => order("TLS is active already"),
+            Command::StartTls if !self.offers_tls => Some(Reply::new(502, (5, 1), "no TLS here")),
+            Command::StartTls if self.transaction.is_some() => order("not inside a transaction"),
+            Command::StartTls => None,
+            _ if needs_tls => Some(Reply::new(530, (7, 0), "Must issue a STARTTLS command first")),
+            Command::Mail(_) | Command::Rcpt(_) | Command::Data | Command::Auth { .. }
+                if self.peer.helo.is_empty() =>
+            {
+                order("say EHLO first")
+            }
+            Command::Mail(_) if self.needs_login() => {
+                Some(Reply::new(530, (7, 0), "Authentication required"))
+            }
+            Command::Mail(_) if self.transaction.is_some() => order("a sender was given already"),
+            Command::Rcpt(_) | Command::Data if self.transaction.is_none() => {
+                order("say MAIL first")
+            }
+            Command::Auth { .. } if self.peer.role == Role::Relay => {
+                Some(Reply::new(502, (5, 1), "no logins here, use the submission port"))
+            }
+            Command::Auth { .. } if self.peer.identity.is_some() => order("you are logged in"),
+            Command::Auth { .. } if self.transaction.is_some() => order("not inside a transaction"),
+            _ => None,
+        }
+    }
+
+    fn needs_login(&self) -> bool {
+        self.peer.role != Role::Relay && self.peer.identity.is_none()
+    }
+
+    /// Counts commands that only keep a connection busy; true once they are too many.
+    pub(super) fn idles(&mut self, command: &Command) -> bool {
+        match command {
+            Command::Noop
+            | Command::Rset
+            | Command::Vrfy
+            | Command::Help
+            | Command::Helo(_)
+            | Command::Ehlo(_) => self.idle_commands += 1,
+            Command::Data => self.idle_commands = 0,
+            _ => {}
+        }
+        self.idle_commands > self.limits.max_idle_commands
+    }
+}

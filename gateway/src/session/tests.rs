@@ -1,0 +1,377 @@
+//! Dialogs with a session, without a socket.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::desk::{AuthRefusal, Identity};
+
+/// A session with a desk that likes everything but `bad@` addresses and passwords.
+struct Dialog {
+    session: Session,
+    said: String,
+    written: Vec<u8>,
+    messages: Vec<(Vec<u8>, usize)>,
+    paused: Duration,
+    disk_works: bool,
+    closed: bool,
+}
+
+impl Dialog {
+    fn new(role: Role) -> Self {
+        Self::with(role, Limits::default())
+    }
+
+    fn with(role: Role, limits: Limits) -> Self {
+        let address = [192, 0, 2, 7].into();
+        let mut session = Session::new(role, limits, "fax.example", address, true);
+        session.greet();
+        let mut dialog = Self {
+            session,
+            said: String::new(),
+            written: Vec::new(),
+            messages: Vec::new(),
+            paused: Duration::ZERO,
+            disk_works: true,
+            closed: false,
+        };
+        assert_eq!(dialog.run(), "220 fax.example ESMTP Postfax\r\n");
+        dialog
+    }
+
+    fn hello(role: Role) -> Self {
+        let mut dialog = Self::new(role);
+        dialog.say("EHLO my_printer\r\n");
+        dialog
+    }
+
+    fn say(&mut self, text: &str) -> String {
+        self.session.feed(text.as_bytes());
+        self.run()
+    }
+
+    fn run(&mut self) -> String {
+        while !self.closed {
+            match self.session.poll() {
+                Output::Send(reply) => self.said.push_str(std::str::from_utf8(&reply).unwrap()),
+                Output::Pause(pause) => self.paused += pause,
+                Output::Ask(question) => self.answer(question),
+                Output::Secure => self.session.secured(),
+                Output::Write(_) if !self.disk_works => self.session.disk_failed(),
+                Output::Write(octets) => self.written.extend(octets),
+                Output::Store => self.session.stored(self.disk_works),
+                Output::Discard => self.written.clear(),
+                Output::Read(_) => break,
+                Output::Close => self.closed = true,
+            }
+        }
+        std::mem::take(&mut self.said)
+    }
+
+    fn answer(&mut self, question: Question) {
+        let refuse = |bad: bool| if bad { Err(Reply::new(550, (7, 1), "no")) } else { Ok(()) };
+        match question {
+            Question::Authenticate(credentials) => {
+                let good = credentials.password != "bad";
+                let identity = Identity(credentials.user);
+                let answer = good.then_some(identity).ok_or(AuthRefusal::WrongCredentials);
+                self.session.authenticated(answer);
+            }
+            Question::Sender(mail) => {
+                let bad = mail.from.as_ref().is_some_and(|from| from.local() == "bad");
+                self.session.verdict(refuse(bad));
+            }
+            Question::Recipient(_, rcpt) => {
+                self.session.verdict(refuse(rcpt.mailbox.local() == "bad"));
+            }
+            Question::Spool(_) => self.session.verdict(Ok(())),
+            Question::Message(_, rcpts) => {
+                self.messages.push((std::mem::take(&mut self.written), rcpts.len()));
+                self.session.finished(&Reply::new(250, (0, 0), "queued"));
+            }
+        }
+    }
+}
+
+/// The codes of the replies, one per reply.
+fn codes(said: &str) -> Vec<u16> {
+    let last = said.lines().filter(|line| line.as_bytes().get(3) == Some(&b' '));
+    last.map(|line| line[..3].parse().unwrap()).collect()
+}
+
+const ENVELOPE: &str = "MAIL FROM:<a@b>\r\nRCPT TO:<+44@f>\r\n";
+
+#[test]
+fn a_message_from_hello_to_goodbye() {
+    let mut dialog = Dialog::new(Role::Relay);
+    let ehlo = dialog.say("EHLO mail.example\r\n");
+    assert_eq!(
+        ehlo,
+        "250-fax.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-DSN\r\n\
+         250-ENHANCEDSTATUSCODES\r\n250-SIZE 52428800\r\n250 STARTTLS\r\n"
+    );
+    assert_eq!(dialog.say("MAIL FROM:<a@b> SIZE=12\r\n"), "250 2.1.0 sender ok\r\n");
+    assert_eq!(dialog.say("RCPT TO:<+44@f>\r\n"), "250 2.1.5 recipient ok\r\n");
+    assert_eq!(dialog.say("DATA\r\n"), "354 end with <CRLF>.<CRLF>\r\n");
+    assert_eq!(dialog.say("Subject: x\r\n\r\n..dot\r\n"), "");
+    assert_eq!(dialog.say(".\r\n"), "250 2.0.0 queued\r\n");
+    assert_eq!(dialog.messages, [(b"Subject: x\r\n\r\n.dot\r\n".to_vec(), 1)]);
+    assert_eq!(dialog.session.protocol(), "ESMTP");
+    assert_eq!(dialog.say("QUIT\r\n"), "221 2.0.0 goodbye\r\n");
+    assert!(dialog.closed);
+}
+
+#[test]
+fn groups_of_commands_are_answered_in_order() {
+    let mut dialog = Dialog::hello(Role::Relay);
+    let group = format!("RSET\r\n{ENVELOPE}RCPT TO:<bad@f>\r\nRCPT TO:<+49@f>\r\nDATA\r\n");
+    assert_eq!(codes(&dialog.say(&group)), [250, 250, 250, 550, 250, 354]);
+    // The next envelope may come with the end of a message (RFC 2920 3.1).
+    let group = format!("text\r\n.\r\n{ENVELOPE}DATA\r\n");
+    assert_eq!(codes(&dialog.say(&group)), [250, 250, 250, 354]);
+    assert_eq!(codes(&dialog.say(".\r\nQUIT\r\n")), [250, 221]);
+    assert_eq!(dialog.messages, [(b"text\r\n".to_vec(), 2), (Vec::new(), 1)]);
+}
+
+#[test]
+fn what_may_not_be_followed_is_not() {
+    for (before, text) in [
+        ("", "EHLO x\r\nMAIL FROM:<a@b>\r\n"),
+        ("", "HELO x\r\nM"),
+        ("EHLO x\r\n", "STARTTLS\r\nEHLO y\r\n"),
+        ("EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n", "DATA\r\ntext\r\n.\r\n"),
+    ] {
+        let mut dialog = Dialog::new(Role::Relay);
+        for line in before.split_inclusive("\r\n") {
+            dialog.say(line);
+        }
+        assert_eq!(codes(&dialog.say(text)), [554], "{text:?}");
+        assert!(dialog.closed);
+    }
+    let mut dialog = Dialog::hello(Role::Submissions);
+    assert_eq!(codes(&dialog.say("AUTH LOGIN\r\nYQ==\r\n")), [554]);
+    let mut dialog = Dialog::hello(Role::Submissions);
+    assert_eq!(codes(&dialog.say("AUTH LOGIN\r\n")), [334]);
+    assert_eq!(codes(&dialog.say("YQ==\r\nYQ==\r\n")), [554]);
+}
+
+#[test]
+fn early_talkers_are_turned_away() {
+    let address = [192, 0, 2, 7].into();
+    let mut session = Session::new(Role::Relay, Limits::default(), "fax.example", address, false);
+    session.feed(b"EHLO x\r\n");
+    session.greet();
+    assert!(matches!(session.poll(), Output::Send(reply) if reply.starts_with(b"554 ")));
+    assert_eq!(session.poll(), Output::Close);
+}
+
+#[test]
+fn the_order_of_commands() {
+    let mut dialog = Dialog::new(Role::Relay);
+    assert_eq!(codes(&dialog.say("MAIL FROM:<a@b>\r\n")), [503]);
+    assert_eq!(codes(&dialog.say("NOOP\r\nVRFY x\r\nHELP\r\nEXPN x\r\n")), [250, 252, 214, 502]);
+    assert_eq!(codes(&dialog.say("EHLO x\r\n")), [250]);
+    assert_eq!(codes(&dialog.say("RCPT TO:<a@b>\r\n")), [503]);
+    assert_eq!(codes(&dialog.say("DATA\r\n")), [503]);
+    assert_eq!(codes(&dialog.say("MAIL FROM:<a@b>\r\nMAIL FROM:<a@b>\r\n")), [250, 503]);
+    assert_eq!(codes(&dialog.say("DATA\r\n")), [503]);
+    assert_eq!(codes(&dialog.say("RCPT TO:<bad@f>\r\nDATA\r\n")), [550, 554]);
+    assert_eq!(codes(&dialog.say("RSET\r\nRCPT TO:<a@b>\r\n")), [250, 503]);
+    assert_eq!(codes(&dialog.say("MAIL FROM:<bad@b>\r\nRCPT TO:<a@b>\r\n")), [550, 503]);
+    assert_eq!(codes(&dialog.say("MAIL FROM:<a@b>\r\n")), [250]);
+    assert_eq!(codes(&dialog.say("STARTTLS\r\n")), [503], "not inside a transaction");
+    assert_eq!(codes(&dialog.say("EHLO again\r\n")), [250]);
+    assert_eq!(codes(&dialog.say("RCPT TO:<a@b>\r\n")), [503], "EHLO is a RSET");
+    assert_eq!(codes(&dialog.say("AUTH PLAIN AGEAYg==\r\n")), [502]);
+}
+
+#[test]
+fn submission_needs_tls_and_a_login() {
+    let mut dialog = Dialog::hello(Role::Submission);
+    assert!(!dialog.say("EHLO x\r\n").contains("AUTH"));
+    assert_eq!(codes(&dialog.say("MAIL FROM:<a@b>\r\n")), [530]);
+    assert_eq!(codes(&dialog.say("AUTH PLAIN AGEAYg==\r\n")), [530]);
+    assert_eq!(codes(&dialog.say("STARTTLS\r\n")), [220]);
+    assert_eq!(codes(&dialog.say("MAIL FROM:<a@b>\r\n")), [503], "all is forgotten");
+    let ehlo = dialog.say("EHLO x\r\n");
+    assert!(ehlo.contains("AUTH PLAIN LOGIN") && !ehlo.contains("STARTTLS"), "{ehlo}");
+    let asked = dialog.say("MAIL FROM:<a@b>\r\n");
+    assert_eq!(asked, "530 5.7.0 Authentication required\r\n");
+    assert_eq!(codes(&dialog.say("AUTH CRAM-MD5\r\n")), [504]);
+    assert_eq!(codes(&dialog.say("AUTH LOGIN\r\n")), [334]);
+    assert_eq!(codes(&dialog.say("*\r\n")), [501]);
+    assert_eq!(codes(&dialog.say("AUTH PLAIN AGEAYg==\r\n")), [235]);
+    assert_eq!(dialog.session.peer().identity, Some(Identity("a".into())));
+    assert_eq!(dialog.session.protocol(), "ESMTPSA");
+    assert_eq!(codes(&dialog.say("AUTH PLAIN AGEAYg==\r\n")), [503]);
+    assert_eq!(codes(&dialog.say("STARTTLS\r\n")), [503]);
+    assert_eq!(codes(&dialog.say(ENVELOPE)), [250, 250]);
+}
+
+#[test]
+fn failed_logins_are_slow_and_few() {
+    let mut dialog = Dialog::hello(Role::Submissions);
+    let wrong = "AUTH PLAIN AGEAYmFk\r\n";
+    assert_eq!(codes(&dialog.say(wrong)), [535]);
+    assert_eq!(dialog.paused, Duration::from_secs(2));
+    assert_eq!(codes(&dialog.say(wrong)), [535]);
+    assert_eq!(codes(&dialog.say(wrong)), [535, 421]);
+    assert!(dialog.closed);
+}
+
+#[test]
+fn smuggled_messages_are_refused_at_any_split() {
+    for end in ["\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r.\r\n", "\r\n\n.\r\n"] {
+        let forged = format!("text{end}MAIL FROM:<evil@x>\r\nRCPT TO:<+4490@f>\r\nDATA\r\n");
+        let text = format!("{forged}more\r\n.\r\n");
+        for split in 0..text.len() {
+            let mut dialog = Dialog::hello(Role::Relay);
+            dialog.say(&format!("{ENVELOPE}DATA\r\n"));
+            let mut said = dialog.say(&text[..split]);
+            said.push_str(&dialog.say(&text[split..]));
+            assert_eq!(said, "550 5.5.2 bare <CR> or <LF> not allowed\r\n", "{end:?} {split}");
+            assert!(dialog.closed && dialog.messages.is_empty());
+        }
+    }
+}
+
+#[test]
+fn bare_line_ends_among_commands_end_the_session() {
+    for text in ["NOOP\n", "NOOP\r", "NOOP\rNOOP\r\n", "RSET\r\r\n"] {
+        let mut dialog = Dialog::hello(Role::Relay);
+        let said = dialog.say(text) + &dialog.say("NOOP\r\n");
+        assert_eq!(codes(&said), [521], "{text:?}");
+        assert!(dialog.closed);
+    }
+}
+
+#[test]
+fn limits_hold() {
+    let limits = Limits {
+        max_message_bytes: 100,
+        max_recipients: 2,
+        max_errors: 3,
+        max_messages: 2,
+        max_discard_bytes: 1000,
+        ..Limits::default()
+    };
+    let fresh = || {
+        let mut dialog = Dialog::with(Role::Relay, limits.clone());
+        dialog.say("EHLO x\r\n");
+        dialog
+    };
+    let mut dialog = fresh();
+    assert_eq!(codes(&dialog.say("MAIL FROM:<a@b> SIZE=101\r\n")), [552]);
+    let three = format!("{ENVELOPE}RCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nDATA\r\n");
+    assert_eq!(codes(&dialog.say(&three)), [250, 250, 250, 452, 354]);
+    let large = "0123456789\r\n".repeat(20);
+    assert_eq!(dialog.say(&large), "");
+    assert_eq!(codes(&dialog.say(".\r\nNOOP\r\n")), [552, 250]);
+    dialog.say(&format!("{ENVELOPE}DATA\r\n"));
+    assert_eq!(codes(&dialog.say("x\r\n.\r\nMAIL FROM:<a@b>\r\n")), [250, 421]);
+
+    let mut dialog = fresh();
+    assert_eq!(codes(&dialog.say(&"NOOP\r\n".repeat(150))).last(), Some(&421));
+    let mut dialog = fresh();
+    assert_eq!(codes(&dialog.say("A\r\nB\r\nC\r\nD\r\nE\r\n")), [500, 500, 500, 421]);
+    let mut dialog = fresh();
+    dialog.say(&format!("{ENVELOPE}DATA\r\n"));
+    assert_eq!(codes(&dialog.say(&"x".repeat(2000))), [552]);
+    assert!(dialog.closed, "does not read for ever");
+    let mut dialog = fresh();
+    let long = format!("NOOP {}\r\nNOOP\r\n", "x".repeat(5000));
+    assert_eq!(codes(&dialog.say(&long)), [500, 250]);
+}
+
+#[test]
+fn a_full_disk_makes_no_commands_of_the_text() {
+    let mut dialog = Dialog::hello(Role::Relay);
+    dialog.disk_works = false;
+    dialog.say(&format!("{ENVELOPE}DATA\r\n"));
+    assert_eq!(dialog.say("text\r\n"), "");
+    assert_eq!(dialog.say("RSET\r\nQUIT\r\n"), "");
+    assert_eq!(codes(&dialog.say(".\r\n")), [452]);
+    assert_eq!(codes(&dialog.say("NOOP\r\n")), [250]);
+    assert!(dialog.messages.is_empty());
+}
+
+#[test]
+fn other_protocols_are_shown_the_door() {
+    for text in ["GET / HTTP/1.1\r\nHost: x\r\n", "BDAT 5 LAST\r\nQUIT\r\n"] {
+        let mut dialog = Dialog::new(Role::Relay);
+        assert_eq!(codes(&dialog.say(text)).len(), 1);
+        assert!(dialog.closed);
+    }
+}
+
+/// What a client might send, in its senses or not.
+fn talk() -> impl Strategy<Value = Vec<u8>> {
+    let known = prop::sample::select(vec![
+        "EHLO x\r\n",
+        "MAIL FROM:<a@b>\r\n",
+        "RCPT TO:<+44@f>\r\n",
+        "DATA\r\n",
+        "text\r\n",
+        ".\r\n",
+        "\r\n",
+        ".",
+        "\r",
+        "\n",
+        "RSET\r\n",
+        "STARTTLS\r\n",
+        "AUTH LOGIN\r\n",
+        "YQ==\r\n",
+        "AUTH PLAIN AGEAYg==\r\n",
+        "NOOP\r\n",
+        "QUIT\r\n",
+        "MAIL FROM:<\"a\\",
+        "RCPT TO:<@",
+        "=",
+        "\0",
+    ]);
+    let piece = prop_oneof![
+        9 => known.prop_map(|text| text.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..20),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_talk_breaks_a_session(
+        talk in talk(),
+        piece in 1_usize..60,
+        role in prop::sample::select(vec![Role::Relay, Role::Submission, Role::Submissions]),
+    ) {
+        let mut dialog = Dialog::new(role);
+        for piece in talk.chunks(piece) {
+            dialog.session.feed(piece);
+            dialog.run();
+            prop_assert!(dialog.session.input.pending().len() < MAX_COMMAND_BYTES);
+        }
+        let ends = talk.windows(5).filter(|window| window == b"\r\n.\r\n").count();
+        prop_assert!(dialog.messages.len() <= ends);
+        if role != Role::Relay {
+            prop_assert!(dialog.messages.is_empty() || dialog.session.peer().identity.is_some());
+        }
+    }
+
+    #[test]
+    fn packets_do_not_matter(piece in 1_usize..200) {
+        let commands = format!("RSET\r\n{ENVELOPE}RCPT TO:<bad@f>\r\nNOOP\r\nDATA\r\n");
+        let texts = [commands, format!("a\r\n..\r\n.b\r\n.\r\nNOOP\r\n{ENVELOPE}DATA\r\n"),
+            "\r\n.\r\nQUIT\r\n".to_owned()];
+        let mut dialog = Dialog::hello(Role::Relay);
+        let mut said = String::new();
+        for text in texts {
+            for piece in text.as_bytes().chunks(piece) {
+                dialog.session.feed(piece);
+                said.push_str(&dialog.run());
+            }
+        }
+        let expected = [250, 250, 250, 550, 250, 354, 250, 250, 250, 250, 354, 250, 221];
+        prop_assert_eq!(codes(&said), expected);
+        prop_assert_eq!(&dialog.messages, &[(b"a\r\n.\r\nb\r\n".to_vec(), 1), (b"\r\n".to_vec(), 1)]);
+    }
+}

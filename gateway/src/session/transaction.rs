@@ -1,0 +1,98 @@
+//! MAIL, RCPT and DATA inside a session, and the desk's verdicts on them.
+
+use std::sync::Arc;
+
+use super::{Asked, Output, Phase, Question, Session, Transaction};
+use crate::{
+    command::{Mail, Rcpt},
+    data::Decoder,
+    reply::Reply,
+};
+
+impl Session {
+    /// What the desk says of a sender, a recipient or a place to write to.
+    ///
+    /// Panics if it was not asked.
+    pub fn verdict(&mut self, verdict: Result<(), Reply>) {
+        let Phase::Asked(asked) = std::mem::replace(&mut self.phase, Phase::Commands) else {
+            panic!("the desk was not asked")
+        };
+        match (asked, verdict) {
+            (Asked::Login | Asked::Message, _) => panic!("the desk was asked something else"),
+            (_, Err(refusal)) => self.refuse(&refusal),
+            (Asked::Sender(mail), Ok(())) => {
+                self.transaction = Some(Transaction { mail, rcpts: Vec::new(), tried: false });
+                self.send(&Reply::new(250, (1, 0), "sender ok"));
+            }
+            (Asked::Recipient(rcpt), Ok(())) => {
+                self.begun().rcpts.push(rcpt);
+                self.send(&Reply::new(250, (1, 5), "recipient ok"));
+            }
+            (Asked::Spool, Ok(())) => {
+                self.send(&Reply::plain(354, "end with <CRLF>.<CRLF>"));
+                let decoder = Decoder::new(self.limits.bounds());
+                self.phase = Phase::Body { decoder, disk_failed: false };
+            }
+        }
+    }
+
+    pub(super) fn mail(&mut self, mail: Mail) {
+        if mail.size.is_some_and(|size| size > self.limits.max_message_bytes) {
+            let most = self.limits.max_message_bytes;
+            let text = format!("a message has at most {most} octets");
+            return self.complain(Reply::new(552, (3, 4), text));
+        }
+        if self.messages >= self.limits.max_messages {
+            let text = "enough for one connection, please connect again";
+            return self.leave(&Reply::new(421, (7, 0), text));
+        }
+        let mail = Arc::new(mail);
+        self.ask(Question::Sender(Arc::clone(&mail)), Asked::Sender(mail));
+    }
+
+    pub(super) fn rcpt(&mut self, rcpt: Rcpt) {
+        let most = self.limits.max_recipients;
+        let begun = self.begun();
+        begun.tried = true;
+        if begun.rcpts.len() >= most {
+            let text = format!("at most {most} recipients, send the others separately");
+            return self.refuse(&Reply::new(452, (5, 3), text));
+        }
+        let mail = Arc::clone(&begun.mail);
+        self.ask(Question::Recipient(mail, rcpt.clone()), Asked::Recipient(rcpt));
+    }
+
+    pub(super) fn data(&mut self) {
+        let begun = self.begun();
+        match (begun.rcpts.is_empty(), begun.tried) {
+            (true, false) => self.complain(Reply::new(503, (5, 1), "say RCPT first")),
+            (true, true) => self.complain(Reply::new(554, (5, 1), "no valid recipients")),
+            (false, _) => {
+                let mail = Arc::clone(&begun.mail);
+                self.messages += 1;
+                self.ask(Question::Spool(mail), Asked::Spool);
+            }
+        }
+    }
+
+    pub(super) fn begun(&mut self) -> &mut Transaction {
+        self.transaction.as_mut().expect("out_of_order lets nothing pass before MAIL")
+    }
+
+    pub(super) fn ask(&mut self, question: Question, asked: Asked) {
+        self.outputs.push_back(Output::Ask(question));
+        self.phase = Phase::Asked(asked);
+    }
+
+    /// Passes on a refusal of the desk, and ends the session after too many.
+    pub(super) fn refuse(&mut self, refusal: &Reply) {
+        self.refusals += 1;
+        if refusal.closes() {
+            self.leave(refusal);
+        } else if self.refusals > self.limits.max_refusals {
+            self.leave(&Reply::new(421, (7, 0), "too many refusals"));
+        } else {
+            self.send(refusal);
+        }
+    }
+}
