@@ -77,8 +77,7 @@ fn status(recipient: &RecipientReport) -> Result<String, ComposeError> {
     let number =
         |text: &&str| (1..=3).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_digit());
     let parts: Vec<&str> = code.split('.').collect();
-    if parts.len() != 3 || !matches!(parts[0], "2" | "4" | "5") || !parts.iter().all(|p| number(p))
-    {
+    if parts.len() != 3 || !matches!(parts[0], "2" | "4" | "5") || !parts.iter().all(number) {
         return Err(ComposeError::Status(code.clone()));
     }
     Ok(match &recipient.status_comment {
