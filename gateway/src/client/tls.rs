@@ -1,0 +1,108 @@
+//! TLS to the relay by rustls with ring, 1.2 or later. Opens no connection.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
+use tokio_rustls::TlsConnector;
+
+use super::relay::{Authorities, Relay, RelayError, Route, StartTls};
+
+/// Where systems keep the authorities that they trust: Debian, Fedora, SUSE.
+const SYSTEM_AUTHORITIES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+];
+
+/// What `relay` needs to speak TLS; nothing where it never will.
+pub(super) fn connector(relay: &Relay) -> Result<Option<TlsConnector>, RelayError> {
+    let checked = match (&relay.route, relay.starttls) {
+        (Route::LmtpUnix(_), _) => return Ok(None),
+        (Route::Smtps { .. }, _) | (_, StartTls::Required) => true,
+        (_, StartTls::Opportunistic) => false,
+        (_, StartTls::Never) => return Ok(None),
+    };
+    let provider = Arc::new(ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("ring can do what rustls asks of it");
+    let config = if checked {
+        versions.with_root_certificates(roots(&relay.authorities)?).with_no_client_auth()
+    } else {
+        let anybody = Arc::new(Anybody(provider));
+        versions.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()
+    };
+    Ok(Some(TlsConnector::from(Arc::new(config))))
+}
+
+fn roots(authorities: &Authorities) -> Result<RootCertStore, RelayError> {
+    let path = match authorities {
+        Authorities::File(path) => path.clone(),
+        Authorities::System => {
+            let found = SYSTEM_AUTHORITIES.iter().map(Path::new).find(|path| path.exists());
+            found.map_or_else(|| PathBuf::from(SYSTEM_AUTHORITIES[0]), Path::to_path_buf)
+        }
+    };
+    let unusable = |cause: String| RelayError::Authorities { path: path.clone(), cause };
+    let certificates = CertificateDer::pem_file_iter(&path)
+        .map_err(|error| unusable(error.to_string()))?
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| unusable(error.to_string()))?;
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(certificates);
+    match added {
+        0 => Err(unusable("there is no certificate in it".to_owned())),
+        _ => Ok(roots),
+    }
+}
+
+/// Takes any certificate: opportunistic TLS hides the mail from those who only
+/// listen, and mail servers commonly show a certificate that they made
+/// themselves. Never used where a name must be proved.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
