@@ -1,0 +1,310 @@
+//! The configuration: read as it is written ([`raw`]), checked once, and from then
+//! on held as it is used ([`Config`]). Whoever holds a [`Config`] knows that every
+//! name in it leads somewhere and that every value can be used.
+//!
+//! ```text
+//!  postfax.toml, conf.d/*.toml ──read──▶ Raw ──check──▶ Config
+//!                                  └────────┴──▶ Problems, all of them at once
+//! ```
+//!
+//! Nothing in here starts, connects or writes anything.
+
+mod address;
+mod check;
+mod findings;
+mod parties;
+mod problem;
+mod raw;
+mod read;
+mod rules;
+mod secret;
+mod servers;
+mod service;
+mod suggest;
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use postfax_domain::{
+    document::Resolution,
+    names::{ClientName, ServerName},
+    setup::Setup,
+};
+
+pub(crate) use address::{Cidr, Relay};
+pub(crate) use problem::{Problem, report};
+pub(crate) use secret::Secret;
+
+use check::Check;
+use findings::Findings;
+use raw::Raw;
+use read::Reader;
+
+/// Largest file of a configuration in bytes.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+/// Most files in `conf.d`.
+const MAX_FILES: usize = 1000;
+
+/// The configuration as it is used.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// What the core decides by.
+    pub(crate) setup: Arc<Setup>,
+    /// What we call ourselves to other mail servers.
+    pub(crate) hostname: String,
+    /// The time zone of opening hours and of the times in mails.
+    pub(crate) timezone: jiff::tz::TimeZone,
+    /// The folder of the database and the documents; absolute.
+    pub(crate) state: PathBuf,
+    /// The socket that the command line talks to; absolute.
+    pub(crate) control_socket: PathBuf,
+    /// Where mail comes in.
+    pub(crate) listeners: Vec<Listener>,
+    /// Our certificate; there whenever a listener needs it.
+    pub(crate) tls: Option<Tls>,
+    /// Where mail goes out.
+    pub(crate) delivery: Delivery,
+    /// How each server of the setup is reached; it has the same names.
+    pub(crate) servers: BTreeMap<ServerName, ServerAccess>,
+    /// Argon2 hashes in PHC form, of the clients that may log in.
+    pub(crate) passwords: BTreeMap<ClientName, String>,
+    /// What bounds the mails that come in.
+    pub(crate) intake: Intake,
+    /// How pages are made.
+    pub(crate) convert: Convert,
+    /// How long jobs that have ended are kept, in days.
+    pub(crate) keep_days: u32,
+    /// What is probably not what was meant.
+    pub(crate) warnings: Vec<Problem>,
+    /// The files that this was read from, the main file first.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// A socket that mail comes in by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listener {
+    /// Its address and port.
+    pub(crate) address: SocketAddr,
+    /// What it is for.
+    pub(crate) role: Role,
+    /// Hosts that speak for our clients.
+    pub(crate) trust: Vec<Cidr>,
+    /// How all other hosts prove who sends; empty refuses them.
+    pub(crate) verify: Vec<Verify>,
+}
+
+/// What a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Role {
+    /// Mail clients: STARTTLS and AUTH are required (RFC 6409).
+    Submission,
+    /// Mail clients, with TLS from the first octet (RFC 8314 3.3).
+    Submissions,
+    /// Mail servers.
+    Relay,
+    /// A mail server on this host that hands over by LMTP (RFC 2033).
+    Lmtp,
+}
+
+/// How a host that nobody vouches for proves who sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Verify {
+    /// The From domain passes DMARC (RFC 7489).
+    Dmarc,
+}
+
+/// Our certificate, as PEM files; absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// The certificate and its chain.
+    pub(crate) certificate: PathBuf,
+    /// The private key.
+    pub(crate) key: PathBuf,
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    /// The mail server that takes it.
+    pub(crate) relay: Relay,
+    /// The address that faxes and receipts come from.
+    pub(crate) from: String,
+    /// Who logs in there, and with what.
+    pub(crate) login: Option<Login>,
+    /// Whether the connection is encrypted by STARTTLS.
+    pub(crate) starttls: Starttls,
+    /// How many mails are delivered at once.
+    pub(crate) connections: u32,
+}
+
+/// A user name and its password.
+#[derive(Debug, Clone)]
+pub(crate) struct Login {
+    /// The user.
+    pub(crate) user: String,
+    /// The password.
+    pub(crate) password: Secret,
+}
+
+/// Whether a connection that begins in the clear is encrypted (RFC 3207).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Starttls {
+    /// Or no mail is handed over.
+    Required,
+    /// If the mail server offers it.
+    Opportunistic,
+    /// Not at all.
+    Never,
+}
+
+/// How a fax server is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerAccess {
+    /// What it speaks.
+    pub(crate) kind: Kind,
+    /// Name or address of the host.
+    pub(crate) host: String,
+    /// Port.
+    pub(crate) port: u16,
+    /// What follows the host in the URL, with its slash; empty for most kinds.
+    pub(crate) path: String,
+    /// Whether the connection is encrypted from its first octet.
+    pub(crate) encrypted: bool,
+    /// Who logs in; `postfax` when the URL has no user.
+    pub(crate) user: String,
+    /// Its password, when it has one.
+    pub(crate) password: Option<Secret>,
+    /// The password that makes an administrator of us, when we are to change settings.
+    pub(crate) admin_password: Option<Secret>,
+    /// How often we look for received faxes and at its health, in seconds.
+    pub(crate) poll_s: u64,
+    /// What it calls itself on the line (T.30 TSI and CSI), at most 20 characters.
+    pub(crate) station_id: Option<String>,
+    /// What is dialled before every number.
+    pub(crate) dial_prefix: Option<String>,
+}
+
+/// What a fax server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    /// The client protocol of HylaFAX.
+    Hylafax,
+    /// A line server of our own.
+    Line,
+    /// IPP FaxOut.
+    Ipp,
+    /// Mail.
+    Mail,
+}
+
+/// What bounds the mails that come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Intake {
+    /// Largest message in octets.
+    pub(crate) max_message_bytes: u64,
+    /// Most recipients of one message.
+    pub(crate) max_recipients: usize,
+    /// Most connections at once, over all listeners.
+    pub(crate) max_connections: usize,
+    /// Most connections at once from one address.
+    pub(crate) max_connections_per_address: usize,
+    /// Most failed logins of one connection.
+    pub(crate) max_login_failures: u32,
+    /// Longest wait for a command, in seconds.
+    pub(crate) command_timeout_s: u64,
+    /// Longest wait for the next part of a message, in seconds.
+    pub(crate) data_timeout_s: u64,
+}
+
+/// How pages are made, and what making them may cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Convert {
+    /// The resolution of a fax whose sender did not choose one.
+    pub(crate) resolution: Resolution,
+    /// Memory of one conversion, in MiB.
+    pub(crate) memory_mb: u64,
+    /// How long one conversion may last, in seconds.
+    pub(crate) wall_s: u64,
+    /// Processor time of one conversion, in seconds.
+    pub(crate) cpu_s: u64,
+    /// How many conversions run at once.
+    pub(crate) parallel: usize,
+}
+
+/// Reads and checks the configuration: the file, and `conf.d/*.toml` beside it in
+/// the order of their names. Secrets are read from the files that it names.
+///
+/// # Errors
+/// Everything that is wrong with it, and the warnings as well.
+pub(crate) fn load(path: &Path) -> Result<Config, Vec<Problem>> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    load_with(path, credentials)
+}
+
+fn load_with(path: &Path, credentials: Option<PathBuf>) -> Result<Config, Vec<Problem>> {
+    let mut findings = Findings::default();
+    let mut raw = Raw::default();
+    let mut complete = true;
+    for file in files(path, &mut findings) {
+        match read_file(&file) {
+            Ok(text) => {
+                let number = findings.text(&file, text.clone());
+                complete &= Reader::read(&mut findings, number, &text, &mut raw);
+            }
+            Err(error) => {
+                findings.unreadable(&file, &error.to_string(), "name a file that can be read");
+                complete = false;
+            }
+        }
+    }
+    // What is missing in a half-read configuration may stand in the other half.
+    if !complete {
+        return Err(findings.finish());
+    }
+    let files = findings.files();
+    let home = path.parent().unwrap_or(Path::new(""));
+    let home = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
+    let config = Check::new(&mut findings, home, credentials, &raw).config(&raw);
+    match config {
+        Some(config) if !findings.failed() => {
+            Ok(Config { files, warnings: findings.finish(), ..config })
+        }
+        _ => Err(findings.finish()),
+    }
+}
+
+fn files(path: &Path, findings: &mut Findings) -> Vec<PathBuf> {
+    let folder = path.with_file_name("conf.d");
+    let mut more = Vec::new();
+    match fs::read_dir(&folder) {
+        Ok(entries) => {
+            let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+            more.extend(paths.filter(|p| p.extension().is_some_and(|e| e == "toml")));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            findings.unreadable(&folder, &error.to_string(), "it must be a folder, or absent");
+        }
+    }
+    if more.len() > MAX_FILES {
+        let why = format!("it holds more than {MAX_FILES} files");
+        findings.unreadable(&folder, &why, "put more into each file");
+        more.clear();
+    }
+    more.sort();
+    more.insert(0, path.to_owned());
+    more
+}
+
+/// The text of a file that is not absurdly large.
+fn read_file(path: &Path) -> io::Result<String> {
+    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
+        return Err(io::Error::other("it is too large to be a configuration"));
+    }
+    fs::read_to_string(path)
+}

@@ -1,0 +1,222 @@
+//! The configuration as it is written: every table and every key, once. The
+//! reference in `docs/configuration.md` is held against [`tables`] by a test.
+
+use std::collections::BTreeMap;
+
+use super::{
+    findings::{Place, Placed},
+    read::{Entry, Field, Node, Reader, Table, single},
+};
+
+/// A text.
+type Text = Entry<String>;
+/// A list of texts.
+type Texts = Entry<Vec<Placed<String>>>;
+/// A whole number that is not negative.
+type Count = Entry<u64>;
+/// Yes or no.
+type Flag = Entry<bool>;
+
+macro_rules! tables {
+    ($( $(#[$doc:meta])* $table:ident { $( $key:ident: $type:ty, )* } )*) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub(super) struct $table {
+            pub(super) place: Place,
+            $( pub(super) $key: $type, )*
+        }
+
+        impl Table for $table {
+            const KEYS: &'static [&'static str] = &[$( stringify!($key) ),*];
+
+            fn place(&mut self) -> &mut Place {
+                &mut self.place
+            }
+
+            fn set(&mut self, key: &str, node: &Node<'_>, reader: &mut Reader<'_>) {
+                $( if key == stringify!($key) {
+                    self.$key.take(node, reader);
+                } )*
+            }
+        }
+
+        impl Field for $table {
+            fn take(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
+                single(self, node, reader);
+            }
+        }
+    )* };
+}
+
+tables! {
+    /// The whole configuration.
+    Raw {
+        supervisor: Supervisor,
+        listener: Vec<Listener>,
+        tls: Tls,
+        delivery: Delivery,
+        convert: Convert,
+        limits: Limits,
+        retry: BTreeMap<String, Retry>,
+        group: Vec<Group>,
+        server: Vec<Server>,
+        client: Vec<Client>,
+        role: Vec<Role>,
+        dial: Vec<Dial>,
+        route: Vec<Route>,
+    }
+
+    /// `[supervisor]`
+    Supervisor {
+        domain: Text,
+        hostname: Text,
+        country: Text,
+        timezone: Text,
+        state: Text,
+        control_socket: Text,
+        postmaster: Text,
+        passwords_file: Text,
+    }
+
+    /// `[[listener]]`
+    Listener {
+        address: Text,
+        role: Text,
+        trust: Texts,
+        verify: Texts,
+    }
+
+    /// `[tls]`
+    Tls {
+        certificate: Text,
+        key: Text,
+    }
+
+    /// `[delivery]`
+    Delivery {
+        relay: Text,
+        from: Text,
+        user: Text,
+        password_file: Text,
+        starttls: Text,
+        connections: Count,
+    }
+
+    /// `[convert]`
+    Convert {
+        resolution: Text,
+        memory_mb: Count,
+        wall_s: Count,
+        cpu_s: Count,
+        parallel: Count,
+    }
+
+    /// `[limits]`
+    Limits {
+        max_pages: Count,
+        max_jobs: Count,
+        expire_s: Count,
+        mail_expire_s: Count,
+        duplicate_window_s: Count,
+        keep_days: Count,
+        max_message_bytes: Count,
+        max_recipients: Count,
+        max_connections: Count,
+        max_connections_per_address: Count,
+        max_login_failures: Count,
+        command_timeout_s: Count,
+        data_timeout_s: Count,
+    }
+
+    /// One entry of `[retry]`, by the name of an outcome.
+    Retry {
+        delay_s: Count,
+        tries: Count,
+    }
+
+    /// `[[group]]`
+    Group {
+        name: Text,
+        operator: Text,
+    }
+
+    /// `[[server]]`
+    Server {
+        name: Text,
+        kind: Text,
+        url: Text,
+        password_file: Text,
+        admin_password_file: Text,
+        groups: Texts,
+        numbers: Texts,
+        lines: Count,
+        draining: Flag,
+        poll_s: Count,
+        station_id: Text,
+        dial_prefix: Text,
+    }
+
+    /// `[[client]]`
+    Client {
+        name: Text,
+        mail: Texts,
+        groups: Texts,
+        roles: Texts,
+        receive: Receive,
+        receipts: Text,
+    }
+
+    /// `receive` of a `[[client]]`
+    Receive {
+        format: Text,
+        language: Text,
+    }
+
+    /// `[[role]]`
+    Role {
+        name: Text,
+        may: Texts,
+    }
+
+    /// `[[dial]]`
+    Dial {
+        to: Text,
+        from: Texts,
+        via: Texts,
+        refuse: Text,
+    }
+
+    /// `[[route]]`
+    Route {
+        called: Text,
+        from_number: Text,
+        tsi: Text,
+        subaddress: Text,
+        server: Text,
+        line: Text,
+        group: Text,
+        hours: Text,
+        to: Texts,
+    }
+}
+
+/// Every table with its keys, as the reference has them.
+#[cfg(test)]
+pub(super) fn tables() -> Vec<(&'static str, &'static [&'static str])> {
+    vec![
+        ("[supervisor]", Supervisor::KEYS),
+        ("[[listener]]", Listener::KEYS),
+        ("[tls]", Tls::KEYS),
+        ("[delivery]", Delivery::KEYS),
+        ("[convert]", Convert::KEYS),
+        ("[limits]", Limits::KEYS),
+        ("[retry]", Retry::KEYS),
+        ("[[group]]", Group::KEYS),
+        ("[[server]]", Server::KEYS),
+        ("[[client]]", Client::KEYS),
+        ("receive", Receive::KEYS),
+        ("[[role]]", Role::KEYS),
+        ("[[dial]]", Dial::KEYS),
+        ("[[route]]", Route::KEYS),
+    ]
+}

@@ -1,0 +1,167 @@
+//! Checks the fax servers: how each is reached, what it answers on, whom it serves.
+
+use std::collections::BTreeMap;
+
+use postfax_domain::{names::ServerName, number::Number, setup::Server};
+
+use super::{
+    Kind, ServerAccess,
+    address::{self, Url, Wrong},
+    check::Check,
+    findings::Placed,
+    raw,
+    read::Entry,
+};
+
+const KINDS: &[(&str, Kind)] =
+    &[("hylafax", Kind::Hylafax), ("line", Kind::Line), ("ipp", Kind::Ipp), ("mail", Kind::Mail)];
+/// The user of a server whose URL names none.
+const USER: &str = "postfax";
+/// Most characters of a station identity (T.30 5.3.6.2.4).
+const MAX_STATION_ID: usize = 20;
+/// Most characters that are dialled before a number.
+const MAX_DIAL_PREFIX: usize = 16;
+
+/// A scheme that URLs of a kind may have.
+struct Scheme {
+    kind: Kind,
+    name: &'static str,
+    port: u16,
+    encrypted: bool,
+    example: &'static str,
+}
+
+const SCHEMES: &[Scheme] = &[
+    scheme(Kind::Hylafax, "hylafax", 4559, false, "hylafax://postfax@10.1.0.5:4559"),
+    scheme(Kind::Line, "line", 4580, true, "line://10.1.0.6:4580"),
+    scheme(Kind::Ipp, "ipp", 631, false, "ipp://10.1.0.7/ipp/faxout"),
+    scheme(Kind::Ipp, "ipps", 631, true, "ipps://10.1.0.7/ipp/faxout"),
+    scheme(Kind::Mail, "smtp", 25, false, "smtp://10.1.0.8:25"),
+    scheme(Kind::Mail, "smtps", 465, true, "smtps://10.1.0.8:465"),
+];
+
+const fn scheme(
+    kind: Kind,
+    name: &'static str,
+    port: u16,
+    encrypted: bool,
+    example: &'static str,
+) -> Scheme {
+    Scheme { kind, name, port, encrypted, example }
+}
+
+impl Check<'_> {
+    pub(super) fn servers(
+        &mut self,
+        raw: &[raw::Server],
+    ) -> (BTreeMap<ServerName, Server>, BTreeMap<ServerName, ServerAccess>) {
+        let (mut servers, mut access) = (BTreeMap::new(), BTreeMap::new());
+        let mut answered = BTreeMap::new();
+        for server in raw {
+            let name = self.required(&server.name, &server.place, "name", "\"london-1\"");
+            let name = self.named(name, ServerName::new);
+            let groups = self.group_list(&server.groups);
+            if groups.is_empty() && !matches!(server.groups, Entry::Bad) {
+                let message = "this server is in no group: no client can use it";
+                self.findings.warn(&server.place, message, "add groups = [\"...\"]");
+            }
+            let numbers = self.numbers(server, &mut answered);
+            let lines = self.small(&server.lines, 1, 1..=1000);
+            let draining = server.draining.given().is_some_and(|flag| flag.value);
+            let reached = self.access(server);
+            if let (Some(name), Some(reached)) = (name, reached) {
+                servers.insert(name.clone(), Server { groups, numbers, lines, draining });
+                access.insert(name, reached);
+            }
+        }
+        (servers, access)
+    }
+
+    fn numbers<'r>(
+        &mut self,
+        raw: &'r raw::Server,
+        answered: &mut BTreeMap<Number, &'r Placed<String>>,
+    ) -> Vec<Number> {
+        let list = raw.numbers.given().map_or(&[][..], |list| &list.value);
+        let mut numbers = Vec::new();
+        for written in list {
+            let Some(country) = self.country else { continue };
+            let parse = |text: &str| address::number(text, country);
+            let Some(number) = self.parsed(Some(written), parse) else { continue };
+            if let Some(first) = answered.insert(number.clone(), written) {
+                let first = self.findings.whereabouts(&first.place);
+                let help =
+                    format!("the other is at {first}; right where both are in one hunt group");
+                self.findings.warn(&written.place, "two servers answer on this number", help);
+            }
+            numbers.push(number);
+        }
+        numbers
+    }
+
+    fn access(&mut self, raw: &raw::Server) -> Option<ServerAccess> {
+        let kind = self.required(&raw.kind, &raw.place, "kind", "\"hylafax\"");
+        let kind = self.choice(kind, KINDS);
+        let fitting = |scheme: &&Scheme| kind.is_none_or(|kind| scheme.kind == kind);
+        let fitting: Vec<&Scheme> = SCHEMES.iter().filter(fitting).collect();
+        let example = fitting.first().map_or("", |scheme| scheme.example);
+        let quoted = format!("\"{example}\"");
+        let url = self.required(&raw.url, &raw.place, "url", &quoted);
+        let url = self.parsed(url, |text| server_url(text, &fitting, example));
+        let password = self.secret(&raw.password_file);
+        let admin_password = self.secret(&raw.admin_password_file);
+        let poll_s = self.count(&raw.poll_s, 30, 1..=86_400);
+        let station_id = self.parsed(raw.station_id.given(), station_id);
+        let dial_prefix = self.parsed(raw.dial_prefix.given(), dial_prefix);
+        let (url, scheme) = url?;
+        Some(ServerAccess {
+            kind: kind?,
+            host: url.host,
+            port: url.port.unwrap_or(scheme.port),
+            path: url.path,
+            encrypted: scheme.encrypted,
+            user: url.user.unwrap_or_else(|| USER.to_owned()),
+            password,
+            admin_password,
+            poll_s,
+            station_id,
+            dial_prefix,
+        })
+    }
+}
+
+fn server_url<'s>(
+    text: &str,
+    fitting: &[&'s Scheme],
+    example: &str,
+) -> Result<(Url, &'s Scheme), Wrong> {
+    let url = address::url(text, example)?;
+    let Some(scheme) = fitting.iter().find(|scheme| scheme.name == url.scheme) else {
+        let message = format!("{}:// does not fit the kind of this server", url.scheme);
+        return Err(Wrong::new(message, format!("write {example}")));
+    };
+    if url.host.is_empty() {
+        return Err(Wrong::new("this URL names no host", format!("write {example}")));
+    }
+    if url.path.len() > 1 && scheme.kind != Kind::Ipp {
+        let message = "nothing may follow the host and port in this URL";
+        return Err(Wrong::new(message, format!("write {example}")));
+    }
+    Ok((url, scheme))
+}
+
+fn station_id(text: &str) -> Result<String, Wrong> {
+    let good = (1..=MAX_STATION_ID).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    let help = "write 1 to 20 characters; most machines show only digits, + and spaces";
+    let message = || format!("\"{text}\" cannot be sent as a station identity");
+    good.then(|| text.to_owned()).ok_or_else(|| Wrong::new(message(), help))
+}
+
+fn dial_prefix(text: &str) -> Result<String, Wrong> {
+    let good = (1..=MAX_DIAL_PREFIX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_digit() || b"*#,".contains(&b));
+    let help = "write 1 to 16 digits, with * and # where needed and , for a pause";
+    let message = || format!("\"{text}\" cannot be dialled before a number");
+    good.then(|| text.to_owned()).ok_or_else(|| Wrong::new(message(), help))
+}
