@@ -6,6 +6,8 @@ use std::fmt;
 
 /// Longest reply line with its CRLF, in octets (RFC 5321 4.5.3.1.5).
 const MAX_LINE_BYTES: usize = 512;
+/// Longest line of text before it is broken, in characters.
+const MAX_TEXT_CHARS: usize = 400;
 /// Most lines of one reply.
 const MAX_LINES: usize = 40;
 
@@ -139,10 +141,24 @@ fn lines_of(text: &str) -> Vec<String> {
         let line = line.trim_end();
         line.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect()
     };
-    let mut lines: Vec<String> = text.lines().take(MAX_LINES).map(clean).collect();
+    let lines = text.lines().map(clean).flat_map(|line| broken(&line));
+    let mut lines: Vec<String> = lines.take(MAX_LINES).collect();
     if lines.is_empty() {
         lines.push(String::new());
     }
+    lines
+}
+
+/// Breaks a line of ASCII at spaces where it is too long.
+fn broken(line: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = line;
+    while rest.len() > MAX_TEXT_CHARS {
+        let at = rest[..MAX_TEXT_CHARS].rfind(' ').filter(|at| *at > 0).unwrap_or(MAX_TEXT_CHARS);
+        lines.push(rest[..at].to_owned());
+        rest = rest[at..].trim_start();
+    }
+    lines.push(rest.to_owned());
     lines
 }
 
@@ -176,8 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn lines_stay_within_512_octets() {
-        let reply = Reply::new(550, (1, 1), "x".repeat(2000));
-        assert_eq!(reply.wire().len(), MAX_LINE_BYTES);
+    fn long_texts_are_broken_into_lines() {
+        for text in ["x".repeat(2000), "some words ".repeat(200)] {
+            let said = wire(&Reply::new(550, (1, 1), &text));
+            let words: String = said.lines().map(|line| &line[10..]).collect();
+            assert_eq!(words.replace(' ', ""), text.replace(' ', ""));
+            assert!(said.lines().all(|line| line.len() + 2 <= MAX_LINE_BYTES));
+            assert!(said.lines().count() >= 5);
+        }
+        let endless = wire(&Reply::new(550, (1, 1), "x\n".repeat(10_000)));
+        assert_eq!(endless.lines().count(), MAX_LINES);
     }
 }

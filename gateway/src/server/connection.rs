@@ -11,7 +11,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, error, info, warn};
 
-use super::{Options, Stage, received, spool::Spool};
+use super::{Options, Stage, reached, received, spool::Spool};
 use crate::{
     command::{Mail, Rcpt},
     desk::{Desk, Envelope, Role},
@@ -60,6 +60,8 @@ pub(super) enum Ended {
     HungUp,
     #[error("the client takes no replies")]
     TakesNothing,
+    #[error("the server goes down")]
+    Stopped,
     #[error("the TLS handshake failed: {0}")]
     Handshake(String),
     #[error("{0}")]
@@ -243,7 +245,10 @@ impl Connection {
     async fn secure(&mut self) -> Result<(), Ended> {
         self.flush().await?;
         let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
-        self.stream = secure(plain, &self.context).await?;
+        self.stream = tokio::select! {
+            secured = secure(plain, &self.context) => secured?,
+            () = reached(&mut self.stages, Stage::Stopping) => return Err(Ended::Stopped),
+        };
         self.session.secured();
         Ok(())
     }
@@ -257,8 +262,7 @@ impl Connection {
         };
         tokio::select! {
             biased;
-            // A sender that is gone means the same as the last stage.
-            _ = self.stages.wait_for(|stage| *stage >= patience) => self.session.shut_down(),
+            () = reached(&mut self.stages, patience) => self.session.shut_down(),
             read = timeout_at(until, self.stream.read(&mut self.buffer)) => match read {
                 Err(_) => self.session.timed_out(),
                 Ok(Err(error)) => return Err(error.into()),
@@ -296,7 +300,15 @@ impl Connection {
             self.stream.write_all(&self.unsent).await?;
             self.stream.flush().await
         };
-        timeout(within, send).await.map_err(|_| Ended::TakesNothing)??;
+        // A stop allows one more second, so that a last reply still gets out.
+        let stopped = async {
+            reached(&mut self.stages, Stage::Stopping).await;
+            sleep(LINGER).await;
+        };
+        tokio::select! {
+            sent = timeout(within, send) => sent.map_err(|_| Ended::TakesNothing)??,
+            () = stopped => return Err(Ended::Stopped),
+        }
         self.unsent.clear();
         Ok(())
     }

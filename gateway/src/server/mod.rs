@@ -24,7 +24,7 @@ use crate::{
     reply::Reply,
 };
 use census::Census;
-use connection::{Connection, Context};
+use connection::{Connection, Context, Ended};
 
 /// How long to wait when no more connections can be accepted for want of
 /// descriptors or memory.
@@ -181,7 +181,7 @@ async fn attend(
     stream: TcpStream,
     peer: SocketAddr,
     context: Arc<Context>,
-    stages: watch::Receiver<Stage>,
+    mut stages: watch::Receiver<Stage>,
 ) {
     let address = peer.ip().to_canonical();
     // Replies are small and waited for; a stall of 40 ms each would be all that is seen.
@@ -189,11 +189,20 @@ async fn attend(
         debug!(%address, %error, "no TCP_NODELAY");
     }
     debug!(%address, "connected");
-    match Connection::open(stream, address, context, stages).await {
+    let opened = tokio::select! {
+        opened = Connection::open(stream, address, context, stages.clone()) => opened,
+        () = reached(&mut stages, Stage::Draining) => Err(Ended::Stopped),
+    };
+    match opened {
         Ok(connection) => connection.run().await,
         Err(ended) => debug!(%address, %ended, "ended before the greeting"),
     }
     debug!(%address, "disconnected");
+}
+
+/// Ends when that stage is reached, or when nobody is left to say so.
+async fn reached(stages: &mut watch::Receiver<Stage>, stage: Stage) {
+    let _either = stages.wait_for(|now| *now >= stage).await;
 }
 
 async fn turn_away(mut stream: TcpStream, peer: SocketAddr, role: Role, why: &str) {

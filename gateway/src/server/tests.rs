@@ -81,7 +81,7 @@ struct House {
     stop: watch::Sender<bool>,
     serving: JoinHandle<Result<(), ServeError>>,
     trust: Arc<rustls::ClientConfig>,
-    _certificates: watch::Sender<Arc<rustls::ServerConfig>>,
+    certificates: watch::Sender<Arc<rustls::ServerConfig>>,
 }
 
 impl House {
@@ -107,7 +107,7 @@ impl House {
         let desk = Arc::new(Recorder { folder, next, messages: Mutex::default(), takes });
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(serve(listener, role, options, desk.clone(), stopped));
-        Self { address, desk, stop, serving, trust, _certificates: certificates }
+        Self { address, desk, stop, serving, trust, certificates }
     }
 
     async fn visit(&self) -> Visitor {
@@ -184,9 +184,13 @@ impl Visitor {
     }
 
     async fn secure(self, house: &House) -> Self {
+        self.try_to_secure(&house.trust).await.unwrap()
+    }
+
+    async fn try_to_secure(self, trust: &Arc<rustls::ClientConfig>) -> std::io::Result<Self> {
         let name = ServerName::try_from("fax.example").unwrap();
-        let connector = TlsConnector::from(house.trust.clone());
-        Self(Box::new(connector.connect(name, self.0).await.unwrap()))
+        let secured = TlsConnector::from(trust.clone()).connect(name, self.0).await?;
+        Ok(Self(Box::new(secured)))
     }
 }
 
@@ -425,4 +429,25 @@ async fn submission_without_a_certificate_does_not_start() {
     let house = House::open(Role::Submission, |o| o.tls = None).await;
     let ended = house.serving.await.unwrap();
     assert!(matches!(ended, Err(ServeError::NeedsCertificate(Role::Submission))));
+}
+
+#[tokio::test]
+async fn a_new_certificate_counts_for_new_handshakes() {
+    let house = House::open(Role::Submissions, |_| {}).await;
+    let mut old = house.visit().await.secure(&house).await;
+    old.hear(220).await;
+    let (config, trust) = certificate();
+    house.certificates.send_replace(config);
+    assert!(house.visit().await.try_to_secure(&house.trust).await.is_err());
+    house.visit().await.try_to_secure(&trust).await.unwrap().hear(220).await;
+    old.ask("EHLO x\r\n", 250).await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_handshakes() {
+    let house = House::open(Role::Submissions, |_| {}).await;
+    let _silent = house.visit().await;
+    sleep(Duration::from_millis(100)).await;
+    house.stop.send_replace(true);
+    timeout(Duration::from_secs(5), house.serving).await.expect("soon").unwrap().unwrap();
 }
