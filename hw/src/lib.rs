@@ -7,6 +7,7 @@
 //! for tests, the demo and everyone who has no line, and [`lab`] joins whole fax
 //! servers to it.
 
+pub mod conformance;
 pub mod driver;
 pub mod exchange;
 pub mod hylafax;

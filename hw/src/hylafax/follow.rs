@@ -114,8 +114,9 @@ impl Hylafax {
         };
         let ledger = PageLedger {
             confirmed: entry.pages,
+            // The rate is also that of a call before this one.
+            bit_rate: entry.bit_rate.filter(|_| entry.remote_id.is_some()),
             remote_id: entry.remote_id,
-            bit_rate: entry.bit_rate,
             duration: account.map_or(measured, |account| account.connected),
         };
         Ok(Ended { outcome, said, ledger })

@@ -39,6 +39,8 @@ mod queue;
 mod received;
 mod session;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod trigger;
 mod wire;
