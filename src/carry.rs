@@ -9,7 +9,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use postfax_domain::{
     destination::Destination,
-    document::PageLedger,
+    document::{PageLedger, Resolution},
     job::{AttemptEnd, Carrier, Job},
     names::{JobId, ServerName},
     outcome::Outcome,
@@ -196,7 +196,7 @@ impl Errand<'_> {
             number: to.number.clone(),
             subaddress: to.subaddress.clone(),
             pages,
-            resolution: if self.job.coarse { pages::COARSE } else { document.resolution },
+            resolution: if self.job.coarse { Resolution::Standard } else { document.resolution },
             sender: self.job.sender().map_or_else(String::new, |sent| sent.client.to_string()),
             station_id: access.and_then(|access| access.station_id.clone()),
             priority: u8::try_from(127 - 14 * i16::from(self.job.priority)).unwrap_or(127),
@@ -215,7 +215,10 @@ impl Errand<'_> {
         }
         let cut = documents.spool(&format!("{}.tif", self.tag));
         let (into, coarse) = (cut.clone(), self.job.coarse);
-        let cutting = tokio::task::spawn_blocking(move || pages::cut(&whole, first, coarse, &into));
+        let cutting = tokio::task::spawn_blocking(move || {
+            pages::cut(&whole, first, &into)?;
+            if coarse { pages::rest::coarsen(&into, &into) } else { Ok(()) }
+        });
         match cutting.await {
             Ok(Ok(())) => Ok(cut),
             Ok(Err(failed)) => Err(ended(Outcome::BadDocument, failed.to_string())),
@@ -224,11 +227,8 @@ impl Errand<'_> {
     }
 
     async fn placed(&self, ticket: Ticket) -> Ticket {
-        let placed = Event::Placed {
-            job: self.job.id,
-            attempt: self.attempt,
-            ticket: ticket.0.clone(),
-        };
+        let placed =
+            Event::Placed { job: self.job.id, attempt: self.attempt, ticket: ticket.0.clone() };
         self.context.tell(placed).await;
         ticket
     }
@@ -288,7 +288,11 @@ impl Errand<'_> {
     }
 
     /// Waits before the server is asked again; gives up long after the job's time.
-    async fn wait_for_server(&self, failed: &DriverError, pause: &mut Duration) -> Result<(), Ended> {
+    async fn wait_for_server(
+        &self,
+        failed: &DriverError,
+        pause: &mut Duration,
+    ) -> Result<(), Ended> {
         if now() > self.job.expires + LOST_AFTER {
             return Err(ended(Outcome::Unknown, failed.to_string()));
         }

@@ -19,10 +19,8 @@ pub fn point(_what: &str) {
     let turn = TURN.get_or_init(|| std::env::var(VARIABLE).ok()?.parse().ok());
     let Some(turn) = turn else { return };
     if PASSED.fetch_add(1, Ordering::SeqCst) + 1 == *turn {
-        let _ = rustix::process::kill_process(
-            rustix::process::getpid(),
-            rustix::process::Signal::KILL,
-        );
+        let _ =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }
 }
 

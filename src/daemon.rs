@@ -30,6 +30,10 @@ use postfax_domain::{
     supervisor::{Action, Answer, Change, Event, Request, Submission, Supervisor, TICK},
     time::Timestamp,
 };
+use postfax_gateway::{
+    client::{Courier, RelayError},
+    server::tls::TlsError,
+};
 use postfax_hw::driver::Driver;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -41,7 +45,8 @@ use crate::{
     carry::Carriers,
     config::Config,
     crash,
-    inbound::Watchers,
+    inbound::{self, Watchers},
+    post,
     store::{Reader, Store, StoreError},
 };
 
@@ -71,8 +76,11 @@ pub enum DaemonError {
         source: io::Error,
     },
     /// TLS.
-    #[error("{0}")]
-    Tls(String),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The mail relay.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     /// Something of the system.
     #[error("{what}: {source}")]
     System {
@@ -92,6 +100,8 @@ pub struct Context {
     pub config: ArcSwap<Config>,
     /// The fax servers.
     pub drivers: ArcSwap<Drivers>,
+    /// Brings mail to the relay.
+    pub courier: ArcSwap<Courier>,
     /// Reads what is durable.
     pub reader: Reader,
     /// This program, for the children that convert documents.
@@ -129,8 +139,7 @@ impl Context {
     }
 
     fn answer(&self, token: Token, answer: Answer) {
-        let waiting =
-            self.answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
+        let waiting = self.answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
         if let Some(waiting) = waiting {
             // Whoever asked may have gone; what was promised is done all the same.
             let _ = waiting.send(answer);
@@ -173,7 +182,8 @@ impl Daemon {
         let exe = std::env::current_exe()
             .map_err(|source| DaemonError::System { what: "finding this program", source })?;
         let context = Arc::new(Context {
-            drivers: ArcSwap::from_pointee(crate::inbound::drivers(&config)),
+            drivers: ArcSwap::from_pointee(inbound::drivers(&config)),
+            courier: ArcSwap::from_pointee(post::courier(&config)?),
             config: ArcSwap::from_pointee(config),
             reader: store.reader(),
             exe,
@@ -213,7 +223,8 @@ impl Daemon {
         let mut prune = tokio::time::interval(PRUNE_EVERY);
         let mut batch = Vec::with_capacity(ROUND);
         loop {
-            let wake = self.supervisor.next_wake(now()).map_or(TICK, |at| at.since(now()).min(TICK));
+            let wake =
+                self.supervisor.next_wake(now()).map_or(TICK, |at| at.since(now()).min(TICK));
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
                 count = self.events.recv_many(&mut batch, ROUND) => {

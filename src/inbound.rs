@@ -13,7 +13,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 use postfax_domain::{
-    document::{Digest, Document, Resolution},
+    document::{Document, Resolution},
     fleet::Health,
     names::ServerName,
     number::{Country, Number},
@@ -30,7 +30,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{info, warn};
 
 use crate::{
-    config::{Config, Kind},
+    config::{Config, Kind, Secret},
     daemon::{Context, Drivers},
     store::StoreError,
 };
@@ -49,14 +49,12 @@ pub fn drivers(config: &Config) -> Drivers {
     for (name, access) in &config.servers {
         match access.kind {
             Kind::Hylafax => {
+                let secret = |secret: &Secret| secret.reveal().to_owned();
+                let password = access.password.as_ref().map(secret).unwrap_or_default();
                 let options = hylafax::Options {
-                    host: access.host.clone(),
-                    port: access.port,
-                    user: access.user.clone(),
-                    password: access.password.expose().to_owned(),
-                    admin_password: access.admin_password.as_ref().map(|p| p.expose().to_owned()),
+                    admin_password: access.admin_password.as_ref().map(secret),
                     poll: Duration::from_secs(access.poll_s),
-                    ..hylafax::Options::default()
+                    ..hylafax::Options::new(&access.host, access.port, &access.user, &password)
                 };
                 drivers.insert(name.clone(), Arc::new(Hylafax::new(options)));
             }
@@ -259,12 +257,12 @@ async fn keep(context: &Arc<Context>, spool: &Path, fax: &Waiting) -> Result<Doc
     let (documents, spool, said) = (context.reader.documents.clone(), spool.to_owned(), fax.pages);
     let keeping = tokio::task::spawn_blocking(move || {
         let at = |source| StoreError::File { path: spool.clone(), source };
-        let (digest, bytes) = pages::digest(&spool).map_err(at)?;
-        let (pages, resolution) = match pages::inspect(&spool) {
+        let (digest, bytes) = pages::rest::digest(&spool).map_err(at)?;
+        let (pages, resolution) = match pages::rest::inspect(&spool) {
             Ok(seen) => (seen.pages, seen.resolution),
             Err(_) => (said.max(1), Resolution::Fine),
         };
-        documents.keep_document(&spool, &Digest(digest.to_string()))?;
+        documents.keep_document(&spool, &digest)?;
         Ok(Document { digest, pages, resolution, bytes })
     });
     keeping.await.expect("keeping a fax does not panic")

@@ -31,13 +31,16 @@ pub type Certificate = watch::Sender<Arc<rustls::ServerConfig>>;
 ///
 /// # Errors
 /// [`DaemonError`] names the address or the certificate.
-pub async fn smtp(daemon: &mut Daemon, config: &Config) -> Result<Option<Certificate>, DaemonError> {
+pub async fn smtp(
+    daemon: &mut Daemon,
+    config: &Config,
+) -> Result<Option<Certificate>, DaemonError> {
     let certificate = match &config.tls {
         Some(tls) => Some(watch::Sender::new(certificate(&tls.certificate, &tls.key)?)),
         None => None,
     };
     let logins = Arc::new(Checker::new(LOGINS_AT_ONCE, LOGIN_REMEMBERED));
-    let converters = Arc::new(Semaphore::new(config.intake.converters));
+    let converters = Arc::new(Semaphore::new(config.convert.parallel));
     for listener in &config.listeners {
         let role = match listener.role {
             Role::Submission => desk::Role::Submission,
@@ -89,8 +92,11 @@ fn options(config: &Config, tls: Option<watch::Receiver<Arc<rustls::ServerConfig
 ///
 /// # Errors
 /// [`DaemonError::Tls`] names the file.
-pub fn certificate(certificate: &Path, key: &Path) -> Result<Arc<rustls::ServerConfig>, DaemonError> {
-    tls::load(certificate, key).map_err(|bad| DaemonError::Tls(bad.to_string()))
+pub fn certificate(
+    certificate: &Path,
+    key: &Path,
+) -> Result<Arc<rustls::ServerConfig>, DaemonError> {
+    Ok(tls::load(certificate, key)?)
 }
 
 /// Opens the control socket. Only the daemon's user and its group may knock.

@@ -1,21 +1,28 @@
 //! Postfax.
-
-use std::{path::Path, process::ExitCode};
-
-#[expect(dead_code, reason = "the daemon that uses it is not there yet")]
+mod carry;
 mod config;
-
-fn main() -> ExitCode {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let json = arguments.iter().position(|a| a == "--json").map(|at| arguments.remove(at));
-    let [command, file] = arguments.as_slice() else { return ExitCode::from(64) };
-    if command != "check" {
-        return ExitCode::from(64);
+mod crash;
+mod daemon;
+mod inbound;
+mod letters;
+mod listen;
+mod outbound;
+mod post;
+mod store;
+fn main() {
+    if std::env::args().nth(1).as_deref() == Some("render-child") {
+        let _ = postfax_hw::render::child_main();
+        return;
     }
-    let (problems, code) = match config::load(Path::new(file)) {
-        Ok(config) => (config.warnings, ExitCode::SUCCESS),
-        Err(problems) => (problems, ExitCode::from(78)),
-    };
-    print!("{}", config::report(&problems, json.is_some()));
-    code
+    let config = config::load(std::path::Path::new(&std::env::args().nth(1).unwrap()))
+        .unwrap_or_else(|p| {
+            eprintln!("{}", config::report(&p, false));
+            std::process::exit(78)
+        });
+    let rt = tokio::runtime::Runtime::new().unwrap();
+    rt.block_on(async {
+        let mut d = daemon::Daemon::open(config.clone()).await.unwrap();
+        listen::smtp(&mut d, &config).await.unwrap();
+        d.run().await
+    });
 }

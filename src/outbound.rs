@@ -78,9 +78,9 @@ impl FaxDesk {
             let name = setup.clients.keys().find(|name| name.as_str() == identity.0);
             let name = name.ok_or_else(|| unauthorised("this client is not set up any more"))?;
             return match from {
-                Some(from) if !setup.clients[name].owns(&from) => {
-                    Err(unauthorised(&format!("{name} may send only from its own addresses, and {from} is none")))
-                }
+                Some(from) if !setup.clients[name].owns(&from) => Err(unauthorised(&format!(
+                    "{name} may send only from its own addresses, and {from} is none"
+                ))),
                 _ => Ok(name.clone()),
             };
         }
@@ -90,29 +90,41 @@ impl FaxDesk {
         if !self.is_trusted(peer.address) {
             return Err(unauthorised("this host is not trusted to speak for our clients"));
         }
-        let from = from
-            .ok_or_else(|| Reply::new(550, (7, 1), "notifications are not faxed"))?;
+        let from = from.ok_or_else(|| Reply::new(550, (7, 1), "notifications are not faxed"))?;
         let client = setup.client_of(&from).cloned();
         client.ok_or_else(|| unauthorised(&format!("no client has the address {from}")))
     }
 
-    fn recipient_of(&self, setup: &Setup, client: &ClientName, rcpt: &Rcpt) -> Result<Recipient, Reply> {
+    fn recipient_of(
+        &self,
+        setup: &Setup,
+        client: &ClientName,
+        rcpt: &Rcpt,
+    ) -> Result<Recipient, Reply> {
         let mailbox = &rcpt.mailbox;
-        let meant = address::parse(&mailbox.local, &mailbox.domain, &setup.domain)
+        let meant = address::parse(mailbox.local(), mailbox.domain(), &setup.domain)
             .map_err(|bad| bad.reply())?;
         let phone = match meant {
             Meant::Phone(phone) => phone,
             Meant::Alias(alias) => {
-                return Err(Reply::new(550, (1, 1), format!("there is no alias {alias} in the phone book")));
+                return Err(Reply::new(
+                    550,
+                    (1, 1),
+                    format!("there is no alias {alias} in the phone book"),
+                ));
             }
             Meant::Postmaster | Meant::Service(_) => {
-                return Err(Reply::new(550, (1, 1), format!("nobody reads mail here: write to {}", setup.postmaster)));
+                return Err(Reply::new(
+                    550,
+                    (1, 1),
+                    format!("nobody reads mail here: write to {}", setup.postmaster),
+                ));
             }
         };
         let number = Number::parse(&phone.text, setup.country)
             .map_err(|bad| Reply::new(553, (1, 3), bad.to_string()))?;
         fleet::permitted(setup, client, &number).map_err(|denial| denied(&denial))?;
-        let original = rcpt.orcpt.as_ref().map(|o| (o.address_type.clone(), o.address.clone()));
+        let original = rcpt.orcpt.as_ref().map(|o| (o.kind.clone(), o.address.clone()));
         Ok(Recipient {
             address: FaxAddress {
                 number,
@@ -120,7 +132,7 @@ impl FaxDesk {
                 attention: phone.attention,
                 as_written: mailbox.to_string(),
             },
-            notify: notify(&rcpt.notify),
+            notify: notify(rcpt.notify.as_ref()),
             original,
         })
     }
@@ -172,14 +184,17 @@ impl FaxDesk {
         let name = documents.new_name();
         let mut spooled = Spooled(Vec::new());
         let sources = self.sources(message, &name, &mut spooled)?;
-        let resolution = resolution(message).unwrap_or(config.intake.resolution);
+        let resolution = resolution(message).unwrap_or(config.convert.resolution);
         let busy = || Reply::new(451, (3, 1), "all converters are busy, try again later");
         let converter = tokio::time::timeout(CONVERTER_WAIT, self.converters.acquire());
         let _converter = converter.await.map_err(|_| busy())?.map_err(|_| busy())?;
         let out = documents.spool(&format!("{name}.tif"));
         let limits = render::Limits {
+            memory_bytes: config.convert.memory_mb << 20,
+            cpu_s: config.convert.cpu_s,
+            wall_s: config.convert.wall_s,
             max_pages: config.setup.limits.max_pages,
-            ..config.intake.convert.clone()
+            max_input_bytes: config.intake.max_message_bytes,
         };
         let rendered = render::render(&self.context.exe, &sources, resolution, &limits, &out)
             .await
@@ -197,7 +212,12 @@ impl FaxDesk {
     }
 
     /// The parts worth faxing: the attachments, or the text when there are none.
-    fn sources(&self, message: &Message, name: &str, spooled: &mut Spooled) -> Result<Vec<Source>, Reply> {
+    fn sources(
+        &self,
+        message: &Message,
+        name: &str,
+        spooled: &mut Spooled,
+    ) -> Result<Vec<Source>, Reply> {
         let documents = &self.context.reader.documents;
         let mut sources = Vec::new();
         for part in message.attachments() {
@@ -215,7 +235,11 @@ impl FaxDesk {
         if sources.is_empty() {
             let text = message.text();
             if text.trim().is_empty() {
-                return Err(Reply::new(554, (6, 0), "message contains nothing to fax: no attachment and no text"));
+                return Err(Reply::new(
+                    554,
+                    (6, 0),
+                    "message contains nothing to fax: no attachment and no text",
+                ));
             }
             let path = documents.spool(&format!("{name}.txt"));
             std::fs::write(&path, text).map_err(|failed| no_room(&failed))?;
@@ -239,7 +263,12 @@ impl Drop for Spooled {
 
 #[async_trait]
 impl Desk for FaxDesk {
-    async fn authenticate(&self, peer: &Peer, user: &str, password: &str) -> Result<Identity, AuthRefusal> {
+    async fn authenticate(
+        &self,
+        peer: &Peer,
+        user: &str,
+        password: &str,
+    ) -> Result<Identity, AuthRefusal> {
         let config = self.config();
         // People log in with their client's name or with its mail address.
         let name = config
@@ -331,11 +360,11 @@ fn resolution(message: &Message) -> Option<Resolution> {
     }
 }
 
-fn notify(asked: &Asked) -> Notify {
+fn notify(asked: Option<&Asked>) -> Notify {
     match asked {
-        Asked::Unsaid => Notify::Unsaid,
-        Asked::Never => Notify::Never,
-        Asked::On { success, failure, delay } => {
+        None => Notify::Unsaid,
+        Some(Asked::Never) => Notify::Never,
+        Some(Asked::On { success, failure, delay }) => {
             Notify::On { success: *success, failure: *failure, delay: *delay }
         }
     }
@@ -371,7 +400,9 @@ fn refused(refusal: &Refusal) -> Reply {
 fn unconvertible(bad: &RenderError) -> Reply {
     let text = bad.to_string();
     match bad {
-        RenderError::Unsupported { .. } | RenderError::Encrypted { .. } => Reply::new(554, (6, 1), text),
+        RenderError::Unsupported { .. } | RenderError::Encrypted { .. } => {
+            Reply::new(554, (6, 1), text)
+        }
         RenderError::TooManyPages { .. } | RenderError::TooLarge => Reply::new(552, (3, 4), text),
         RenderError::Nothing => Reply::new(554, (6, 0), text),
         RenderError::Broken { .. } => Reply::new(554, (6, 5), text),

@@ -1,23 +1,54 @@
 //! Gives a letter to the mail relay and says what became of it.
 
 use postfax_domain::outcome::Outcome;
-use postfax_gateway::client::{Courier, Delivery, Mail, Rcpt, Source};
+use postfax_gateway::client::{
+    Authorities, Body, Courier, Delivery, Login, Mail, Rcpt, Relay, RelayError, StartTls,
+};
 
-use crate::{daemon::Context, letters::Written};
+use crate::{
+    config::{Config, Starttls},
+    daemon::Context,
+    letters::Written,
+};
+
+/// The courier to the relay of the configuration.
+///
+/// # Errors
+/// [`RelayError`] says what does not go together.
+pub(crate) fn courier(config: &Config) -> Result<Courier, RelayError> {
+    let delivery = &config.delivery;
+    let login = delivery.login.as_ref().map(|login| Login {
+        user: login.user.clone(),
+        password: login.password.reveal().to_owned(),
+    });
+    let relay = Relay {
+        starttls: match delivery.starttls {
+            Starttls::Required => StartTls::Required,
+            Starttls::Opportunistic => StartTls::Opportunistic,
+            Starttls::Never => StartTls::Never,
+        },
+        login,
+        authorities: Authorities::System,
+        hello_name: config.hostname.clone(),
+        ..delivery.relay.to_string().parse()?
+    };
+    Courier::new(relay, delivery.connections as usize)
+}
 
 /// Delivers a letter.
-pub async fn deliver(context: &Context, letter: &Written) -> (Outcome, String) {
+pub(crate) async fn deliver(context: &Context, letter: &Written) -> (Outcome, String) {
     let mail = Mail {
         from: letter.from.clone(),
-        recipients: vec![Rcpt { address: letter.to.clone(), ..Rcpt::default() }],
-        body: Source::File(letter.path.clone()),
-        ..Mail::default()
+        recipients: vec![Rcpt::new(letter.to.clone())],
+        ret: None,
+        envid: None,
+        body: Body::File(letter.path.clone()),
     };
     let delivered = context.courier.load().deliver(&mail).await;
     match delivered.into_iter().next() {
-        Some((_, Delivery::Accepted(reply))) => (Outcome::MailAccepted, reply),
-        Some((_, Delivery::Deferred(reply))) => (Outcome::MailDeferred, reply),
-        Some((_, Delivery::Refused(reply))) => (Outcome::MailRefused, reply),
+        Some((_, Delivery::Accepted(reply))) => (Outcome::MailAccepted, reply.to_string()),
+        Some((_, Delivery::Deferred(trouble))) => (Outcome::MailDeferred, trouble.to_string()),
+        Some((_, Delivery::Refused(reply))) => (Outcome::MailRefused, reply.to_string()),
         None => (Outcome::MailDeferred, "no answer".into()),
     }
 }

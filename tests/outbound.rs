@@ -139,15 +139,30 @@ fn what_may_not_be_faxed_is_refused_in_the_dialogue() {
     for (login, from, to, file, words) in [
         ("anna", "bob@example.com", good, &pdf, "550 5.7.1 sender not authorised"),
         ("-", "stranger@example.com", good, &pdf, "550 5.7.1 sender not authorised"),
-        ("anna", "anna@example.com", "+19005551234@fax.example.com", &pdf,
-         "550 5.7.1 destination not permitted: premium-rate numbers are barred"),
-        ("anna", "anna@example.com", "+493012345678@fax.example.com", &pdf,
-         "550 5.7.1 no fax server permitted for this sender"),
+        (
+            "anna",
+            "anna@example.com",
+            "+19005551234@fax.example.com",
+            &pdf,
+            "550 5.7.1 destination not permitted: premium-rate numbers are barred",
+        ),
+        (
+            "anna",
+            "anna@example.com",
+            "+493012345678@fax.example.com",
+            &pdf,
+            "550 5.7.1 no fax server permitted for this sender",
+        ),
         ("anna", "anna@example.com", "+1555x@fax.example.com", &pdf, "5.1.3"),
         ("anna", "anna@example.com", "+12@fax.example.com", &pdf, "553 5.1.3"),
         ("anna", "anna@example.com", "nobody-here@fax.example.com", &pdf, "550 5.1.1"),
-        ("anna", "anna@example.com", "+15557654321@elsewhere.example.com", &pdf,
-         "550 5.7.1 relaying denied"),
+        (
+            "anna",
+            "anna@example.com",
+            "+15557654321@elsewhere.example.com",
+            &pdf,
+            "550 5.7.1 relaying denied",
+        ),
         ("anna", "anna@example.com", good, &broken, "554 5.6.1"),
         ("anna", "anna@example.com", good, &half, "554 5.6.5"),
         ("anna", "anna@example.com", good, &long, "552 5.3.4"),
@@ -179,8 +194,13 @@ fn every_failing_number_has_its_outcome_its_retries_and_its_receipt() {
         ("voice", &["no-fax-machine", "no-handshake"], &["5.1.1", "4.4.2"]),
         (
             "drop",
-            &["disconnected", "stopped-answering", "page-unconfirmed", "protocol-error",
-              "transmission-errors"],
+            &[
+                "disconnected",
+                "stopped-answering",
+                "page-unconfirmed",
+                "protocol-error",
+                "transmission-errors",
+            ],
             &["4.4.2", "4.5.0"],
         ),
         ("reject", &["page-rejected"], &["4.4.2"]),
@@ -255,9 +275,7 @@ fn a_call_can_be_cancelled() {
     fs::write(&file, pages::pdf(1, "x")).unwrap();
     let to = format!("{}@fax.example.com", lab.number("no-answer"));
     assert!(postfax.send("anna", "anna@example.com", &to, Some(&file)).accepted);
-    wait_for("the call", 30, || {
-        postfax.job(1)["state"].get("carrying").map(drop)
-    });
+    wait_for("the call", 30, || postfax.job(1)["state"].get("carrying").map(drop));
     assert!(postfax.ask(&["cancel", "1"]).status.success());
     let job = postfax.wait_for_end(1, 60);
     assert_eq!(job["state"]["ended"]["end"], "cancelled", "{job:#}");

@@ -51,7 +51,10 @@ pub(super) async fn write(
         ),
     };
     let letter = Letter {
-        from: message::Mailbox { name: Some("Postfax".into()), address: config.delivery.from.clone() },
+        from: message::Mailbox {
+            name: Some("Postfax".into()),
+            address: config.delivery.from.clone(),
+        },
         to: message::Mailbox { name: None, address: to.address.clone() },
         subject,
         date: zoned(config, job.created),

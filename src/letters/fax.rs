@@ -98,7 +98,10 @@ fn text(config: &Config, fax: &Arrival) -> String {
     line("Duration:", Some(format!("{} s", fax.duration.as_secs())));
     line("Speed:", fax.bit_rate.map(|rate| format!("{rate} bit/s")));
     line("Server:", Some(fax.server.to_string()));
-    line("Problem:", fax.error.as_ref().map(|why| format!("{why}. Pages may be missing or damaged.")));
+    line(
+        "Problem:",
+        fax.error.as_ref().map(|why| format!("{why}. Pages may be missing or damaged.")),
+    );
     if fax.caller.is_some() {
         lines.extend([String::new(), "A reply to this mail goes back as a fax.".into()]);
     }

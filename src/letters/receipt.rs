@@ -31,10 +31,7 @@ pub(super) async fn write(
         return Err(LetterError::Forgotten(of));
     };
     let report = Report {
-        from: message::Mailbox {
-            name: Some("Fax".into()),
-            address: config.delivery.from.clone(),
-        },
+        from: message::Mailbox { name: Some("Fax".into()), address: config.delivery.from.clone() },
         to: message::Mailbox { name: None, address: to.address.clone() },
         subject: subject(&fax, address),
         date: zoned(config, job.created),
@@ -142,7 +139,10 @@ fn text(config: &Config, fax: &Job, sent: &Sent, to: &FaxAddress) -> String {
     let cause = cause(fax);
     let arrived = match (end(fax), fax.confirmed, total(fax)) {
         (End::Delivered, _, all) => {
-            format!("Your fax of {} was delivered: the other machine confirmed every page.", pages(all))
+            format!(
+                "Your fax of {} was delivered: the other machine confirmed every page.",
+                pages(all)
+            )
         }
         (End::Cancelled, 0, _) => "Your fax was cancelled. No page of it was confirmed.".into(),
         (End::Cancelled, some, all) => {

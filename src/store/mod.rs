@@ -144,13 +144,15 @@ impl Store {
                     jobs.insert(job.id, job);
                 }
                 Change::Arrival(server, key) => {
-                    sqlx::query("INSERT OR IGNORE INTO arrivals (server, key, at) VALUES ($1, $2, $3)")
-                        .bind(server.as_str())
-                        .bind(key)
-                        .bind(now.0)
-                        .execute(&mut *round)
-                        .await
-                        .map_err(fail)?;
+                    sqlx::query(
+                        "INSERT OR IGNORE INTO arrivals (server, key, at) VALUES ($1, $2, $3)",
+                    )
+                    .bind(server.as_str())
+                    .bind(key)
+                    .bind(now.0)
+                    .execute(&mut *round)
+                    .await
+                    .map_err(fail)?;
                 }
             }
         }
@@ -164,7 +166,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn saved(&mut self, now: Timestamp, duplicates: Duration) -> Result<Saved, StoreError> {
+    pub async fn saved(
+        &mut self,
+        now: Timestamp,
+        duplicates: Duration,
+    ) -> Result<Saved, StoreError> {
         let fail = |source| StoreError::Database { path: self.path.clone(), source };
         let rows = sqlx::query("SELECT id, body FROM jobs WHERE state <> 'ended' ORDER BY id")
             .fetch_all(&mut self.writer)
@@ -183,10 +189,12 @@ impl Store {
             let job = read_job(row)?;
             accepted.extend(DuplicateKey::of(&job).map(|key| (key, job.id, job.created)));
         }
-        let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'jobs'")
-            .fetch_one(&mut self.writer)
-            .await
-            .map_err(fail)?;
+        let last: i64 = sqlx::query_scalar(
+            "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'jobs'",
+        )
+        .fetch_one(&mut self.writer)
+        .await
+        .map_err(fail)?;
         let rows = sqlx::query("SELECT server, key FROM arrivals")
             .fetch_all(&mut self.writer)
             .await
@@ -241,11 +249,12 @@ impl Reader {
     /// # Errors
     /// [`StoreError`].
     pub async fn receipt_of(&self, id: JobId) -> Result<Option<Job>, StoreError> {
-        let row = sqlx::query("SELECT id, body FROM jobs WHERE receipt_of = $1 ORDER BY id LIMIT 1")
-            .bind(number(id))
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|source| self.fail(source))?;
+        let row =
+            sqlx::query("SELECT id, body FROM jobs WHERE receipt_of = $1 ORDER BY id LIMIT 1")
+                .bind(number(id))
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(|source| self.fail(source))?;
         row.as_ref().map(read_job).transpose()
     }
 
@@ -304,6 +313,7 @@ async fn save_job(round: &mut SqliteConnection, job: &Job) -> Result<(), sqlx::E
         Cause::Arrived(fax) => {
             ("arrived", None, fax.caller.as_ref().map(ToString::to_string), None, None)
         }
+        Cause::Alarm(_) => ("alarm", None, None, None, None),
         Cause::Receipt { of } => ("receipt", None, None, Some(number(*of)), None),
     };
     let (client, number_of) = match &job.destination {

@@ -74,7 +74,9 @@ impl Lab {
     /// The number that behaves in this way.
     pub fn number(&self, behaviour: &str) -> &str {
         let found = self.about.numbers.iter().find(|number| number.behaviour == behaviour);
-        &found.unwrap_or_else(|| panic!("no number is {behaviour}: {:?}", self.about.numbers)).number
+        &found
+            .unwrap_or_else(|| panic!("no number is {behaviour}: {:?}", self.about.numbers))
+            .number
     }
 
     /// The number that the server answers on.

@@ -151,8 +151,11 @@ to = ["{client}"]
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        std::io::Write::write_all(child.stdin.as_mut().unwrap(), format!("{PASSWORD}\n").as_bytes())
-            .unwrap();
+        std::io::Write::write_all(
+            child.stdin.as_mut().unwrap(),
+            format!("{PASSWORD}\n").as_bytes(),
+        )
+        .unwrap();
         drop(child.stdin.take());
         assert!(child.wait().unwrap().success());
     }
@@ -174,11 +177,7 @@ to = ["{client}"]
     /// Starts the daemon without waiting for it.
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "one daemon at a time");
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.file("log"))
-            .unwrap();
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.file("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_postfax"))
             .arg("serve")
             .arg("--config")

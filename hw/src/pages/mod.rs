@@ -25,6 +25,7 @@ pub mod line_time;
 pub mod pdf;
 pub mod preview;
 pub mod rasterise;
+pub mod rest;
 pub mod sheet;
 pub mod tiff;
 

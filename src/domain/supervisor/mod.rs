@@ -30,7 +30,6 @@ use std::{
 pub use accept::{Recipient, Refusal, Submission};
 pub use dispatch::TICK;
 pub use requests::{Answer, Request, ServerStatus, Status};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     destination::{Destination, Mailbox},
