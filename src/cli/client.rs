@@ -107,3 +107,106 @@ fn unreachable(path: &Path, error: &io::Error) -> Failure {
         _ => Failure::new(Exit::Unreachable, format!("{path}: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::{
+        cli::{args::Args, ask},
+        requests::{fake::Fake, socket},
+    };
+
+    /// Runs `visit` beside a Postfax that knows the jobs of the samples.
+    async fn beside_postfax<T: Send + 'static>(
+        visit: impl FnOnce(&Path) -> T + Send + 'static,
+    ) -> T {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let listener = socket::bind(&path).unwrap();
+        let mut house = tokio::task::JoinSet::new();
+        house.spawn(socket::serve(listener, Arc::new(Fake::default())));
+        tokio::task::spawn_blocking(move || visit(&path)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_command_ends_as_it_should() {
+        let table = [
+            ("status", Exit::Ok),
+            ("status --json", Exit::Ok),
+            ("jobs", Exit::Ok),
+            ("jobs --json --number 0140000000 --state ended", Exit::Ok),
+            ("jobs --client anna --state failed", Exit::Ok),
+            ("jobs --number what", Exit::Usage),
+            ("show 12", Exit::Ok),
+            ("show 99", Exit::No),
+            ("cancel 15", Exit::Ok),
+            ("cancel 12 --json", Exit::No),
+            ("retry 12", Exit::Ok),
+            ("retry 15", Exit::No),
+            ("explain 12", Exit::Ok),
+            ("explain 13", Exit::No),
+            ("explain --from anna --to 0140000000", Exit::Ok),
+            ("explain --from bert --to 0140000000", Exit::No),
+            ("reload", Exit::BadConfiguration),
+        ];
+        beside_postfax(move |path| {
+            for (line, exit) in table {
+                let words = ["postfax"].into_iter().chain(line.split_whitespace());
+                let command = Args::try_parse_from(words).unwrap().command;
+                let ended = ask(path, command).unwrap_or_else(|failure| failure.exit);
+                assert_eq!(ended, exit, "{line}");
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_watcher_gets_a_status_at_once() {
+        beside_postfax(|path| {
+            let mut client = Client::connect(path).unwrap();
+            client.watch(&Ask::Watch).unwrap();
+            assert!(matches!(client.next(), Ok(Some(Reply::Status(_)))));
+        })
+        .await;
+    }
+
+    #[test]
+    fn nobody_there_is_said_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let check = || {
+            let failure = Client::connect(&path).err().unwrap();
+            assert_eq!(failure.exit, Exit::Unreachable);
+            assert!(failure.words.starts_with("no Postfax is running at "), "{failure}");
+            assert!(failure.hint.is_some());
+        };
+        check();
+        // A crash leaves the socket behind, and nobody behind it.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        check();
+    }
+
+    #[test]
+    fn one_who_hangs_up_is_unreachable_and_nonsense_is_a_bug() {
+        for (said, exit) in
+            [("", Exit::Unreachable), ("{\"sta", Exit::Unreachable), ("hi\n", Exit::Bug)]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("control.sock");
+            let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+            let other = std::thread::spawn(move || {
+                let (stream, _) = listener.accept().unwrap();
+                let mut stream = BufReader::new(stream);
+                stream.read_line(&mut String::new()).unwrap();
+                stream.get_mut().write_all(said.as_bytes()).unwrap();
+            });
+            let failure = Client::connect(&path).unwrap().ask(&Ask::Status).unwrap_err();
+            assert_eq!(failure.exit, exit, "{failure}");
+            other.join().unwrap();
+        }
+    }
+}

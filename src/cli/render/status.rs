@@ -54,7 +54,7 @@ pub(in crate::cli) fn changes(view: &View, before: Option<&Status>, now: &Status
             lines.push(format!("job {} is no longer under way", job.id));
         }
     }
-    if before.map(|b| numbers(b)) != Some(numbers(now)) {
+    if before.map(numbers) != Some(numbers(now)) {
         lines.push(numbers(now));
     }
     lines.into_iter().map(|line| format!("{} {line}", view.clock(view.now))).collect()
