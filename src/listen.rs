@@ -1,6 +1,6 @@
-//! Opens the doors: the SMTP listeners and the control socket.
+//! Opens the doors to mail: the SMTP listeners and their certificate.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use postfax_gateway::{
     auth::password::Checker,
@@ -8,7 +8,7 @@ use postfax_gateway::{
     server::{self, Options, tls},
 };
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::TcpListener,
     sync::{Semaphore, watch},
 };
 use tracing::{error, info};
@@ -97,23 +97,4 @@ pub fn certificate(
     key: &Path,
 ) -> Result<Arc<rustls::ServerConfig>, DaemonError> {
     Ok(tls::load(certificate, key)?)
-}
-
-/// Opens the control socket. Only the daemon's user and its group may knock.
-///
-/// # Errors
-/// [`DaemonError::Listen`].
-pub fn control(path: &Path) -> Result<UnixListener, DaemonError> {
-    let fail = |source| DaemonError::Listen { what: path.display().to_string(), source };
-    match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => {
-            let taken = std::io::Error::from(std::io::ErrorKind::AddrInUse);
-            return Err(fail(taken));
-        }
-        // Left behind by an earlier life.
-        Err(_) => drop(std::fs::remove_file(path)),
-    }
-    let listener = UnixListener::bind(path).map_err(fail)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(fail)?;
-    Ok(listener)
 }

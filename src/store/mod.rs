@@ -63,15 +63,11 @@ pub enum StoreError {
     },
 }
 
-/// Which jobs are asked for; what is absent does not matter.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// `waiting`, `carrying`, `held` or `ended`.
-    pub state: Option<String>,
-    /// The client who sent it or gets it.
-    pub client: Option<String>,
-    /// The number that it goes to or came from.
-    pub number: Option<String>,
+/// Which jobs are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// Only jobs that are over, or only those that are not.
+    pub ended: Option<bool>,
     /// Only jobs with a smaller number.
     pub before: Option<JobId>,
     /// At most so many.
@@ -244,36 +240,32 @@ impl Reader {
         row.as_ref().map(read_job).transpose()
     }
 
-    /// The receipt of a job, if it has one.
+    /// The receipts of a job, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn receipt_of(&self, id: JobId) -> Result<Option<Job>, StoreError> {
-        let row =
-            sqlx::query("SELECT id, body FROM jobs WHERE receipt_of = $1 ORDER BY id LIMIT 1")
-                .bind(number(id))
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(|source| self.fail(source))?;
-        row.as_ref().map(read_job).transpose()
+    pub async fn receipts(&self, of: JobId) -> Result<Vec<Job>, StoreError> {
+        let rows = sqlx::query("SELECT id, body FROM jobs WHERE receipt_of = $1 ORDER BY id")
+            .bind(number(of))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|source| self.fail(source))?;
+        rows.iter().map(read_job).collect()
     }
 
-    /// The newest jobs that fit the filter, newest first.
+    /// The newest jobs of a page, newest first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn jobs(&self, filter: &Filter) -> Result<Vec<Job>, StoreError> {
+    pub async fn jobs(&self, page: Page) -> Result<Vec<Job>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, body FROM jobs \
-             WHERE ($1 IS NULL OR state = $1) AND ($2 IS NULL OR client = $2) \
-               AND ($3 IS NULL OR number = $3) AND ($4 IS NULL OR id < $4) \
-             ORDER BY id DESC LIMIT $5",
+             WHERE ($1 IS NULL OR (state = 'ended') = $1) AND id < $2 \
+             ORDER BY id DESC LIMIT $3",
         )
-        .bind(&filter.state)
-        .bind(&filter.client)
-        .bind(&filter.number)
-        .bind(filter.before.map(number))
-        .bind(i64::from(filter.limit.min(MAX_JOBS_LISTED)))
+        .bind(page.ended.map(i64::from))
+        .bind(page.before.map_or(i64::MAX, number))
+        .bind(i64::from(page.limit.min(MAX_JOBS_LISTED)))
         .fetch_all(&self.pool)
         .await
         .map_err(|source| self.fail(source))?;

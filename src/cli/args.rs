@@ -1,0 +1,390 @@
+//! What can be typed: the one definition that parsing, `--help`, the completions
+//! and the manual pages all come from. Holds no behaviour.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use postfax_domain::names::JobId;
+
+use crate::requests::{AskJobs, Condition, Kind};
+
+/// The file that Postfax is set up with, unless it is told otherwise.
+pub(crate) const DEFAULT_CONFIG: &str = "/etc/postfax/postfax.toml";
+
+const OVERVIEW: &str = "\
+A first look:
+  postfax demo                   see a fax go out and come in; needs no line, changes nothing
+  postfax check                  is the configuration good?
+  postfax status --watch         servers, lines and calls, as they change
+  postfax jobs --state open      the faxes and mails that are not through yet
+  postfax show 12                the story of job 12, from the mail to the receipt
+
+Exit codes: 0 done; 1 what was asked for is not so; 2 wrong usage; 69 no running
+Postfax; 70 a bug; 74 a file failed; 77 not permitted; 78 bad configuration.";
+
+/// The supervising server between mail clients and fax servers
+///
+/// Postfax takes faxes by mail (write to NUMBER@your-fax-domain, attach the
+/// pages), picks a fax server that may call there, follows the call and mails a
+/// receipt. Faxes that come in become mails.
+#[derive(Debug, Parser)]
+#[command(name = "postfax", version, after_help = OVERVIEW, propagate_version = true)]
+#[command(max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    /// The configuration file
+    #[arg(long, short, global = true, value_name = "FILE", env = "POSTFAX_CONFIG")]
+    #[arg(default_value = DEFAULT_CONFIG)]
+    pub(crate) config: PathBuf,
+
+    /// The socket of the running Postfax, if it is not the one that the configuration names
+    #[arg(long, global = true, value_name = "PATH", env = "POSTFAX_SOCKET")]
+    pub(crate) socket: Option<PathBuf>,
+
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server, in the foreground, until it is told to stop
+    #[command(after_help = "Example:\n  postfax serve --config /etc/postfax/postfax.toml\n\n\
+        SIGTERM stops it cleanly, SIGHUP reads the configuration again.")]
+    Serve,
+
+    /// Say whether a configuration is good, and what is wrong with it where it is not
+    #[command(after_help = "Example:\n  postfax check ./new.toml && postfax reload\n\n\
+        Exits with 78 when the configuration is bad.")]
+    Check {
+        /// The file to check; the installed one when none is given
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+
+    /// Show servers, lines, the queue and the calls under way
+    #[command(after_help = "Example:\n  postfax status --watch\n\n\
+        With --watch a terminal is redrawn at every change; anywhere else each change is a line.")]
+    Status {
+        /// Stay, and show every change
+        #[arg(long, short)]
+        watch: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+
+    /// List jobs, newest first
+    #[command(after_help = "Examples:\n  postfax jobs --state open\n  \
+        postfax jobs --client anna --number '+33*' --limit 10\n  \
+        postfax jobs --before 1000           the page after the one that ended with job 1000")]
+    Jobs {
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        output: Output,
+    },
+
+    /// Tell the story of a job, from the mail to the receipt
+    #[command(after_help = "Example:\n  postfax show 12")]
+    Show(OneJob),
+
+    /// Stop a job, and the call if one is under way
+    #[command(after_help = "Example:\n  postfax cancel 12")]
+    Cancel(OneJob),
+
+    /// Try a waiting job now, or send one that is over again
+    #[command(after_help = "Example:\n  postfax retry 12\n\n\
+        A job that is over is sent again as a new job, whose number is printed.")]
+    Retry(OneJob),
+
+    /// Say which fax server is chosen, and why, for a job or before anything is sent
+    #[command(after_help = "Examples:\n  postfax explain 12\n  \
+        postfax explain --from anna --to +33140000000\n\n\
+        Exits with 1 when nobody may make the call.")]
+    Explain(Explain),
+
+    /// Have the running Postfax read its configuration again
+    #[command(after_help = "Example:\n  postfax check && postfax reload\n\n\
+        A bad configuration is refused with 78, and the old one stays in force.")]
+    Reload {
+        #[command(flatten)]
+        output: Output,
+    },
+
+    /// Show a whole installation at work on a machine with nothing set up
+    #[command(after_help = "Example:\n  postfax demo --keep\n\n\
+        Starts a telephone exchange in software, two fax servers, Postfax and a mailbox in a \
+        temporary folder, and sends a fax through all of them.")]
+    Demo(Demo),
+
+    /// Start fax servers on a telephone exchange in software, to try things with
+    #[command(after_help = "Example:\n  postfax lab --servers 2 --lines 2 --json\n\n\
+        Prints where the servers listen and which numbers they have, and stays until it is \
+        stopped with Ctrl-C.")]
+    Lab(Lab),
+
+    /// Set the password of a client that sends mail through Postfax
+    #[command(after_help = "Example:\n  postfax passwd anna\n\n\
+        Asks twice on a terminal; anywhere else the first line of the input is the password.")]
+    Passwd(Passwd),
+
+    /// Print the completions for a shell
+    #[command(after_help = "Example:\n  \
+        postfax completions bash > /etc/bash_completion.d/postfax")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+
+    /// Print the manual page, or write one for each command into a folder
+    #[command(after_help = "Examples:\n  postfax man | man -l -\n  \
+        postfax man /usr/local/share/man/man1")]
+    Man {
+        /// The folder to write to
+        dir: Option<PathBuf>,
+    },
+
+    /// Turn foreign bytes into pages; Postfax starts this itself, confined
+    #[command(hide = true)]
+    RenderChild {
+        /// What the one that starts it says
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<std::ffi::OsString>,
+    },
+}
+
+/// How the answer is printed.
+#[derive(Debug, Clone, Copy, Default, Group)]
+pub(crate) struct Output {
+    /// Print one line of JSON instead of text for people
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// One job.
+#[derive(Debug, Group)]
+pub(crate) struct OneJob {
+    /// The number of the job
+    #[arg(value_parser = job_id)]
+    pub(crate) job: JobId,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Which jobs.
+#[derive(Debug, Group)]
+pub(crate) struct Filter {
+    /// Only those that stand so
+    #[arg(long, short, value_enum)]
+    state: Option<Condition>,
+    /// Only faxes out, faxes in, or receipts
+    #[arg(long, short, value_enum)]
+    kind: Option<Kind>,
+    /// Only those that this client sends or receives
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    /// Only those to or from this number, or numbers like this: '+33*'
+    #[arg(long, short, value_name = "NUMBER")]
+    number: Option<String>,
+    /// At most so many
+    #[arg(long, short, value_name = "COUNT", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::requests::MAX_JOBS)))]
+    limit: u32,
+    /// Only those older than this job
+    #[arg(long, value_name = "JOB", value_parser = job_id)]
+    before: Option<JobId>,
+}
+
+impl From<Filter> for AskJobs {
+    fn from(filter: Filter) -> Self {
+        let Filter { state, kind, client, number, limit, before } = filter;
+        Self { state, kind, client, number, limit: Some(limit), before }
+    }
+}
+
+/// What to explain.
+#[derive(Debug, Group)]
+pub(crate) struct Explain {
+    /// The number of the job
+    #[arg(value_parser = job_id, required_unless_present_all = ["from", "to"])]
+    #[arg(conflicts_with_all = ["from", "to", "pages"])]
+    pub(crate) job: Option<JobId>,
+    /// The client who would send
+    #[arg(long, value_name = "CLIENT", requires = "to")]
+    pub(crate) from: Option<String>,
+    /// The number that would be called
+    #[arg(long, value_name = "NUMBER", requires = "from")]
+    pub(crate) to: Option<String>,
+    /// How many pages it would be
+    #[arg(long, default_value_t = 1, value_name = "COUNT")]
+    pub(crate) pages: u32,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// How the demonstration runs.
+#[derive(Debug, Group)]
+pub(crate) struct Demo {
+    /// Leave everything running afterwards, to be tried with any mail client
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Use two real HylaFAX servers, where HylaFAX is installed
+    #[arg(long)]
+    pub(crate) hylafax: bool,
+    /// Keep all files here instead of in a temporary folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// How many times faster than a real telephone line
+    #[arg(long, value_name = "FACTOR", default_value_t = 10.0, value_parser = speed)]
+    pub(crate) speed: f64,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// What the laboratory is made of.
+#[derive(Debug, Group)]
+pub(crate) struct Lab {
+    /// Keep all files here instead of in a temporary folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// How many fax servers
+    #[arg(long, default_value_t = 2, value_name = "COUNT")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(crate) servers: u32,
+    /// How many lines each of them has
+    #[arg(long, default_value_t = 1, value_name = "COUNT")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(crate) lines: u32,
+    /// What the fax servers are
+    #[arg(long, value_enum, default_value_t = LabKind::Real)]
+    pub(crate) kind: LabKind,
+    /// How many times faster than a real telephone line
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+    /// Stop when the input is closed as well, so that it ends with the one that started it
+    #[arg(long)]
+    pub(crate) until_eof: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// What a laboratory's fax servers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LabKind {
+    /// HylaFAX, as it is installed on this machine
+    Real,
+    /// Stations in software, which need nothing installed
+    Station,
+}
+
+/// Whose password, and where it is kept.
+#[derive(Debug, Group)]
+pub(crate) struct Passwd {
+    /// The name of the client
+    #[arg(value_parser = client)]
+    pub(crate) client: postfax_domain::names::ClientName,
+    /// The file of passwords, one `client:hash` in each line
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+fn job_id(text: &str) -> Result<JobId, String> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    digits.parse().map(JobId).map_err(|_| "a job has a number, such as 12".into())
+}
+
+fn client(text: &str) -> Result<postfax_domain::names::ClientName, String> {
+    postfax_domain::names::ClientName::new(text).map_err(|bad| bad.to_string())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(speed) if (0.1..=1000.0).contains(&speed) => Ok(speed),
+        _ => Err("use a number from 0.1 to 1000".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(std::iter::once("postfax").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_should_be_understood_is() {
+        for line in [
+            "serve",
+            "serve --config x.toml",
+            "check",
+            "check x.toml --json",
+            "status --watch",
+            "jobs --state open --kind out --client anna --number +33* --limit 3 --before 9",
+            "show 12 --json",
+            "show #12",
+            "cancel 12 --socket /tmp/s",
+            "--socket /tmp/s retry 12",
+            "explain 12",
+            "explain --from anna --to +33140000000 --pages 3",
+            "reload",
+            "demo --keep --hylafax --speed 20",
+            "lab --servers 3 --lines 2 --kind station --until-eof --json",
+            "passwd anna --file p",
+            "completions zsh",
+            "man",
+            "man /tmp/m",
+            "render-child --some thing",
+        ] {
+            if let Err(why) = parse(line) {
+                panic!("{line}: {why}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_should_not_be_is_usage() {
+        for line in [
+            "",
+            "frobnicate",
+            "show",
+            "show twelve",
+            "explain",
+            "explain --from anna",
+            "explain 12 --from anna --to +33140000000",
+            "jobs --limit 0",
+            "jobs --state asleep",
+            "demo --speed 0",
+            "passwd a/b",
+        ] {
+            let refused = parse(line).expect_err(line);
+            assert_eq!(refused.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_sentence_and_an_example() {
+        for command in Args::command().get_subcommands().filter(|c| !c.is_hide_set()) {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name} has no sentence");
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("postfax {name}")), "{name} has no example");
+        }
+    }
+
+    #[test]
+    fn a_filter_says_what_was_typed() {
+        let args = parse("jobs --state failed --limit 7").unwrap();
+        let Command::Jobs { filter, .. } = args.command else { panic!("{args:?}") };
+        let ask = AskJobs { state: Some(Condition::Failed), limit: Some(7), ..Default::default() };
+        assert_eq!(AskJobs::from(filter), ask);
+    }
+}

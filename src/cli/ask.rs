@@ -1,0 +1,112 @@
+//! The commands that ask a running Postfax: each becomes one question, and its
+//! answer is printed as text for people or as the line of JSON that it came as.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
+};
+
+use jiff::tz::TimeZone;
+use postfax_domain::time::Timestamp;
+
+use super::{
+    Exit, Failure,
+    args::{Command, Explain},
+    client::Client,
+    render::{self, View},
+    watch,
+};
+use crate::requests::{Ask, Reply, Verdict};
+
+/// Asks the Postfax at `socket` what `command` says.
+///
+/// # Errors
+/// [`Failure`] when it could not be asked or has refused.
+///
+/// # Panics
+/// On commands that ask nothing; those never come here.
+pub(crate) fn run(socket: &Path, command: Command) -> Result<Exit, Failure> {
+    let (ask, json) = match command {
+        Command::Status { watch: true, output } => {
+            return watch::run(&mut Client::connect(socket)?, output.json);
+        }
+        Command::Status { watch: false, output } => (Ask::Status, output.json),
+        Command::Jobs { filter, output } => (Ask::Jobs(filter.into()), output.json),
+        Command::Show(one) => (Ask::Show { job: one.job }, one.output.json),
+        Command::Cancel(one) => (Ask::Cancel { job: one.job }, one.output.json),
+        Command::Retry(one) => (Ask::Retry { job: one.job }, one.output.json),
+        Command::Explain(explain) => (question(&explain), explain.output.json),
+        Command::Reload { output } => (Ask::Reload, output.json),
+        other => unreachable!("{other:?} asks nothing"),
+    };
+    let reply = Client::connect(socket)?.ask(&ask)?;
+    let shown = if json { as_json(&reply) } else { as_text(&view(), &reply) };
+    print(&shown)?;
+    Ok(exit(&reply))
+}
+
+/// Whether anyone still reads what is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// As far as we know.
+    There,
+    /// It has closed its end, as `| head` does when it has enough.
+    Gone,
+}
+
+/// Writes to the output. That the reader has gone is no failure.
+pub(super) fn print(text: &str) -> Result<Reader, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(Reader::There),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(Failure::file("the output", &error)),
+    }
+}
+
+/// The one who looks: now, here, on this terminal if it is one.
+pub(super) fn view() -> View {
+    let terminal = io::stdout().is_terminal();
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    let now = Timestamp(jiff::Timestamp::now().as_millisecond());
+    View { now, zone: TimeZone::system(), colour: terminal && !plain && !dumb, width: None }
+}
+
+/// The answer as the line of JSON that it came as.
+pub(super) fn as_json(reply: &Reply) -> String {
+    serde_json::to_string(reply).expect("an answer that was JSON can be written as JSON") + "\n"
+}
+
+fn question(explain: &Explain) -> Ask {
+    match (explain.job, &explain.from, &explain.to) {
+        (Some(job), _, _) => Ask::ExplainJob { job },
+        (None, Some(from), Some(to)) => {
+            Ask::Explain { from: from.clone(), to: to.clone(), pages: explain.pages }
+        }
+        _ => unreachable!("the definition asks for a job or for both"),
+    }
+}
+
+fn as_text(view: &View, reply: &Reply) -> String {
+    match reply {
+        Reply::Status(status) => render::status(view, status),
+        Reply::Jobs(jobs) => render::jobs(view, jobs),
+        Reply::Job(story) => render::story(view, story),
+        Reply::Done(done) => render::done(done),
+        Reply::Explained(explanation) => render::explanation(view, explanation),
+        Reply::Reloaded(words) => format!("{}\n", words.trim_end()),
+        Reply::Problem(problem) => format!("{problem}\n"),
+    }
+}
+
+/// An explanation that nobody may call is a *no* to a script.
+fn exit(reply: &Reply) -> Exit {
+    match reply {
+        Reply::Explained(explanation) => match explanation.now {
+            Some(Verdict::Denied { .. }) => Exit::No,
+            _ => Exit::Ok,
+        },
+        _ => Exit::Ok,
+    }
+}

@@ -1,0 +1,290 @@
+//! The one set of requests that can be asked of a running Postfax, whatever the
+//! door: the words of the question, the words of the answer, and [`answer`],
+//! which turns the one into the other by asking the [`Daemon`].
+//!
+//! A door (the local socket in [`socket`]) carries these values as lines of JSON
+//! and says who asks; it decides nothing else. Nothing in here knows a terminal,
+//! a mail or a database.
+//!
+//! ```text
+//!   door ── Ask ──▶ answer ── Request, JobFilter ──▶ Daemon
+//!   door ◀─ Reply ─ answer ◀─ Answer, jobs ───────── Daemon
+//! ```
+
+mod answer;
+#[cfg(test)]
+pub(crate) mod fake;
+mod filter;
+#[cfg(test)]
+pub(crate) mod samples;
+pub(crate) mod socket;
+mod summary;
+
+pub(crate) use answer::{Daemon, answer};
+pub(crate) use filter::{Condition, JobFilter, MAX_JOBS};
+use postfax_domain::{
+    fleet::Decision,
+    job::Job,
+    names::{ClientName, JobId},
+    number::Number,
+    supervisor::Status,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+pub(crate) use summary::{Kind, Summary, confirmed};
+
+/// Where a running Postfax listens, unless it was told otherwise.
+pub(crate) const DEFAULT_SOCKET: &str = "/var/lib/postfax/control.sock";
+
+/// A question. On the wire it is one line of JSON, such as `{"ask":"show","job":12}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub(crate) enum Ask {
+    /// How is everything? Answered by [`Reply::Status`].
+    Status,
+    /// The same, again whenever something has changed, until the connection ends.
+    Watch,
+    /// Which jobs are there? Answered by [`Reply::Jobs`].
+    Jobs(AskJobs),
+    /// What is the story of a job? Answered by [`Reply::Job`].
+    Show {
+        /// The job.
+        job: JobId,
+    },
+    /// Stop a job. Answered by [`Reply::Done`].
+    Cancel {
+        /// The job.
+        job: JobId,
+    },
+    /// Try a waiting job now, or send one that is over again. Answered by [`Reply::Done`].
+    Retry {
+        /// The job.
+        job: JobId,
+    },
+    /// Which server would carry this? Answered by [`Reply::Explained`].
+    Explain {
+        /// The client who would send.
+        from: String,
+        /// The number, as a person writes it.
+        to: String,
+        /// How many pages.
+        pages: u32,
+    },
+    /// Which servers were chosen for a job, and why? Answered by [`Reply::Explained`].
+    ExplainJob {
+        /// The job.
+        job: JobId,
+    },
+    /// Read the configuration again. Answered by [`Reply::Reloaded`].
+    Reload,
+}
+
+/// Which jobs are asked for, in the words of the asker. Absent means any.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AskJobs {
+    /// Where they stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<Condition>,
+    /// What they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<Kind>,
+    /// The client who sends or receives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client: Option<String>,
+    /// The number called or calling, as a person writes it, or a pattern (`+33*`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) number: Option<String>,
+    /// At most so many, newest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<u32>,
+    /// Only those that are older than this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<JobId>,
+}
+
+/// An answer. On the wire it is one line of JSON, such as
+/// `{"done":{"job":12,"what":"cancelled"}}`; `--json` prints just that line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Reply {
+    /// How everything is.
+    Status(Box<Status>),
+    /// Jobs, newest first.
+    Jobs(Vec<Summary>),
+    /// One job and all that is known of it.
+    Job(Box<Story>),
+    /// It was done.
+    Done(Done),
+    /// Which servers, and why.
+    Explained(Box<Explanation>),
+    /// The new configuration is in force; what it says of itself.
+    Reloaded(String),
+    /// It was not done.
+    Problem(Problem),
+}
+
+/// What became of a job that something was asked of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Done {
+    /// The job that was meant.
+    pub(crate) job: JobId,
+    /// What was done to it.
+    pub(crate) what: Deed,
+    /// The new job, where one was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) new: Option<JobId>,
+}
+
+/// What was done to a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Deed {
+    /// It is stopped, or is being stopped where a call is under way.
+    Cancelled,
+    /// It is tried now.
+    Hurried,
+    /// It is sent again, as a new job.
+    SentAgain,
+}
+
+/// One job and all that is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Story {
+    /// The job.
+    pub(crate) job: Job,
+    /// The receipts that tell its sender of it.
+    pub(crate) receipts: Vec<Summary>,
+}
+
+/// Which servers could, would or did carry a fax, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Explanation {
+    /// The job that it is about; absent when nothing was sent yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) job: Option<JobId>,
+    /// Who sends.
+    pub(crate) from: ClientName,
+    /// Whom they call.
+    pub(crate) to: Number,
+    /// How many pages are to be sent.
+    pub(crate) pages: u32,
+    /// What was decided for each attempt so far.
+    pub(crate) past: Vec<PastChoice>,
+    /// What would be decided at this moment; absent when nothing is to be decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) now: Option<Verdict>,
+}
+
+/// What was decided for one attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PastChoice {
+    /// The attempt's number.
+    pub(crate) attempt: u32,
+    /// When it began.
+    pub(crate) at: Timestamp,
+    /// The choice.
+    pub(crate) decision: Decision,
+}
+
+/// What the rules say of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Verdict {
+    /// It may be made, by the server that is chosen, or later when none is.
+    Permitted(Decision),
+    /// Nobody may make it, for this reason.
+    Denied {
+        /// The words that a sender reads.
+        why: String,
+        /// The dial rule that says so, counted from 1.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rule: Option<usize>,
+    },
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Problem {
+    /// What kind of problem it is.
+    pub(crate) code: Code,
+    /// What people read.
+    pub(crate) message: String,
+}
+
+/// Kinds of problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Code {
+    /// There is no such job.
+    NoSuchJob,
+    /// The job is not in a state in which this could be done.
+    WrongState,
+    /// The question could not be understood.
+    BadRequest,
+    /// The one who asks may not.
+    NotPermitted,
+    /// The new configuration is bad; the old one stays in force.
+    BadConfiguration,
+    /// Too many ask at once, or it took too long.
+    Busy,
+    /// Postfax itself failed.
+    Failed,
+}
+
+impl Problem {
+    /// A problem of this kind, in these words.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// There is no such job.
+    pub(crate) fn no_such_job(job: JobId) -> Self {
+        Self::new(Code::NoSuchJob, format!("there is no job {job}"))
+    }
+}
+
+impl From<Problem> for Reply {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_on_the_wire_are_these() {
+        for (ask, line) in [
+            (Ask::Status, r#"{"ask":"status"}"#),
+            (Ask::Show { job: JobId(12) }, r#"{"ask":"show","job":12}"#),
+            (Ask::ExplainJob { job: JobId(12) }, r#"{"ask":"explain-job","job":12}"#),
+            (Ask::Jobs(AskJobs::default()), r#"{"ask":"jobs"}"#),
+            (
+                Ask::Jobs(AskJobs { state: Some(Condition::Open), ..Default::default() }),
+                r#"{"ask":"jobs","state":"open"}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&ask).unwrap(), line);
+            assert_eq!(serde_json::from_str::<Ask>(line).unwrap(), ask);
+        }
+        let problem = Reply::from(Problem::no_such_job(JobId(9)));
+        let line = r#"{"problem":{"code":"no-such-job","message":"there is no job 9"}}"#;
+        assert_eq!(serde_json::to_string(&problem).unwrap(), line);
+    }
+
+    #[test]
+    fn answers_survive_the_wire() {
+        let job = Box::new(Story {
+            job: samples::delivered(),
+            receipts: vec![Summary::of(&samples::receipt())],
+        });
+        for reply in [Reply::Status(Box::new(samples::status())), Reply::Job(job)] {
+            let line = serde_json::to_string(&reply).unwrap();
+            assert!(!line.contains('\n'));
+            assert_eq!(serde_json::from_str::<Reply>(&line).unwrap(), reply);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! `postfax serve` and what else needs the configuration from the command line.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    cli::{Exit, Failure, args::Output},
+    config::{self, Config},
+    control::Control,
+    daemon::{Daemon, DaemonError},
+    listen,
+    requests::{self, Daemon as _},
+};
+
+/// Where passwords are when the configuration does not say.
+const PASSWORDS: &str = "/etc/postfax/passwords";
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// [`Failure`] when the configuration is bad or something cannot be opened.
+pub(crate) fn run(file: &Path) -> Result<Exit, Failure> {
+    let config = load(file)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|failed| Failure::new(Exit::Bug, format!("cannot start: {failed}")))?;
+    let served = runtime.block_on(serve(config, file.to_owned()));
+    runtime.shutdown_background();
+    served.map_err(|failed| Failure::new(Exit::File, failed.to_string()))?;
+    Ok(Exit::Ok)
+}
+
+async fn serve(config: Config, file: PathBuf) -> Result<(), DaemonError> {
+    let socket = config.control_socket.clone();
+    let mut daemon = Daemon::open(config.clone()).await?;
+    let certificate = listen::smtp(&mut daemon, &config).await?;
+    let control = Arc::new(Control::new(daemon.context(), file, certificate));
+    let what = socket.display().to_string();
+    let door =
+        requests::socket::bind(&socket).map_err(|source| DaemonError::Listen { what, source })?;
+    let asking = tokio::spawn(requests::socket::serve(door, control.clone()));
+    let signals = tokio::spawn(heed_signals(control, daemon.stop.clone()));
+    daemon.run().await;
+    asking.abort();
+    signals.abort();
+    let _ = std::fs::remove_file(&socket);
+    Ok(())
+}
+
+/// SIGTERM and SIGINT stop, SIGHUP reads the configuration again.
+async fn heed_signals(control: Arc<Control>, stop: tokio::sync::watch::Sender<bool>) {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals.map(signal) else {
+        error!("signals cannot be heard");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => match control.reload().await {
+                Ok(said) => info!("{said}"),
+                Err(why) => error!("the old configuration stays in force:\n{why}"),
+            },
+        }
+    }
+    stop.send_replace(true);
+}
+
+/// `postfax check`: everything that is wrong with a configuration, and its warnings.
+///
+/// # Errors
+/// Never; what is wrong is printed.
+pub(crate) fn check(file: &Path, output: Output) -> Result<Exit, Failure> {
+    match config::load(file) {
+        Ok(config) => {
+            if output.json {
+                print!("{}", config::report(&config.warnings, true));
+            } else {
+                print!("{}", config::report(&config.warnings, false));
+                let setup = &config.setup;
+                println!(
+                    "{} is good: {} clients, {} servers, {} groups, {} dial rules, {} routes",
+                    file.display(),
+                    setup.clients.len(),
+                    setup.servers.len(),
+                    setup.groups.len(),
+                    setup.dial.len(),
+                    setup.routes.len()
+                );
+            }
+            Ok(Exit::Ok)
+        }
+        Err(problems) => {
+            print!("{}", config::report(&problems, output.json));
+            Ok(Exit::BadConfiguration)
+        }
+    }
+}
+
+fn load(file: &Path) -> Result<Config, Failure> {
+    config::load(file).map_err(|problems| {
+        eprint!("{}", config::report(&problems, false));
+        Failure::new(Exit::BadConfiguration, format!("{} cannot be used", file.display()))
+    })
+}
+
+/// The socket that a configuration names, where it can be read and is good.
+pub(crate) fn control_socket(file: &Path) -> Option<PathBuf> {
+    Some(config::load(file).ok()?.control_socket)
+}
+
+/// The file of passwords beside a configuration.
+pub(crate) fn password_file(file: &Path) -> PathBuf {
+    file.parent().map_or_else(|| PASSWORDS.into(), |folder| folder.join("passwords"))
+}
+
+/// The confined child that draws documents.
+pub(crate) fn render_child() -> Exit {
+    match postfax_hw::render::child_main() {
+        code if code == std::process::ExitCode::SUCCESS => Exit::Ok,
+        _ => Exit::Bug,
+    }
+}
