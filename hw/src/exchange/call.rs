@@ -386,6 +386,9 @@ impl Call {
 fn sender_outcome(completion: Option<i32>, tally: &Tally) -> Outcome {
     match completion.map_or(Outcome::Disconnected, outcome_of) {
         Outcome::Disconnected if !tally.met => Outcome::NoFaxMachine,
+        // spandsp is content with a last page that was refused.
+        Outcome::Delivered if !tally.complete && tally.refused == 0 => Outcome::PageUnconfirmed,
+        Outcome::Delivered if !tally.complete => Outcome::PageRejected,
         outcome if tally.refused > 0 && !outcome.is_success() => Outcome::PageRejected,
         outcome => outcome,
     }
