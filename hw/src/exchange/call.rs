@@ -244,16 +244,9 @@ impl Call {
     /// Carries one block of audio in both directions.
     fn talk(&mut self, modems: &mut Modems) {
         let there = self.there.pass(self.caller.speak(modems));
-        let mut back = self.back.pass(self.called.speak(modems));
-        let mut heard = there;
-        for (leg, block) in [(&mut self.called, &mut heard), (&mut self.caller, &mut back)] {
-            if let Leg::Fax(fax) = leg
-                && let Some(noise) = &mut fax.noise
-            {
-                noise.spoil(block);
-            }
-            leg.hear(*block, modems);
-        }
+        let back = self.back.pass(self.called.speak(modems));
+        self.called.hear(there, modems);
+        self.caller.hear(back, modems);
     }
 
     fn check_limits(&mut self, since: u64, modems: &mut Modems) {

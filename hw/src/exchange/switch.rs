@@ -19,9 +19,10 @@ use super::{
     call::{Call, Fate, Limits, News},
     clock::Clock,
     directory,
-    leg::{FaxLeg, Leg, Noise, Purpose, Voice},
+    leg::{FaxLeg, Leg, Purpose, Voice},
     machine::{CallProgress, CallResult, MAX_RECEIVED, ReceivedFax},
     modem::{Modem, ModemId, Modems},
+    reject::Rejecter,
     spandsp::{FaxSetup, FaxTerminal, Request},
 };
 
@@ -397,7 +398,7 @@ impl Switch {
                 Behaviour::RejectPages => {
                     let mut callee = self.fax(id, number, Purpose::Discard, false);
                     if let Leg::Fax(fax) = &mut callee.leg {
-                        fax.noise = Some(Noise::default());
+                        fax.rejecter = Some(Rejecter::new(number, fax.file.clone()));
                     }
                     callee
                 }
