@@ -10,20 +10,18 @@
 //! It counts time in blocks, so that everything scales with the call's clock, and
 //! has limits of its own, since noise keeps a fax machine from ever timing out.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use postfax_domain::outcome::Outcome;
 
 use super::{
     clock::{BLOCK_TIME, Clock, blocks},
     leg::{FaxLeg, Leg, Purpose, Tally},
+    line::{Line, LineEvent},
     machine::{CallProgress, CallResult, ReceivedFax, outcome_of},
     modem::Modems,
-    spandsp::{Block, LineEvent, SILENCE},
 };
 
-/// How long the line takes in each direction: with none, Class 1 software races.
-const LINE_DELAY: usize = 4;
 /// From dialling to the first ring or tone.
 const POST_DIAL: Duration = Duration::from_secs(1);
 /// Between two rings.
@@ -384,22 +382,5 @@ fn sender_outcome(completion: Option<i32>, tally: &Tally) -> Outcome {
         Outcome::Delivered if !tally.complete => Outcome::PageRejected,
         outcome if tally.refused > 0 && !outcome.is_success() => Outcome::PageRejected,
         outcome => outcome,
-    }
-}
-
-/// One direction of the line.
-#[derive(Debug)]
-struct Line(VecDeque<Block>);
-
-impl Default for Line {
-    fn default() -> Self {
-        Self(std::iter::repeat_n(SILENCE, LINE_DELAY).collect())
-    }
-}
-
-impl Line {
-    fn pass(&mut self, block: Block) -> Block {
-        self.0.push_back(block);
-        self.0.pop_front().unwrap_or(SILENCE)
     }
 }

@@ -1,5 +1,16 @@
-//! The names of T.30 frames (T.30 5.3.6.1), as spandsp spells them: read from the right,
-//! without the bit X.
+//! T.30 frames (T.30 5.3.6.1) by the names of their control fields, as spandsp spells
+//! them: read from the right, without the bit X.
+
+/// A T.30 frame that went over the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// The other machine sent it.
+    pub(super) received: bool,
+    /// Its facsimile control field without the bit X, as it stands in T.30 read from the right.
+    pub(super) fcf: u8,
+    /// The second field, of a PPS or EOR only.
+    pub(super) fcf2: Option<u8>,
+}
 
 /// Digital identification signal.
 pub(super) const DIS: u8 = 0x80;

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    frame::{CFR, EOM, EOP, EOR, MCF, MPS, PPS, RTN, RTP},
+    frame::{CFR, EOM, EOP, EOR, Frame, MCF, MPS, PPS, RTN, RTP},
+    line::{Block, SILENCE},
     machine::{CallProgress, CallResult, ReceivedFax},
     modem::{ModemId, Modems},
     noise::Random,
     reject::Rejecter,
-    spandsp::{Block, FaxTerminal, Frame, SILENCE},
+    spandsp::FaxTerminal,
 };
 
 /// One end of a call.

@@ -25,6 +25,7 @@ mod directory;
 mod engine;
 mod frame;
 mod leg;
+mod line;
 mod machine;
 mod modem;
 mod noise;

@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, io, path::Path};
 use postfax_domain::redacted::Redacted;
 
 use super::{
-    spandsp::{LineEvent, Request, T31Modem},
+    line::{Block, LineEvent, Request},
+    spandsp::T31Modem,
     terminal::{Input, Terminal},
 };
 
@@ -137,12 +138,12 @@ impl Modem {
     }
 
     /// What it says on the line.
-    pub(super) fn speak(&mut self) -> super::spandsp::Block {
+    pub(super) fn speak(&mut self) -> Block {
         self.t31.speak()
     }
 
     /// Hears the line.
-    pub(super) fn hear(&mut self, block: super::spandsp::Block) {
+    pub(super) fn hear(&mut self, block: Block) {
         self.t31.hear(block);
         self.pass();
     }

@@ -9,9 +9,10 @@
 use std::path::PathBuf;
 
 use super::{
-    frame::{CFR, DIS, MCF, RTN, RTP},
+    frame::{CFR, DIS, Frame, MCF, RTN, RTP},
+    line::{Block, SILENCE},
     noise::{Random, is_silent},
-    spandsp::{Block, FaxSetup, FaxTerminal, Frame, SILENCE},
+    spandsp::{FaxSetup, FaxTerminal},
 };
 
 /// Blocks of signal that pass before noise begins: long training is 1.4 s (V.17).
