@@ -148,6 +148,9 @@ impl Switch {
         if self.busy_lines(number) >= *lines as usize || self.calls.len() >= MAX_CALLS {
             return Err((Outcome::LinesBusy, result));
         }
+        if std::fs::File::open(&order.tiff).is_err() {
+            return Err((Outcome::BadDocument, result));
+        }
         let setup = FaxSetup {
             calling: true,
             station_id,

@@ -207,11 +207,12 @@ fn misbehaving_numbers_are_told_apart() {
     assert_eq!((result.outcome, result.pages_confirmed), (Outcome::PageRejected, 0));
     let unknown = sender.call(sending("+15559999999", &tiff)).wait();
     assert_eq!(unknown.outcome, Outcome::Congestion);
-    let missing = sender.call(sending(TO, Path::new("/nowhere.tif"))).wait();
-    assert_eq!(missing.outcome, Outcome::Congestion);
-    world.machine(TO);
+    let _receiver = world.machine(TO);
     let missing = sender.call(sending(TO, Path::new("/nowhere.tif"))).wait();
     assert_eq!(missing.outcome, Outcome::BadDocument);
+    let junk = world.folder.path().join("junk.tif");
+    std::fs::write(&junk, "no TIFF").unwrap();
+    assert_eq!(sender.call(sending(TO, &junk)).wait().outcome, Outcome::BadDocument);
 }
 
 /// An exchange and its folder.
