@@ -16,48 +16,15 @@ use std::{
     ptr::NonNull,
 };
 
-/// Samples of a block: 20 ms at 8,000 samples a second.
-pub(super) const BLOCK: usize = 160;
-/// One block of audio.
-pub(super) type Block = [i16; BLOCK];
-/// Silence.
-pub(super) const SILENCE: Block = [0; BLOCK];
+use super::{
+    frame::{EOR, Frame, PPS},
+    line::{BLOCK, Block, LineEvent, Request, SILENCE},
+};
 
 /// Most characters of an identity or a sub-address (T.30 5.3.6.2.4).
 const MAX_IDENT: usize = 20;
 /// Most frames kept until [`FaxTerminal::take_frames`] fetches them.
 const MAX_FRAMES: usize = 1024;
-
-/// What a modem's program asked the line for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Request {
-    /// Dial this, as the program wrote it.
-    Dial(String),
-    /// Answer the call that rings.
-    Answer,
-    /// Hang up.
-    HangUp,
-}
-
-/// What happened on a modem's line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(i32)]
-pub(super) enum LineEvent {
-    /// The telephone rings.
-    Ring = 1,
-    /// The call that was dialled was answered.
-    Connected = 2,
-    /// We answered the call that rang.
-    Answered = 3,
-    /// Busy tone.
-    Busy = 4,
-    /// No dial tone.
-    NoDialTone = 5,
-    /// Nobody answered.
-    NoAnswer = 6,
-    /// The other side is gone.
-    HungUp = 7,
-}
 
 /// A Class 1 fax modem (T.31): AT commands on one side, audio on the other.
 pub(super) struct T31Modem {
@@ -190,17 +157,6 @@ impl<'a> FaxSetup<'a> {
     pub(super) fn with_file(self, file: &'a Path) -> Self {
         Self { file: file.as_os_str().as_bytes(), ..self }
     }
-}
-
-/// A T.30 frame that went over the line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Frame {
-    /// The other machine sent it.
-    pub(super) received: bool,
-    /// Its facsimile control field without the bit X, as it stands in T.30 read from the right.
-    pub(super) fcf: u8,
-    /// The second field, of a PPS or EOR only.
-    pub(super) fcf2: Option<u8>,
 }
 
 /// What spandsp counts.
@@ -425,8 +381,6 @@ extern "C" fn fax_frame(
     frame: *const u8,
     len: c_int,
 ) {
-    const PPS: u8 = 0xBE;
-    const EOR: u8 = 0xCE;
     let Ok(len) = usize::try_from(len) else { return };
     // SAFETY: as in `fax_ends`; the frame has `len` bytes.
     let (desk, frame) =

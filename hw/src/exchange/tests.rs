@@ -201,13 +201,18 @@ fn misbehaving_numbers_are_told_apart() {
         assert_eq!(result.outcome, outcome, "{behaviour:?}");
         assert_eq!(result.pages_confirmed, 0, "{behaviour:?}");
     }
+    // The last page of all is refused as well as any other.
+    let single = world.tiff(&[page(1100, 1)]);
+    let result = sender.call(sending("+15552000006", &single)).wait();
+    assert_eq!((result.outcome, result.pages_confirmed), (Outcome::PageRejected, 0));
     let unknown = sender.call(sending("+15559999999", &tiff)).wait();
     assert_eq!(unknown.outcome, Outcome::Congestion);
-    let missing = sender.call(sending(TO, Path::new("/nowhere.tif"))).wait();
-    assert_eq!(missing.outcome, Outcome::Congestion);
-    world.machine(TO);
+    let _receiver = world.machine(TO);
     let missing = sender.call(sending(TO, Path::new("/nowhere.tif"))).wait();
     assert_eq!(missing.outcome, Outcome::BadDocument);
+    let junk = world.folder.path().join("junk.tif");
+    std::fs::write(&junk, "no TIFF").unwrap();
+    assert_eq!(sender.call(sending(TO, &junk)).wait().outcome, Outcome::BadDocument);
 }
 
 /// An exchange and its folder.
