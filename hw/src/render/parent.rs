@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -245,12 +245,12 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn write(pages: &[CodedPage], out: &PathBuf, warnings: Vec<String>) -> io::Result<Rendered> {
+fn write(pages: &[CodedPage], out: &Path, warnings: Vec<String>) -> io::Result<Rendered> {
     let file = tiff::write(pages, FillOrder::HighestFirst);
     let digest = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
     write_durably(out, &file)?;
     Ok(Rendered {
-        path: out.clone(),
+        path: out.to_owned(),
         pages: pages.len() as u32,
         bytes: pages.iter().map(|page| page.bytes.len() as u64).sum(),
         digest: Digest(digest),

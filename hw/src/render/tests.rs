@@ -144,7 +144,7 @@ async fn bombs_cost_only_their_own_fax() {
     assert!(error.is_temporary() && error.to_string().contains("slow.pdf"));
 
     let limits = Limits { wall_s: 1, ..Limits::default() };
-    let error = desk.render(&[source.clone()], &limits).await.unwrap_err();
+    let error = desk.render(std::slice::from_ref(&source), &limits).await.unwrap_err();
     assert!(matches!(error, RenderError::TimedOut { .. }), "{error}");
 
     // Too little memory for a page: the child aborts.

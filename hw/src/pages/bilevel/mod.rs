@@ -63,7 +63,7 @@ mod tests {
     fn a_photograph_keeps_its_greys() {
         let gray = filled(800, 800, |x, y| {
             let inside = (160..640).contains(&x) && (160..640).contains(&y);
-            if inside { (60 + (x - 160) * 140 / 480) as u8 } else { 255 }
+            if inside { (40 + (x - 160) * 120 / 480 + (y - 160) * 60 / 480) as u8 } else { 255 }
         });
         let page = bilevel(&gray, 196).unwrap();
         let ink = |from: u32| {
@@ -73,6 +73,14 @@ mod tests {
         let (dark, middle, light) = (ink(180), ink(360), ink(540));
         assert!(dark > middle + 0.1 && middle > light + 0.1, "{dark} {middle} {light}");
         assert!(!page.is_black(20, 20) && !page.is_black(700, 400));
+    }
+
+    #[test]
+    fn paper_that_darkens_towards_an_edge_is_no_photograph() {
+        // Noise of a few levels, as scanners make it.
+        let noise = |x: u32, y: u32| (x * 7919 + y * 104_729 + x * y) % 9;
+        let gray = filled(800, 800, |x, y| (225 - x * 60 / 800 - y * 20 / 800 - noise(x, y)) as u8);
+        assert_eq!(bilevel(&gray, 196).unwrap().black_pixels(), 0);
     }
 
     #[test]

@@ -30,10 +30,12 @@ impl Photos {
 /// `None` when there is none, which is nearly always.
 pub(super) fn find(gray: &Gray) -> Option<Photos> {
     let (across, down) = (gray.width().div_ceil(BLOCK), gray.height().div_ceil(BLOCK));
-    let paper = u32::from(paper(gray));
+    let paper = Paper::of(gray);
     let blocks: Vec<bool> = (0..down)
         .flat_map(|row| (0..across).map(move |column| (column, row)))
-        .map(|(column, row)| is_photographic(gray, column * BLOCK, row * BLOCK, paper))
+        .map(|(column, row)| {
+            is_photographic(gray, column * BLOCK, row * BLOCK, paper.level(column, row))
+        })
         .collect();
     if blocks.iter().filter(|block| **block).count() < MIN_BLOCKS {
         return None;
@@ -48,15 +50,56 @@ pub(super) fn find(gray: &Gray) -> Option<Photos> {
     (photos.blocks.iter().filter(|block| **block).count() >= MIN_BLOCKS).then_some(photos)
 }
 
-/// The level of the paper: the commonest of the bright half.
-fn paper(gray: &Gray) -> u8 {
-    let mut counts = [0_u32; 256];
-    // Every seventh pixel is enough, and seven divides no usual width.
-    for pixel in gray.pixels().iter().step_by(7) {
-        counts[usize::from(*pixel)] += 1;
+/// The level of the paper, which on scans darkens towards an edge: one level for
+/// each column and each row of blocks. A photograph hardly moves them, because
+/// only the commonest bright level of a whole column or row counts.
+struct Paper {
+    columns: Vec<u32>,
+    rows: Vec<u32>,
+    whole: u32,
+}
+
+/// Every third pixel of every third line is enough to know the paper.
+const SAMPLE: usize = 3;
+/// Levels that count as one, because scanners make noise.
+const NOISE: usize = 8;
+/// Darker than this is no paper.
+const DARKEST: usize = 112;
+
+impl Paper {
+    fn of(gray: &Gray) -> Self {
+        let blocks = |side: u32| side.div_ceil(BLOCK) as usize;
+        let mut columns = vec![[0_u32; 256]; blocks(gray.width())];
+        let mut rows = vec![[0_u32; 256]; blocks(gray.height())];
+        let mut whole = [0_u32; 256];
+        for y in (0..gray.height()).step_by(SAMPLE) {
+            let line = &mut rows[(y / BLOCK) as usize];
+            for (x, pixel) in gray.row(y).iter().enumerate().step_by(SAMPLE) {
+                columns[x / BLOCK as usize][usize::from(*pixel)] += 1;
+                line[usize::from(*pixel)] += 1;
+            }
+        }
+        for column in &columns {
+            whole.iter_mut().zip(column).for_each(|(sum, count)| *sum += count);
+        }
+        Self {
+            columns: columns.iter().map(commonest_bright).collect(),
+            rows: rows.iter().map(commonest_bright).collect(),
+            whole: commonest_bright(&whole),
+        }
     }
-    let brightest = (128..256).max_by_key(|level| counts[*level]).unwrap_or(255);
-    brightest as u8
+
+    fn level(&self, column: u32, row: u32) -> u32 {
+        let level = self.columns[column as usize] * self.rows[row as usize] / self.whole;
+        level.clamp(DARKEST as u32, 255)
+    }
+}
+
+fn commonest_bright(counts: &[u32; 256]) -> u32 {
+    let around = |level: &usize| counts[*level..(*level + NOISE).min(256)].iter().sum::<u32>();
+    let first = (DARKEST..=256 - NOISE).max_by_key(around).unwrap_or(256 - NOISE);
+    // The brighter side of the crowd: noise must not become grey.
+    (first + NOISE - 1) as u32
 }
 
 fn is_photographic(gray: &Gray, left: u32, top: u32, paper: u32) -> bool {

@@ -19,7 +19,8 @@ const ALWAYS_INK: u8 = 60;
 /// A window with no pixel darker than this is paper throughout.
 const PAPER: u8 = 250;
 
-/// Sums over a column of the window; the page's edge pixels repeat outside.
+/// Sums over the columns of the window. Outside of the page its edge repeats:
+/// `REACH` columns before the first and after the last are copies.
 struct Columns {
     sums: Vec<u32>,
     squares: Vec<u32>,
@@ -48,54 +49,69 @@ pub(super) fn threshold(gray: &Gray, size: Size) -> Bitmap {
 
 impl Columns {
     fn around_first(gray: &Gray) -> Self {
-        let width = gray.width() as usize;
-        let mut columns = Self { sums: vec![0; width], squares: vec![0; width] };
+        let padded = gray.width() as usize + 2 * REACH;
+        let mut columns = Self { sums: vec![0; padded], squares: vec![0; padded] };
         for y in -(REACH as isize)..=REACH as isize {
             let row = gray.row(y.clamp(0, gray.height() as isize - 1) as u32);
             for (x, pixel) in row.iter().enumerate() {
                 let pixel = u32::from(*pixel);
-                columns.sums[x] += pixel;
-                columns.squares[x] += pixel * pixel;
+                columns.sums[x + REACH] += pixel;
+                columns.squares[x + REACH] += pixel * pixel;
             }
         }
+        columns.repeat_edges();
         columns
     }
 
     fn slide(&mut self, out: &[u8], into: &[u8]) {
-        let sums = self.sums.iter_mut().zip(&mut self.squares);
+        if out == into {
+            return;
+        }
+        let sums = self.sums[REACH..].iter_mut().zip(&mut self.squares[REACH..]);
         for ((sum, square), (out, into)) in sums.zip(out.iter().zip(into)) {
             let (out, into) = (u32::from(*out), u32::from(*into));
             *sum = *sum + into - out;
             *square = *square + into * into - out * out;
         }
+        self.repeat_edges();
+    }
+
+    fn repeat_edges(&mut self) {
+        for all in [&mut self.sums, &mut self.squares] {
+            let last = all.len() - REACH - 1;
+            let (first_value, last_value) = (all[REACH], all[last]);
+            all[..REACH].fill(first_value);
+            all[last + 1..].fill(last_value);
+        }
     }
 }
 
 fn threshold_row(row: &[u8], columns: &Columns, y: u32, page: &mut Bitmap) {
-    let width = row.len();
-    let column = |x: isize| x.clamp(0, width as isize - 1) as usize;
-    let reach = REACH as isize;
-    let mut sum: u32 = (-reach..=reach).map(|x| columns.sums[column(x)]).sum();
-    let mut square: u32 = (-reach..=reach).map(|x| columns.squares[column(x)]).sum();
-    let area = (WINDOW * WINDOW) as f32;
-    for (x, pixel) in row.iter().enumerate() {
-        if *pixel < ALWAYS_INK {
+    let mut sum: u32 = columns.sums[..WINDOW - 1].iter().sum();
+    let mut square: u32 = columns.squares[..WINDOW - 1].iter().sum();
+    // The window of pixel x is the columns from x to x + WINDOW - 1.
+    let into = columns.sums[WINDOW - 1..].iter().zip(&columns.squares[WINDOW - 1..]);
+    let out = columns.sums.iter().zip(&columns.squares);
+    for ((x, pixel), (into, out)) in row.iter().enumerate().zip(into.zip(out)) {
+        sum += into.0;
+        square += into.1;
+        if *pixel < ALWAYS_INK || (*pixel < PAPER && is_ink(*pixel, sum, square)) {
             page.set_black(x as u32, y);
-        } else if *pixel < PAPER {
-            let mean = sum as f32 / area;
-            let above = f32::from(*pixel) - mean * (1.0 - K);
-            // pixel <= mean * (1 + K * (deviation / RANGE - 1)), without the root.
-            let ink = above <= 0.0 || {
-                let variance = (square as f32 / area - mean * mean).max(0.0);
-                let slack = mean * K / RANGE;
-                above * above <= slack * slack * variance
-            };
-            if ink {
-                page.set_black(x as u32, y);
-            }
         }
-        let (out, into) = (column(x as isize - reach), column(x as isize + reach + 1));
-        sum = sum + columns.sums[into] - columns.sums[out];
-        square = square + columns.squares[into] - columns.squares[out];
+        sum -= out.0;
+        square -= out.1;
     }
+}
+
+/// Whether pixel <= mean * (1 + K * (deviation / RANGE - 1)), without a root.
+fn is_ink(pixel: u8, sum: u32, square: u32) -> bool {
+    let area = (WINDOW * WINDOW) as f32;
+    let mean = sum as f32 / area;
+    let above = f32::from(pixel) - mean * (1.0 - K);
+    if above <= 0.0 {
+        return true;
+    }
+    let variance = (square as f32 / area - mean * mean).max(0.0);
+    let slack = mean * K / RANGE;
+    above * above <= slack * slack * variance
 }

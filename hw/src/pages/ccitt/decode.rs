@@ -187,7 +187,7 @@ impl Decoder<'_> {
                 Ok(()) => self.good_line(),
                 Err(BadLine) => {
                     self.bad_line();
-                    self.to_next_eol();
+                    self.seek_eol();
                 }
             }
         }
@@ -228,7 +228,7 @@ impl Decoder<'_> {
     }
 
     /// Stops before the next EOL, or at the end of the data.
-    fn to_next_eol(&mut self) {
+    fn seek_eol(&mut self) {
         while let Some(zeros) = self.bits.zeros() {
             if zeros >= EOL_ZEROS {
                 return;

@@ -151,18 +151,20 @@ impl Pen {
             .map(|font| FontRef::try_from_slice(font).expect("the bundled fonts are sound"))
             .collect();
         // The advance of a letter is the width of a column; lines of the grid are
-        // nearer or farther than its pixels.
+        // nearer or farther than its pixels, and must not run into each other.
         let mono = &fonts[0];
         let units = mono.h_advance_unscaled(mono.glyph_id('m'));
         let across = ADVANCE as f32 / units * mono.height_unscaled();
         let down = across * resolution.lines_per_inch() as f32 / crate::pages::sheet::DOTS_PER_INCH;
         let lines = a4(resolution);
+        // The same margin above as at the side.
+        let top = LEFT * resolution.lines_per_inch() / 204;
+        let pitch = (lines - 2 * top) as f32 / LINES as f32;
         Self {
             fonts,
-            scale: PxScale { x: across, y: down },
+            scale: PxScale { x: across, y: down.min(pitch) },
             lines,
-            // The same margin above as at the side.
-            top: LEFT * resolution.lines_per_inch() / 204,
+            top,
             glyphs: HashMap::new(),
             missing: BTreeSet::new(),
         }

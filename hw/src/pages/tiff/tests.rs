@@ -26,7 +26,7 @@ fn page(width: u32, lines: u32, seed: u32) -> Bitmap {
             for x in 0..width {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let dense = x > width / 2 && y < lines / 3;
-                if if dense { state >> 31 == 1 } else { (x / 5 + y / 7 + seed) % 9 == 0 } {
+                if if dense { state >> 31 == 1 } else { (x / 5 + y / 7 + seed).is_multiple_of(9) } {
                     page.set_black(x, y);
                 }
             }
