@@ -42,8 +42,8 @@ impl From<Fault> for Failure {
 
 impl Session {
     /// Uploads the pages and submits a job that dials once; its number.
-    pub(super) async fn submit(&mut self, call: &Call) -> Result<u32, Failure> {
-        let made = self.make_job(call).await;
+    pub(super) async fn submit(&mut self, call: &Call, header_line: bool) -> Result<u32, Failure> {
+        let made = self.make_job(call, header_line).await;
         let (job, upload) = match made {
             Ok(made) => made,
             Err(fault) => {
@@ -70,11 +70,11 @@ impl Session {
         Ok(job)
     }
 
-    async fn make_job(&mut self, call: &Call) -> Result<(u32, String), Fault> {
+    async fn make_job(&mut self, call: &Call, header_line: bool) -> Result<(u32, String), Fault> {
         let upload = self.store_temporary(&call.pages).await?;
         let reply = self.control.demand("JNEW").await?;
         let job = new_job(&reply).ok_or_else(|| Fault::broken("the server gave no job number"))?;
-        for command in parameters(call) {
+        for command in parameters(call, header_line) {
             self.control.demand(&command).await?;
         }
         self.control
@@ -135,7 +135,7 @@ fn new_job(reply: &Reply) -> Option<u32> {
 }
 
 /// Everything about a job except its document.
-fn parameters(call: &Call) -> Vec<String> {
+fn parameters(call: &Call, header_line: bool) -> Vec<String> {
     let text =
         |name: &str, value: &str| format!("JPARM {name} {}", quoted(value, MAX_VALUE_OCTETS));
     let sender = if call.sender.trim().is_empty() { "postfax" } else { &call.sender };
@@ -159,9 +159,12 @@ fn parameters(call: &Call) -> Vec<String> {
         "JPARM PAGEWIDTH 209".to_owned(),
         "JPARM PAGELENGTH 296".to_owned(),
         text("PAGECHOP", "none"),
-        "JPARM USETAGLINE NO".to_owned(),
         text("DATAFORMAT", "G4"),
     ];
+    if !header_line {
+        // `NO` would mean the server's own line; what prints none is an empty one.
+        all.extend(["JPARM USETAGLINE YES".to_owned(), text("TAGLINE", "")]);
+    }
     if call.resolution == Resolution::Superfine {
         all.push("JPARM USEXVRES YES".to_owned());
     }
@@ -190,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_job_dials_once_and_says_nothing_to_its_sender() {
-        let all = parameters(&call());
+        let all = parameters(&call(), false);
         for line in [
             "JPARM MAXDIALS 1",
             "JPARM MAXTRIES 1",
@@ -199,6 +202,8 @@ mod tests {
             "JPARM DIALSTRING \"+15550101\"",
             "JPARM LASTTIME 030201",
             "JPARM VRES 196",
+            "JPARM USETAGLINE YES",
+            "JPARM TAGLINE \"\"",
             "JPARM SUBADDR \"4312\"",
             "JPARM FROMUSER \"anna'  JKILL 1\"",
         ] {
@@ -211,10 +216,11 @@ mod tests {
     #[test]
     fn times_to_live_are_at_least_a_minute() {
         let hurried = Call { give_up_after: Duration::ZERO, sender: " ".into(), ..call() };
-        let all = parameters(&hurried);
+        let all = parameters(&hurried, true);
         assert!(all.iter().any(|line| line == "JPARM LASTTIME 000001"));
+        assert!(!all.iter().any(|line| line.contains("TAGLINE")));
         assert!(all.iter().any(|line| line == "JPARM FROMUSER \"postfax\""));
         let patient = Call { give_up_after: Duration::MAX, ..call() };
-        assert!(parameters(&patient).iter().any(|line| line == "JPARM LASTTIME 990000"));
+        assert!(parameters(&patient, true).iter().any(|line| line == "JPARM LASTTIME 990000"));
     }
 }
