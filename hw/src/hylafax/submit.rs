@@ -43,34 +43,25 @@ impl From<Fault> for Failure {
 impl Session {
     /// Uploads the pages and submits a job that dials once; its number.
     pub(super) async fn submit(&mut self, call: &Call, header_line: bool) -> Result<u32, Failure> {
-        let made = self.make_job(call, header_line).await;
-        let (job, upload) = match made {
-            Ok(made) => made,
-            Err(fault) => {
-                // What was half made is forgotten by the server with the session.
-                self.stale = true;
-                return Err(fault.into());
-            }
-        };
+        // What was half made, and our own link to the upload, which a user may not
+        // delete, is forgotten by the server with the session.
+        self.stale = true;
+        let job = self.make_job(call, header_line).await?;
         let reply = match self.control.ask("JSUBM").await {
             Ok(reply) => reply,
             Err(fault) => {
                 self.control.forget_unsent();
                 sleep(Duration::from_secs(SETTLE_S)).await;
-                return Err(Failure::After(format!("{fault:?}")));
+                return Err(Failure::After(fault.to_string()));
             }
         };
         if !reply.is_done() {
             return Err(self.withdraw(job, reply).await);
         }
-        // The job holds a link of its own.
-        if self.control.demand(&format!("DELE {upload}")).await.is_err() {
-            self.stale = true;
-        }
         Ok(job)
     }
 
-    async fn make_job(&mut self, call: &Call, header_line: bool) -> Result<(u32, String), Fault> {
+    async fn make_job(&mut self, call: &Call, header_line: bool) -> Result<u32, Fault> {
         let upload = self.store_temporary(&call.pages).await?;
         let reply = self.control.demand("JNEW").await?;
         let job = new_job(&reply).ok_or_else(|| Fault::broken("the server gave no job number"))?;
@@ -80,13 +71,12 @@ impl Session {
         self.control
             .demand(&format!("JPARM DOCUMENT {}", quoted(&upload, MAX_VALUE_OCTETS)))
             .await?;
-        Ok((job, upload))
+        Ok(job)
     }
 
     /// The server refused the submission, but a job that its scheduler did not take
     /// lies in the queue and would go out one day: it has to be deleted.
     async fn withdraw(&mut self, job: u32, reply: Reply) -> Failure {
-        self.stale = true;
         match self.control.ask(&format!("JDELE {job}")).await {
             Ok(deleted) if deleted.is_done() || deleted.says_missing() => {
                 Failure::Before(Fault::Refused(reply))
