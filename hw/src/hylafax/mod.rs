@@ -66,6 +66,9 @@ pub struct Options {
     /// owns them, and the server's log tells lines, called numbers and calls that
     /// the queues have forgotten.
     pub admin_password: Option<String>,
+    /// Whether the server prints its header line (`TagLineFormat`) over the top of
+    /// each page. Otherwise the pages go out as they are.
+    pub header_line: bool,
     /// How often we look where the server cannot tell us.
     pub poll: Duration,
     /// How long a connection may take.
@@ -75,7 +78,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The usual times, and no administrator's password.
+    /// The usual times, no administrator's password, no header line.
     #[must_use]
     pub fn new(host: &str, port: u16, user: &str, password: &str) -> Self {
         Self {
@@ -84,6 +87,7 @@ impl Options {
             user: user.to_owned(),
             password: password.to_owned(),
             admin_password: None,
+            header_line: false,
             poll: Duration::from_secs(3),
             connect_timeout: Duration::from_secs(10),
             reply_timeout: Duration::from_secs(30),
@@ -217,7 +221,7 @@ impl Driver for Hylafax {
 
     async fn submit(&self, call: &Call) -> Result<Ticket, DriverError> {
         let mut session = self.submitting.borrow().await.map_err(|fault| self.error(fault))?;
-        match session.submit(call).await {
+        match session.submit(call, self.options.header_line).await {
             Ok(job) => Ok(JobTicket::write(job, &call.tag)),
             Err(submit::Failure::Before(fault)) => Err(self.error(fault)),
             Err(submit::Failure::After(why)) => {

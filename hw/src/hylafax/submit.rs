@@ -42,51 +42,41 @@ impl From<Fault> for Failure {
 
 impl Session {
     /// Uploads the pages and submits a job that dials once; its number.
-    pub(super) async fn submit(&mut self, call: &Call) -> Result<u32, Failure> {
-        let made = self.make_job(call).await;
-        let (job, upload) = match made {
-            Ok(made) => made,
-            Err(fault) => {
-                // What was half made is forgotten by the server with the session.
-                self.stale = true;
-                return Err(fault.into());
-            }
-        };
+    pub(super) async fn submit(&mut self, call: &Call, header_line: bool) -> Result<u32, Failure> {
+        // What was half made, and our own link to the upload, which a user may not
+        // delete, is forgotten by the server with the session.
+        self.stale = true;
+        let job = self.make_job(call, header_line).await?;
         let reply = match self.control.ask("JSUBM").await {
             Ok(reply) => reply,
             Err(fault) => {
                 self.control.forget_unsent();
                 sleep(Duration::from_secs(SETTLE_S)).await;
-                return Err(Failure::After(format!("{fault:?}")));
+                return Err(Failure::After(fault.to_string()));
             }
         };
         if !reply.is_done() {
             return Err(self.withdraw(job, reply).await);
         }
-        // The job holds a link of its own.
-        if self.control.demand(&format!("DELE {upload}")).await.is_err() {
-            self.stale = true;
-        }
         Ok(job)
     }
 
-    async fn make_job(&mut self, call: &Call) -> Result<(u32, String), Fault> {
+    async fn make_job(&mut self, call: &Call, header_line: bool) -> Result<u32, Fault> {
         let upload = self.store_temporary(&call.pages).await?;
         let reply = self.control.demand("JNEW").await?;
         let job = new_job(&reply).ok_or_else(|| Fault::broken("the server gave no job number"))?;
-        for command in parameters(call) {
+        for command in parameters(call, header_line) {
             self.control.demand(&command).await?;
         }
         self.control
             .demand(&format!("JPARM DOCUMENT {}", quoted(&upload, MAX_VALUE_OCTETS)))
             .await?;
-        Ok((job, upload))
+        Ok(job)
     }
 
     /// The server refused the submission, but a job that its scheduler did not take
     /// lies in the queue and would go out one day: it has to be deleted.
     async fn withdraw(&mut self, job: u32, reply: Reply) -> Failure {
-        self.stale = true;
         match self.control.ask(&format!("JDELE {job}")).await {
             Ok(deleted) if deleted.is_done() || deleted.says_missing() => {
                 Failure::Before(Fault::Refused(reply))
@@ -135,7 +125,7 @@ fn new_job(reply: &Reply) -> Option<u32> {
 }
 
 /// Everything about a job except its document.
-fn parameters(call: &Call) -> Vec<String> {
+fn parameters(call: &Call, header_line: bool) -> Vec<String> {
     let text =
         |name: &str, value: &str| format!("JPARM {name} {}", quoted(value, MAX_VALUE_OCTETS));
     let sender = if call.sender.trim().is_empty() { "postfax" } else { &call.sender };
@@ -159,9 +149,12 @@ fn parameters(call: &Call) -> Vec<String> {
         "JPARM PAGEWIDTH 209".to_owned(),
         "JPARM PAGELENGTH 296".to_owned(),
         text("PAGECHOP", "none"),
-        "JPARM USETAGLINE NO".to_owned(),
         text("DATAFORMAT", "G4"),
     ];
+    if !header_line {
+        // `NO` would mean the server's own line; what prints none is an empty one.
+        all.extend(["JPARM USETAGLINE YES".to_owned(), text("TAGLINE", "")]);
+    }
     if call.resolution == Resolution::Superfine {
         all.push("JPARM USEXVRES YES".to_owned());
     }
@@ -190,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_job_dials_once_and_says_nothing_to_its_sender() {
-        let all = parameters(&call());
+        let all = parameters(&call(), false);
         for line in [
             "JPARM MAXDIALS 1",
             "JPARM MAXTRIES 1",
@@ -199,6 +192,8 @@ mod tests {
             "JPARM DIALSTRING \"+15550101\"",
             "JPARM LASTTIME 030201",
             "JPARM VRES 196",
+            "JPARM USETAGLINE YES",
+            "JPARM TAGLINE \"\"",
             "JPARM SUBADDR \"4312\"",
             "JPARM FROMUSER \"anna'  JKILL 1\"",
         ] {
@@ -211,10 +206,11 @@ mod tests {
     #[test]
     fn times_to_live_are_at_least_a_minute() {
         let hurried = Call { give_up_after: Duration::ZERO, sender: " ".into(), ..call() };
-        let all = parameters(&hurried);
+        let all = parameters(&hurried, true);
         assert!(all.iter().any(|line| line == "JPARM LASTTIME 000001"));
+        assert!(!all.iter().any(|line| line.contains("TAGLINE")));
         assert!(all.iter().any(|line| line == "JPARM FROMUSER \"postfax\""));
         let patient = Call { give_up_after: Duration::MAX, ..call() };
-        assert!(parameters(&patient).iter().any(|line| line == "JPARM LASTTIME 990000"));
+        assert!(parameters(&patient, true).iter().any(|line| line == "JPARM LASTTIME 990000"));
     }
 }

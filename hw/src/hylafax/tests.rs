@@ -319,6 +319,29 @@ async fn a_release_without_rights_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn the_log_is_read_from_near_its_end() {
+    let line = "11/23/26 03:40\tSEND\t000000001\tttyFAX0\t7\t\"t-1\"\tanna\t\"+15550101\"\t\
+        \"x\"\t2220073\t3\t0:00:07\t0:00:06\t\"\"\n";
+    let fake = Fake::start(&[
+        ("SIZE", Do::Say("213 9000000")),
+        ("REST", Do::Say("350 Will restart.")),
+        ("RETR /log", Do::Send("150 Opening (9000000 bytes).", line, "226 Complete.")),
+    ])
+    .await;
+    let mut options = (*fake.driver().options).clone();
+    options.admin_password = Some("admin".into());
+    let driver = Hylafax::new(options);
+    assert_eq!(driver.find("t-1").await.unwrap(), Some(Ticket("7 t-1".into())));
+    assert_eq!(driver.find("t-2").await.unwrap(), None);
+    let ended = driver.follow(&Ticket("7 t-1".into()), mpsc::channel(1).0).await.unwrap();
+    assert_eq!((ended.outcome, ended.ledger.confirmed), (Outcome::Delivered, 3));
+    // Any command after REST would undo it.
+    let heard = fake.heard.lock().unwrap().clone();
+    let rest = heard.iter().position(|line| line.starts_with("REST ")).unwrap();
+    assert_eq!(heard[rest + 1], "RETR /log/xferfaxlog");
+}
+
+#[tokio::test]
 async fn jobs_that_are_nowhere_or_anothers_are_lost() {
     let others = "state:7\njobtag:another\nnpages:3\ntotdials:1\nstatuscode:0\n";
     for rules in [vec![], vec![("RETR", Do::Send("150 Opening.", others, "226 Complete."))]] {

@@ -40,7 +40,7 @@ impl Session {
         sink: &mut W,
         max_bytes: u64,
     ) -> Result<(), Fault> {
-        let (reply, got) = self.receive(command, sink, max_bytes).await?;
+        let (reply, got) = self.receive(command, 0, sink, max_bytes).await?;
         match announced(&reply) {
             Some(size) if size != got => {
                 Err(Fault::broken(format!("{got} of {size} bytes were transferred")))
@@ -56,8 +56,18 @@ impl Session {
         command: &str,
         max_bytes: u64,
     ) -> Result<String, Fault> {
+        self.receive_end(command, 0, max_bytes).await
+    }
+
+    /// The same, beginning with the byte `from`.
+    pub(super) async fn receive_end(
+        &mut self,
+        command: &str,
+        from: u64,
+        max_bytes: u64,
+    ) -> Result<String, Fault> {
         let mut text = Vec::new();
-        self.receive(command, &mut text, max_bytes).await?;
+        self.receive(command, from, &mut text, max_bytes).await?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
@@ -66,7 +76,7 @@ impl Session {
     pub(super) async fn store_temporary(&mut self, path: &Path) -> Result<String, Fault> {
         let local = |error| Fault::Local(path.to_owned(), error);
         let mut file = File::open(path).await.map_err(local)?;
-        let (mut data, reply) = self.begin("STOT").await?;
+        let (mut data, reply) = self.begin("STOT", 0).await?;
         let mut piece = vec![0; PIECE_BYTES];
         loop {
             let n = file.read(&mut piece).await.map_err(local)?;
@@ -86,10 +96,11 @@ impl Session {
     async fn receive<W: AsyncWrite + Unpin>(
         &mut self,
         command: &str,
+        from: u64,
         sink: &mut W,
         max_bytes: u64,
     ) -> Result<(Reply, u64), Fault> {
-        let (mut data, reply) = self.begin(command).await?;
+        let (mut data, reply) = self.begin(command, from).await?;
         let mut piece = vec![0; PIECE_BYTES];
         let mut got: u64 = 0;
         loop {
@@ -112,11 +123,19 @@ impl Session {
     }
 
     /// The data connection and the preliminary reply of a transfer that has begun.
-    async fn begin(&mut self, command: &str) -> Result<(TcpStream, Reply), Fault> {
+    async fn begin(&mut self, command: &str, from: u64) -> Result<(TcpStream, Reply), Fault> {
         let data = match self.spare.take() {
             Some(spare) => spare,
             None => self.open_data().await?,
         };
+        if from > 0 {
+            // Any command between this one and the transfer would undo it.
+            let mark = self.control.ask(&format!("REST {from}")).await?;
+            if mark.code != 350 {
+                self.spare = Some(data);
+                return Err(Fault::Refused(mark));
+            }
+        }
         let reply = self.control.ask(command).await?;
         if reply.is_preliminary() {
             Ok((data, reply))

@@ -141,7 +141,7 @@ async fn stay_armed(options: &Options, wires: &Wires) {
                     AWAY_S
                 }
                 Err(fault) => {
-                    debug!(server = %options.server(), ?fault, "no hints, polling instead");
+                    debug!(server = %options.server(), %fault, "no hints, polling instead");
                     CALL_BACK_FAILED_S
                 }
             },
