@@ -49,7 +49,7 @@ fn is_fax(mail: &Mail) -> bool {
 #[test]
 fn c1_servers_and_clients_are_joined_through_the_supervisor() {
     let site = Site::start();
-    let status = site.postfax.ask_json(&["status"]);
+    let status = site.postfax.status();
     let servers: Vec<_> =
         status["servers"].as_array().unwrap().iter().map(|s| s["name"].clone()).collect();
     assert_eq!(servers.len(), 2, "{servers:?}");

@@ -98,7 +98,7 @@ fn a_fax_waits_for_the_mail_server_and_goes_to_the_operator_when_refused() {
         let held = |job: &&serde_json::Value| job["state"] == "held";
         jobs.iter().find(held).map(drop)
     });
-    assert_eq!(postfax.ask_json(&["status"])["unrouted"], 1);
+    assert_eq!(postfax.status()["unrouted"], 1);
 }
 
 #[test]
@@ -119,5 +119,5 @@ fn a_fax_that_nobody_may_have_is_kept_and_the_postmaster_told() {
     assert!(alarm.subject().contains("nobody to go to"), "{}", alarm.subject());
     let faxes = sink.mails().iter().filter(|mail| is_fax(mail)).count();
     assert_eq!(faxes, 0, "a fax never leaves its groups");
-    assert_eq!(postfax.ask_json(&["status"])["unrouted"], 1);
+    assert_eq!(postfax.status()["unrouted"], 1);
 }

@@ -63,6 +63,7 @@ fn sent(state: State) -> Job {
             reverse_path: Some("anna@example.com".into()),
             message_id: Some("<offer@example.com>".into()),
             subject: Some("Offer 4711".into()),
+            return_mail: false,
             message: "m12".into(),
             envelope_id: None,
             original_recipient: None,

@@ -55,9 +55,10 @@ impl Lab {
         let mut command = Command::new(env!("CARGO_BIN_EXE_postfax"));
         command.args(["lab", "--json", "--until-eof", "--servers", "2"]);
         command.args(["--lines", &lines.to_string()]);
-        if servers == Servers::Hylafax {
-            command.arg("--hylafax");
-        }
+        match servers {
+            Servers::Hylafax => command.args(["--kind", "real", "--speed", "10"]),
+            Servers::Stations => command.args(["--kind", "station", "--speed", "100"]),
+        };
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

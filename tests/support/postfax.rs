@@ -132,13 +132,12 @@ groups = ["{group}"]
 numbers = {numbers:?}
 lines = {}
 poll_s = 1
-
-[[route]]
-called = "{}"
-to = ["{client}"]
 "#,
-                server.user, server.host, server.port, server.lines, numbers[0]
+                server.user, server.host, server.port, server.lines
             );
+            for number in numbers {
+                config += &format!("[[route]]\ncalled = \"{number}\"\nto = [\"{client}\"]\n");
+            }
         }
         fs::write(self.config(), config + more).unwrap();
     }
@@ -205,7 +204,7 @@ to = ["{client}"]
     /// Waits until both servers are up.
     pub fn wait_for_servers(&self) {
         wait_for("both servers to be up", 60, || {
-            let status = self.ask_json(&["status"]);
+            let status = self.status();
             let servers = status["servers"].as_array()?.clone();
             let up = |server: &Value| server["live"]["health"].get("up").is_some();
             (servers.len() == 2 && servers.iter().all(up)).then_some(())
@@ -266,7 +265,7 @@ to = ["{client}"]
 
     /// One job as JSON.
     pub fn job(&self, id: u64) -> Value {
-        self.ask_json(&["show", &id.to_string()])["job"].clone()
+        self.ask_json(&["show", &id.to_string()])["job"]["job"].clone()
     }
 
     /// Waits until a job is over and gives it.
@@ -316,12 +315,16 @@ to = ["{client}"]
         self.file("state/documents").join(format!("{digest}.tif"))
     }
 
-    /// All jobs, oldest first.
+    /// How everything is.
+    pub fn status(&self) -> Value {
+        self.ask_json(&["status"])["status"].clone()
+    }
+
+    /// All jobs, oldest first, with all that is known of them.
     pub fn jobs(&self) -> Vec<Value> {
-        let mut jobs =
-            self.ask_json(&["jobs", "--limit", "10000"])["jobs"].as_array().unwrap().clone();
-        jobs.reverse();
-        jobs
+        let listed = self.ask_json(&["jobs", "--limit", "1000"]);
+        let listed = listed["jobs"].as_array().unwrap();
+        listed.iter().rev().map(|job| self.job(job["job"].as_u64().unwrap())).collect()
     }
 }
 
