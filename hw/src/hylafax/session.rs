@@ -25,8 +25,8 @@ use super::{
 
 /// A session is closed when it is older than this, in seconds.
 const MAX_AGE_S: u64 = 300;
-/// A session that lay idle for so long is asked whether it lives, in seconds.
-const IDLE_S: u64 = 20;
+/// A session that lay idle for so long is asked whether it lives, in milliseconds.
+const IDLE_MS: u64 = 200;
 /// First delay after a failed connection, in milliseconds; it doubles each time.
 const BACK_OFF_MS: u64 = 250;
 /// The longest of these delays, in milliseconds.
@@ -144,7 +144,8 @@ impl Desk {
         let idle = self.shelf().idle.take();
         if let Some(mut session) = idle.filter(Session::is_fit) {
             let lay = session.used.elapsed();
-            if lay < Duration::from_secs(IDLE_S) || session.control.demand("NOOP").await.is_ok() {
+            if lay < Duration::from_millis(IDLE_MS) || session.control.demand("NOOP").await.is_ok()
+            {
                 return Ok(Loan { desk: self, session: Some(session), _turn: turn });
             }
         }

@@ -275,6 +275,17 @@ async fn a_broken_session_is_not_used_again() {
 }
 
 #[tokio::test]
+async fn a_session_that_died_while_it_lay_idle_is_not_noticed() {
+    let fake = Fake::start(&[("NOOP", Do::Close)]).await;
+    let driver = fake.driver();
+    for _ in 0..2 {
+        driver.condition().await.unwrap();
+        sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!((fake.heard("USER"), fake.heard("NOOP")), (2, 1));
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_is_asked_less_and_less() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let driver = Hylafax::new(Options::new("127.0.0.1", port, "gw", "secret"));

@@ -12,7 +12,8 @@
 //!
 //! Why the server has to connect to us: in HylaFAX 6.0.7 a trigger over a passive
 //! data connection is written to no descriptor. Where the server cannot reach us
-//! this stays away, and everyone polls.
+//! this stays away, and everyone polls. The server connects from the port below its
+//! own: two servers on one address need a gap between their ports.
 
 use std::{
     net::{IpAddr, SocketAddr},
