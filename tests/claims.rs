@@ -67,7 +67,7 @@ fn c2_the_supervisor_selects_a_server_and_has_it_call() {
     let site = Site::start();
     site.fax("anna", 1, "c2");
     let job = site.postfax.wait_for_end(1, 90);
-    assert_eq!(job["state"]["ended"]["end"], "delivered");
+    assert_eq!(job["state"]["ended"]["end"], "delivered", "{job:#}");
     let by = job["attempts"][0]["carrier"]["server"].as_str().unwrap();
     assert_eq!(by, site.lab.about.servers[0].name, "the only one that anna's group permits");
 }

@@ -328,14 +328,26 @@ poll_s = 1
     }
 }
 
+impl Postfax {
+    /// Says what is known, for a test that failed.
+    fn lament(&self) {
+        let show = |id: u32| self.ask(&["show", &id.to_string()]);
+        let shown = (1..20).map(show).take_while(|output| output.status.success());
+        for story in shown {
+            eprintln!("{}", String::from_utf8_lossy(&story.stdout));
+        }
+        eprintln!("--- what the daemon said ---\n{}", self.log());
+    }
+}
+
 impl Drop for Postfax {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.lament();
+        }
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
-        }
-        if std::thread::panicking() {
-            eprintln!("--- what the daemon said ---\n{}", self.log());
         }
     }
 }

@@ -45,6 +45,18 @@ impl State {
         }
     }
 
+    /// The digit in a job's file.
+    pub(super) fn digit(self) -> u8 {
+        match self {
+            Self::Suspended => 1,
+            Self::Pending => 2,
+            Self::Sleeping => 3,
+            Self::Active => 6,
+            Self::Done => 7,
+            Self::Failed => 8,
+        }
+    }
+
     /// The letter of `%a` in `JOBFMT`.
     pub(super) fn letter(self) -> char {
         match self {
@@ -167,6 +179,12 @@ pub(super) struct Job {
     pub(super) status_code: u16,
     /// Number of the last call, for its log.
     pub(super) call: Option<u32>,
+    /// What the remote machine called itself.
+    #[serde(default)]
+    pub(super) remote_id: Option<String>,
+    /// Signalling rate of the last call in bit/s.
+    #[serde(default)]
+    pub(super) bit_rate: u32,
     /// When it may dial next; after the end, when it ended.
     pub(super) due_s: i64,
     /// When it was submitted.
@@ -188,6 +206,8 @@ impl Job {
             status: String::new(),
             status_code: 0,
             call: None,
+            remote_id: None,
+            bit_rate: 0,
             due_s: 0,
             submitted_s: 0,
         }
@@ -227,6 +247,24 @@ impl Job {
             "NTRIES" | "TOTTRIES" => self.tries.to_string(),
             _ => String::new(),
         }
+    }
+
+    /// The job as its file in the queue tells it.
+    pub(super) fn file(&self) -> String {
+        format!(
+            "state:{}\nnpages:{}\ntotpages:{}\ntotdials:{}\njobtag:{}\nsignalrate:{}\n\
+             csi:{}\ncommid:{}\nstatus:{}\nstatuscode:{:03}\n",
+            self.state.digit(),
+            self.pages_sent,
+            self.total_pages,
+            self.dials,
+            self.value("JOBINFO"),
+            self.bit_rate,
+            self.remote_id.as_deref().unwrap_or_default(),
+            self.communication(),
+            self.status,
+            self.status_code
+        )
     }
 
     /// The number of the last call as the protocol writes it.

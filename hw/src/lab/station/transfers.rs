@@ -72,10 +72,20 @@ impl Session {
     }
 
     fn send_file(&self, path: &str) -> Answer {
+        if let Some(job) = self.queued(path) {
+            return Answer::Send { opening: opening(path), bytes: job.file().into() };
+        }
         match self.found(path) {
             Err(answer) => answer,
             Ok((_, file)) => Answer::SendFile { opening: opening(path), file },
         }
+    }
+
+    /// The job whose file in a queue is named.
+    fn queued(&self, path: &str) -> Option<Job> {
+        let place = self.place(path).filter(|at| ["sendq", "doneq"].contains(&at.folder))?;
+        let job = self.office.spool.job(place.file.strip_prefix('q')?.parse().ok()?)?;
+        (job.state.has_ended() == (place.folder == "doneq")).then_some(job)
     }
 
     fn size(&self, path: &str) -> Answer {
