@@ -2,6 +2,9 @@
 //! only: what these decoders are fed may be made to harm. It reads memory and
 //! gives pages; it opens nothing.
 
+#[cfg(test)]
+mod tests;
+
 mod density;
 mod pdf;
 mod picture;
