@@ -2,9 +2,6 @@
 //! only: what these decoders are fed may be made to harm. It reads memory and
 //! gives pages; it opens nothing.
 
-#[cfg(test)]
-mod tests;
-
 mod density;
 mod pdf;
 mod picture;
@@ -105,3 +102,6 @@ fn on_sheet(gray: &Gray, place: &Placement, resolution: Resolution) -> Result<Bi
     page.lay(&part, place.left, place.top);
     Ok(page)
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,13 +71,20 @@ pub(super) fn draw(
     }
     let losses = Arc::new(Losses::default());
     let settings = interpreter(&losses);
+    let mut blank = true;
     for some in pages.chunks(PAGES_PER_CACHE) {
         let cache = RenderCache::new();
         for page in some {
-            sink.page(&draw_page(page, &cache, &settings, resolution)?);
+            let page = draw_page(page, &cache, &settings, resolution)?;
+            blank &= page.black_pixels() == 0;
+            sink.page(&page);
         }
     }
     losses.report(sink);
+    if blank {
+        // Drawing never fails: what cannot be read is left out.
+        sink.warn("all its pages are blank".into());
+    }
     Ok(())
 }
 
