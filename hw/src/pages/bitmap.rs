@@ -137,6 +137,22 @@ impl Bitmap {
         own[stride - 1] &= 0xff << spare;
     }
 
+    /// Lays `other` with its upper left corner at (`left`, `top`), where `left` is
+    /// a multiple of 8; what does not fit is cut.
+    pub fn lay(&mut self, other: &Self, left: u32, top: u32) {
+        debug_assert!(left.is_multiple_of(8));
+        let stride = self.size.stride();
+        let lines = (top..self.size.lines).zip(other.rows());
+        for (y, row) in lines {
+            let own = &mut self.bits[y as usize * stride..][..stride];
+            for (to, from) in own.iter_mut().skip((left / 8) as usize).zip(row) {
+                *to |= from;
+            }
+            let spare = stride as u32 * 8 - self.size.width;
+            own[stride - 1] &= 0xff << spare;
+        }
+    }
+
     /// Black becomes white and white black.
     #[must_use]
     pub fn inverted(mut self) -> Self {
@@ -199,6 +215,17 @@ mod tests {
             assert_eq!(black, (start..end).collect::<Vec<_>>());
             assert_eq!(page.black_pixels(), u64::from(end - start), "padding or row 0 touched");
         }
+    }
+
+    #[test]
+    fn what_is_laid_keeps_its_place_and_is_cut_at_the_edge() {
+        let mut sheet = Bitmap::white(Size::new(37, 4).unwrap());
+        let black = Bitmap::white(Size::new(9, 3).unwrap()).inverted();
+        sheet.lay(&black, 8, 2);
+        assert_eq!(sheet.black_pixels(), 18);
+        assert!(sheet.is_black(8, 2) && sheet.is_black(16, 3) && !sheet.is_black(17, 2));
+        sheet.lay(&black, 32, 0);
+        assert_eq!(sheet.black_pixels(), 18 + 15);
     }
 
     #[test]

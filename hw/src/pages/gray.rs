@@ -19,12 +19,6 @@ impl std::fmt::Debug for Gray {
 }
 
 impl Gray {
-    /// A white picture. The caller has checked the size.
-    #[must_use]
-    pub fn white(width: u32, height: u32) -> Self {
-        Self { width, height, pixels: vec![255; width as usize * height as usize] }
-    }
-
     /// `None` when the pixels are not `width` times `height`, or none.
     #[must_use]
     pub fn from_pixels(width: u32, height: u32, pixels: Vec<u8>) -> Option<Self> {
@@ -60,18 +54,6 @@ impl Gray {
     #[must_use]
     pub fn into_pixels(self) -> Vec<u8> {
         self.pixels
-    }
-
-    /// Puts `other` with its upper left corner at (`left`, `top`); what does not fit is cut.
-    pub fn paste(&mut self, other: &Gray, left: u32, top: u32) {
-        if left >= self.width {
-            return;
-        }
-        let taken = other.width.min(self.width - left) as usize;
-        for y in 0..other.height.min(self.height.saturating_sub(top)) {
-            let at = (top + y) as usize * self.width as usize + left as usize;
-            self.pixels[at..at + taken].copy_from_slice(&other.row(y)[..taken]);
-        }
     }
 
     /// A quarter turn to the right.
@@ -184,12 +166,5 @@ mod tests {
         let page = Gray::from_pixels(3, 2, vec![1, 2, 3, 4, 5, 6]).unwrap();
         assert_eq!(page.turned().pixels(), [4, 1, 5, 2, 6, 3]);
         assert_eq!(page.turned().turned().turned().turned(), page);
-    }
-
-    #[test]
-    fn pasting_cuts_what_does_not_fit() {
-        let mut page = Gray::white(4, 4);
-        page.paste(&Gray::from_pixels(3, 3, vec![0; 9]).unwrap(), 2, 3);
-        assert_eq!(page.pixels().iter().filter(|&&p| p == 0).count(), 2);
     }
 }

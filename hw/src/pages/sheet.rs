@@ -36,7 +36,7 @@ pub struct Placement {
     pub turned: bool,
     /// Then true size times this, at most 1.
     pub scale: f64,
-    /// Pixels left of it.
+    /// Pixels left of it, a multiple of 8.
     pub left: u32,
     /// Lines above it.
     pub top: u32,
@@ -95,7 +95,7 @@ pub fn place(page: Inches, resolution: Resolution) -> Placement {
     Placement {
         turned: turn,
         scale,
-        left: (WIDTH - width) / 2,
+        left: (WIDTH - width) / 16 * 8,
         top: (lines - height) / 2,
         width,
         height,

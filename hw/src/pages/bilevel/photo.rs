@@ -105,6 +105,8 @@ fn commonest_bright(counts: &[u32; 256]) -> u32 {
 fn is_photographic(gray: &Gray, left: u32, top: u32, paper: u32) -> bool {
     let right = (left + BLOCK).min(gray.width());
     let bottom = (top + BLOCK).min(gray.height());
+    let level = |of_white: u32| (of_white * paper / 255) as u8;
+    let middle = level(*MIDDLE.start())..=level(*MIDDLE.end());
     let mut smooth = 0;
     for y in top..bottom {
         let row = &gray.row(y)[left as usize..right as usize];
@@ -112,7 +114,7 @@ fn is_photographic(gray: &Gray, left: u32, top: u32, paper: u32) -> bool {
         let pairs = row.iter().zip(&row[1..]).zip(below);
         smooth += pairs
             .filter(|((here, next), under)| {
-                MIDDLE.contains(&(u32::from(**here) * 255 / paper))
+                middle.contains(*here)
                     && here.abs_diff(**next) <= SMOOTH
                     && here.abs_diff(**under) <= SMOOTH
             })

@@ -61,10 +61,7 @@ impl<'a> Reference<'a> {
     #[inline]
     pub(super) fn b1_b2(&mut self, a0: Option<u32>, black: bool) -> (u32, u32) {
         if let Some(a0) = a0 {
-            // A vertical code to the left may have stepped back before a change.
-            while self.next > 0 && self.at(self.next - 1) > a0 {
-                self.next -= 1;
-            }
+            // a0 never moves left, so what was passed stays passed.
             while self.next < self.changes.len() && self.at(self.next) <= a0 {
                 self.next += 1;
             }

@@ -58,7 +58,22 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_header_breaks_the_readers(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..80), png_like in any::<bool>(),
+        ) {
+            let start: &[u8] = if png_like { b"\x89PNG\r\n\x1a\n" } else { b"\xff\xd8\xff\xe0\0\x10JFIF\0" };
+            bytes.splice(0..0, start.iter().copied());
+            for density in [png(&bytes), jpeg(&bytes)] {
+                prop_assert!(SANE.contains(&density.x) && SANE.contains(&density.y));
+            }
+        }
+    }
 
     #[test]
     fn claims_are_read_and_nonsense_is_not_believed() {

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     bilevel::bilevel,
-    bitmap::Bitmap,
+    bitmap::{Bitmap, Size},
     gray::Gray,
     kind::Kind,
-    sheet::{self, Inches, WIDTH},
+    sheet::{self, Inches, Placement, WIDTH},
 };
 
 /// Why a document does not become pages.
@@ -90,7 +90,18 @@ fn lay(picture: &Gray, size: Inches, resolution: Resolution) -> Result<Bitmap, R
     } else {
         picture
     };
-    let mut page = Gray::white(WIDTH, place.lines);
-    page.paste(&picture.scaled(place.width, place.height), place.left, place.top);
-    bilevel(&page, resolution.lines_per_inch()).ok_or(Refusal::TooLarge)
+    on_sheet(&picture.scaled(place.width, place.height), &place, resolution)
 }
+
+/// Bi-level first and laid on the sheet then: grey paper beside the sheet's
+/// white would look like ink.
+fn on_sheet(gray: &Gray, place: &Placement, resolution: Resolution) -> Result<Bitmap, Refusal> {
+    let part = bilevel(gray, resolution.lines_per_inch()).ok_or(Refusal::TooLarge)?;
+    let size = Size::new(WIDTH, place.lines).ok_or(Refusal::TooLarge)?;
+    let mut page = Bitmap::white(size);
+    page.lay(&part, place.left, place.top);
+    Ok(page)
+}
+
+#[cfg(test)]
+mod tests;

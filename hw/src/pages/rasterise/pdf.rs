@@ -26,11 +26,11 @@ use hayro::{
 };
 use postfax_domain::document::Resolution;
 
-use super::{Refusal, Sink};
+use super::{Refusal, Sink, on_sheet};
 use crate::pages::{
-    bilevel::bilevel,
+    bitmap::Bitmap,
     gray::Gray,
-    sheet::{self, DOTS_PER_INCH, Inches, Placement, WIDTH},
+    sheet::{self, DOTS_PER_INCH, Inches, Placement},
 };
 
 /// The renderer's cache cannot be emptied, so it is dropped after so many pages.
@@ -71,15 +71,20 @@ pub(super) fn draw(
     }
     let losses = Arc::new(Losses::default());
     let settings = interpreter(&losses);
+    let mut blank = true;
     for some in pages.chunks(PAGES_PER_CACHE) {
         let cache = RenderCache::new();
         for page in some {
-            let gray = draw_page(page, &cache, &settings, resolution);
-            let page = bilevel(&gray, resolution.lines_per_inch()).ok_or(Refusal::TooLarge)?;
+            let page = draw_page(page, &cache, &settings, resolution)?;
+            blank &= page.black_pixels() == 0;
             sink.page(&page);
         }
     }
     losses.report(sink);
+    if blank {
+        // Drawing never fails: what cannot be read is left out.
+        sink.warn("all its pages are blank".into());
+    }
     Ok(())
 }
 
@@ -120,31 +125,32 @@ fn draw_page<'a>(
     cache: &RenderCache<'a>,
     settings: &InterpreterSettings,
     resolution: Resolution,
-) -> Gray {
+) -> Result<Bitmap, Refusal> {
     let (width, height) = page.render_dimensions();
     let points = |side: f32| f64::from(side).clamp(1.0, 20_000.0);
     let (width, height) = (points(width), points(height));
     let size = Inches { width: width / POINTS_PER_INCH, height: height / POINTS_PER_INCH };
     let place = sheet::place(size, resolution);
-    let transform =
-        onto_sheet(&place, height, resolution) * page.initial_transform(true).to_kurbo();
+    let transform = to_pixels(&place, height, resolution) * page.initial_transform(true).to_kurbo();
     // Sheets are at most 1728 by 5476 pixels, which u16 holds.
-    let mut context = RenderContext::new(WIDTH as u16, place.lines as u16);
+    let (across, down) = (place.width as u16, place.height as u16);
+    let mut context = RenderContext::new(across, down);
     render_into(page, cache, settings, &RenderSettings::default(), &mut context, transform);
     context.flush();
-    let mut pixels = Pixmap::new(WIDTH as u16, place.lines as u16);
+    let mut pixels = Pixmap::new(across, down);
     context.render_with(
         &mut pixels,
         &mut Resources::default(),
         RasterizerSettings { target_init: TargetInit::Clear(WHITE), ..Default::default() },
     );
     let gray = pixels.data_as_u8_slice().chunks_exact(4).map(|p| luminance(p[0], p[1], p[2]));
-    Gray::from_pixels(WIDTH, place.lines, gray.collect())
-        .expect("the pixmap has the size that was asked for")
+    let gray = Gray::from_pixels(place.width, place.height, gray.collect())
+        .expect("the pixmap has the size that was asked for");
+    on_sheet(&gray, &place, resolution)
 }
 
-/// From points with the origin at the upper left to pixels of the sheet.
-fn onto_sheet(place: &Placement, height: f64, resolution: Resolution) -> Affine {
+/// From points with the origin at the upper left to pixels of the page's part of the sheet.
+fn to_pixels(place: &Placement, height: f64, resolution: Resolution) -> Affine {
     let x = f64::from(DOTS_PER_INCH) / POINTS_PER_INCH * place.scale;
     let y = f64::from(resolution.lines_per_inch()) / POINTS_PER_INCH * place.scale;
     let quarter = match place.turned {
@@ -152,9 +158,7 @@ fn onto_sheet(place: &Placement, height: f64, resolution: Resolution) -> Affine 
         true => Affine::new([0.0, 1.0, -1.0, 0.0, height, 0.0]),
         false => Affine::IDENTITY,
     };
-    Affine::translate((f64::from(place.left), f64::from(place.top)))
-        * Affine::scale_non_uniform(x, y)
-        * quarter
+    Affine::scale_non_uniform(x, y) * quarter
 }
 
 /// Rec. 709 luma of a pixel that is already on white.
