@@ -124,10 +124,13 @@ impl Switch {
         }
     }
 
-    /// A modem's program closed the terminal or dropped DTR.
+    /// A modem's program closed the terminal or dropped DTR. A call that rings goes on ringing:
+    /// programs drop DTR between calls as well.
     pub(super) fn program_left(&mut self, id: ModemId) {
         self.hang_up(id);
-        if let Some(modem) = self.modems.get_mut(&id) {
+        if let Some(modem) = self.modems.get_mut(&id)
+            && modem.call.is_none()
+        {
             modem.leave_call();
             modem.tell(LineEvent::HungUp);
             modem.forget_unread();
@@ -323,8 +326,7 @@ impl Switch {
     fn callee(&self, id: u64, Entry { number, subscriber }: &Entry) -> Callee {
         match subscriber {
             Subscriber::Modems(group) => {
-                let idle = |id: &&ModemId| self.modems.get(id).is_some_and(|m| m.call.is_none());
-                let Some(modem) = group.iter().find(idle).copied() else {
+                let Some(modem) = self.idle(group) else {
                     return Callee::tone(Outcome::Busy);
                 };
                 Callee { leg: Leg::Modem(modem), fate: Fate::RingsModem, drop_after: None }
@@ -374,6 +376,16 @@ impl Switch {
             },
             None => Callee::tone(Outcome::Congestion),
         }
+    }
+
+    /// The first modem of a hunt group that is idle. One whose program is just resetting it is
+    /// rung only when there is no other.
+    fn idle(&self, group: &[ModemId]) -> Option<ModemId> {
+        let idle = |id: &&ModemId| self.modems.get(id).is_some_and(|m| m.call.is_none());
+        let ready = |id: &&ModemId| self.modems.get(id).is_some_and(|m| !m.is_dropped());
+        let mut all = group.iter().filter(idle);
+        let first = all.clone().next();
+        all.find(ready).or(first).copied()
     }
 
     fn take_modem(&mut self, id: ModemId, call: u64) {
