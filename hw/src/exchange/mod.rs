@@ -267,7 +267,7 @@ impl Exchange {
             reply,
         })?;
         let (desk, calls) = (self.desk.clone(), Arc::clone(&self.ids));
-        Ok(Machine { number: number.to_owned(), desk, calls, received })
+        Ok(Machine { number: number.to_owned(), desk, calls, received: Some(received) })
     }
 
     /// The calls that are going on.

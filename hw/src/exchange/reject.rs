@@ -6,7 +6,7 @@
 //! people have listen again. A new one is run through its greeting off the line, so
 //! that it listens for the sender's command as the old one should have.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
     frame::{CFR, DIS, Frame, MCF, RTN, RTP},
@@ -25,6 +25,13 @@ const BURST: usize = 32;
 const PAUSE_BLOCKS: u32 = 3;
 /// A greeting is over after so many blocks (20 s) at the latest.
 const GREETING_BLOCKS: u32 = 1000;
+
+/// A machine whose pages are rejected. It knows few speeds, since senders try each of them
+/// before they give up, and that takes minutes.
+pub(super) fn machine(station_id: &str, file: &Path) -> Option<FaxTerminal> {
+    let setup = FaxSetup { station_id, old: true, ..FaxSetup::default() };
+    FaxTerminal::new(&setup.with_file(file))
+}
 
 /// Rejects pages.
 #[derive(Debug)]
@@ -98,8 +105,7 @@ impl Rejecter {
 
     /// A machine that has just said its DIS and listens.
     fn greeted(&self) -> Option<FaxTerminal> {
-        let setup = FaxSetup { station_id: &self.station_id, ..FaxSetup::default() };
-        let mut machine = FaxTerminal::new(&setup.with_file(&self.file))?;
+        let mut machine = machine(&self.station_id, &self.file)?;
         let (mut identified, mut pause) = (false, 0);
         for _ in 0..GREETING_BLOCKS {
             let silent = is_silent(&machine.speak());

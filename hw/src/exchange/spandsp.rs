@@ -150,6 +150,8 @@ pub(super) struct FaxSetup<'a> {
     pub(super) file: &'a [u8],
     /// Whether it can correct errors.
     pub(super) ecm: bool,
+    /// Whether it knows V.29 only.
+    pub(super) old: bool,
 }
 
 impl<'a> FaxSetup<'a> {
@@ -202,7 +204,7 @@ impl FaxTerminal {
                 t30_set_tx_sub_address(t30, subaddress.as_ptr());
             }
             t30_set_ecm_capability(t30, setup.ecm.into());
-            t30_set_supported_modems(t30, ALL_MODEMS);
+            t30_set_supported_modems(t30, if setup.old { V29_ONLY } else { ALL_MODEMS });
             t30_set_supported_compressions(t30, ALL_COMPRESSIONS);
             t30_set_supported_resolutions(t30, ALL_RESOLUTIONS);
             t30_set_supported_image_sizes(t30, ALL_SIZES);
@@ -401,6 +403,7 @@ const OPERATION_CTS: c_int = 7;
 
 /// V.27ter, V.29 and V.17.
 const ALL_MODEMS: c_int = 0x07;
+const V29_ONLY: c_int = 0x02;
 /// MH, MR and MMR.
 const ALL_COMPRESSIONS: c_int = 0x0E;
 /// Standard, fine and superfine lines; 204 dots an inch across.

@@ -23,7 +23,7 @@ use super::{
     line::{LineEvent, Request},
     machine::{CallProgress, CallResult, MAX_RECEIVED, ReceivedFax},
     modem::{Modem, ModemId, Modems},
-    reject::Rejecter,
+    reject::{self, Rejecter},
     spandsp::{FaxSetup, FaxTerminal},
 };
 
@@ -124,10 +124,13 @@ impl Switch {
         }
     }
 
-    /// A modem's program closed the terminal or dropped DTR.
+    /// A modem's program closed the terminal or dropped DTR. A call that rings goes on ringing:
+    /// programs drop DTR between calls as well.
     pub(super) fn program_left(&mut self, id: ModemId) {
         self.hang_up(id);
-        if let Some(modem) = self.modems.get_mut(&id) {
+        if let Some(modem) = self.modems.get_mut(&id)
+            && modem.call.is_none()
+        {
             modem.leave_call();
             modem.tell(LineEvent::HungUp);
             modem.forget_unread();
@@ -323,8 +326,7 @@ impl Switch {
     fn callee(&self, id: u64, Entry { number, subscriber }: &Entry) -> Callee {
         match subscriber {
             Subscriber::Modems(group) => {
-                let idle = |id: &&ModemId| self.modems.get(id).is_some_and(|m| m.call.is_none());
-                let Some(modem) = group.iter().find(idle).copied() else {
+                let Some(modem) = self.idle(group) else {
                     return Callee::tone(Outcome::Busy);
                 };
                 Callee { leg: Leg::Modem(modem), fate: Fate::RingsModem, drop_after: None }
@@ -333,7 +335,7 @@ impl Switch {
                 Callee::tone(Outcome::Busy)
             }
             Subscriber::Machine { station_id, received, .. } => {
-                self.fax(id, station_id, Purpose::Receive(received.clone()), true)
+                self.fax(id, station_id, Purpose::Receive(received.clone()))
             }
             Subscriber::Behaves(behaviour) => match behaviour {
                 Behaviour::Busy => Callee::tone(Outcome::Busy),
@@ -348,14 +350,17 @@ impl Switch {
                     drop_after: None,
                 },
                 Behaviour::DropAfter(after) => {
-                    let mut callee = self.fax(id, number, Purpose::Discard, true);
+                    let mut callee = self.fax(id, number, Purpose::Discard);
                     callee.drop_after = Some(*after);
                     callee
                 }
                 Behaviour::RejectPages => {
-                    let mut callee = self.fax(id, number, Purpose::Discard, false);
+                    let file = self.file(id);
+                    let rejecter = Rejecter::new(number, file.clone());
+                    let mut callee =
+                        Callee::fax(reject::machine(number, &file), file, Purpose::Discard);
                     if let Leg::Fax(fax) = &mut callee.leg {
-                        fax.rejecter = Some(Rejecter::new(number, fax.file.clone()));
+                        fax.rejecter = Some(rejecter);
                     }
                     callee
                 }
@@ -363,17 +368,24 @@ impl Switch {
         }
     }
 
-    fn fax(&self, id: u64, station_id: &str, purpose: Purpose, ecm: bool) -> Callee {
-        let file = self.options.state.join(format!("received-{id}.tif"));
-        let setup = FaxSetup { station_id, ecm, ..FaxSetup::default() };
-        match FaxTerminal::new(&setup.with_file(&file)) {
-            Some(terminal) => Callee {
-                leg: Leg::Fax(Box::new(FaxLeg::new(terminal, file, purpose))),
-                fate: Fate::Answered,
-                drop_after: None,
-            },
-            None => Callee::tone(Outcome::Congestion),
-        }
+    fn fax(&self, id: u64, station_id: &str, purpose: Purpose) -> Callee {
+        let file = self.file(id);
+        let setup = FaxSetup { station_id, ecm: true, ..FaxSetup::default() };
+        Callee::fax(FaxTerminal::new(&setup.with_file(&file)), file, purpose)
+    }
+
+    fn file(&self, id: u64) -> PathBuf {
+        self.options.state.join(format!("received-{id}.tif"))
+    }
+
+    /// The first modem of a hunt group that is idle. One whose program is just resetting it is
+    /// rung only when there is no other.
+    fn idle(&self, group: &[ModemId]) -> Option<ModemId> {
+        let idle = |id: &&ModemId| self.modems.get(id).is_some_and(|m| m.call.is_none());
+        let ready = |id: &&ModemId| self.modems.get(id).is_some_and(|m| !m.is_dropped());
+        let mut all = group.iter().filter(idle);
+        let first = all.clone().next();
+        all.find(ready).or(first).copied()
     }
 
     fn take_modem(&mut self, id: ModemId, call: u64) {
@@ -416,6 +428,18 @@ struct Callee {
 impl Callee {
     fn tone(outcome: Outcome) -> Self {
         Self { leg: Leg::Gone, fate: Fate::Tone(outcome), drop_after: None }
+    }
+
+    /// Without a machine there is no way through.
+    fn fax(machine: Option<FaxTerminal>, file: PathBuf, purpose: Purpose) -> Self {
+        match machine {
+            Some(terminal) => Self {
+                leg: Leg::Fax(Box::new(FaxLeg::new(terminal, file, purpose))),
+                fate: Fate::Answered,
+                drop_after: None,
+            },
+            None => Self::tone(Outcome::Congestion),
+        }
     }
 
     /// Nothing that measures time is at the other end.

@@ -154,6 +154,45 @@ fn a_modem_rings_answers_and_hangs_up() {
     assert_eq!(world.exchange.calls().unwrap(), []);
 }
 
+#[test]
+fn the_first_ready_modem_of_a_group_rings_and_speed_zero_hangs_up() {
+    let world = World::with(|options| options.speed = 20.0);
+    let paths = [FROM, TO, TO].map(|number| world.exchange.modem(number, None).unwrap());
+    let [mut caller, resetting, mut called] =
+        paths.map(|path| OpenOptions::new().read(true).write(true).open(path).unwrap());
+    set_speed(&resetting, 0);
+    for program in [&mut caller, &mut called] {
+        say(program, "ATE0+FCLASS=1");
+        hear(program, "OK");
+    }
+    let mut events = world.exchange.subscribe();
+    say(&mut caller, "ATDT1000002");
+    hear(&mut called, "RING");
+    say(&mut called, "ATA");
+    until(&mut events, Happening::Answered);
+    set_speed(&caller, 0);
+    hear(&mut called, "NO CARRIER");
+    until(&mut events, Happening::Ended);
+    // Both are as good as new for the next call.
+    set_speed(&caller, 38400);
+    say(&mut called, "ATDT1000001");
+    hear(&mut caller, "RING");
+    say(&mut caller, "ATA");
+    until(&mut events, Happening::Answered);
+    // Anything stops the waiting for the other machine (T.31), and then it can hang up.
+    say(&mut called, "");
+    hear(&mut called, "OK");
+    say(&mut called, "ATH");
+    hear(&mut caller, "NO CARRIER");
+}
+
+fn set_speed(terminal: &File, speed: u32) {
+    let mut settings = rustix::termios::tcgetattr(terminal).unwrap();
+    settings.set_speed(speed).unwrap();
+    let now = rustix::termios::OptionalActions::Now;
+    rustix::termios::tcsetattr(terminal, now, &settings).unwrap();
+}
+
 /// Waits for something to happen, whatever else does.
 fn until(events: &mut broadcast::Receiver<Event>, what: Happening) {
     while events.blocking_recv().unwrap().what != what {}
