@@ -81,11 +81,17 @@ impl Session {
         }
     }
 
-    /// The job whose file in a queue is named.
+    /// The job whose file in a queue is named. Everyone may read these files, though
+    /// not list their folders.
     fn queued(&self, path: &str) -> Option<Job> {
-        let place = self.place(path).filter(|at| ["sendq", "doneq"].contains(&at.folder))?;
-        let job = self.office.spool.job(place.file.strip_prefix('q')?.parse().ok()?)?;
-        (job.state.has_ended() == (place.folder == "doneq")).then_some(job)
+        let (folder, file) = path.trim_start_matches('/').split_once('/')?;
+        let ended = match folder {
+            "sendq" => false,
+            "doneq" => true,
+            _ => return None,
+        };
+        let job = self.office.spool.job(file.strip_prefix('q')?.parse().ok()?)?;
+        (job.state.has_ended() == ended).then_some(job)
     }
 
     fn size(&self, path: &str) -> Answer {
