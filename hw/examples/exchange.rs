@@ -1,11 +1,14 @@
 //! A telephone exchange to try by hand: `exchange SPEED SECONDS LINE...`, where a line is
 //! `modem:NUMBER[:LINK]`, `machine:NUMBER`, `busy:NUMBER`, `no-answer:NUMBER`,
 //! `no-dial-tone:NUMBER`, `congested:NUMBER`, `voice:NUMBER`, `reject:NUMBER` or
-//! `drop:NUMBER:SECONDS`. It prints what happens. No part of the product.
+//! `drop:NUMBER:SECONDS`. A line `FROM TO FILE` on its input makes a machine call. It prints
+//! what happens. No part of the product.
 
-use std::{error::Error, path::Path, time::Duration};
+use std::{collections::HashMap, error::Error, path::Path, time::Duration};
 
-use postfax_hw::exchange::{Behaviour, Exchange, Options};
+use postfax_hw::exchange::{Behaviour, CallResult, Exchange, Machine, Options, Sending};
+
+type Machines = HashMap<String, Machine>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -13,8 +16,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seconds = arguments.next().ok_or("for how many seconds?")?.parse()?;
     let folder = std::env::temp_dir().join(format!("exchange-{}", std::process::id()));
     let exchange = Exchange::start(Options { speed, ..Options::new(&folder) })?;
+    let mut machines = Machines::new();
     for line in arguments {
-        add(&exchange, &line)?;
+        add(&exchange, &mut machines, &line)?;
     }
     let mut events = exchange.subscribe();
     std::thread::spawn(move || {
@@ -22,11 +26,25 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{event:?}");
         }
     });
+    std::thread::spawn(move || {
+        for order in std::io::stdin().lines().map_while(Result::ok) {
+            let words: Vec<&str> = order.split(' ').collect();
+            let [from, number, tiff] = words[..] else { continue };
+            let Some(machine) = machines.get(from) else { continue };
+            let tiff = Path::new(tiff);
+            let sending = Sending { number, tiff, subaddress: None, ecm: true, progress: None };
+            let call = machine.call(sending);
+            std::thread::spawn(move || {
+                let ended: CallResult = call.wait();
+                println!("{ended:?}");
+            });
+        }
+    });
     std::thread::sleep(Duration::from_secs(seconds));
     Ok(())
 }
 
-fn add(exchange: &Exchange, line: &str) -> Result<(), Box<dyn Error>> {
+fn add(exchange: &Exchange, machines: &mut Machines, line: &str) -> Result<(), Box<dyn Error>> {
     let parts: Vec<&str> = line.split(':').collect();
     let (kind, number) = (parts[0], *parts.get(1).ok_or("a line needs a number")?);
     let third = parts.get(2);
@@ -38,8 +56,10 @@ fn add(exchange: &Exchange, line: &str) -> Result<(), Box<dyn Error>> {
         }
         "machine" => {
             let mut machine = exchange.machine(number, 4, number)?;
+            let Some(mut received) = machine.take_received() else { return Ok(()) };
+            machines.insert(number.to_owned(), machine);
             std::thread::spawn(move || {
-                while let Some(fax) = machine.wait_received() {
+                while let Some(fax) = received.blocking_recv() {
                     println!("{fax:?}");
                 }
             });

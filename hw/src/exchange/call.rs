@@ -10,20 +10,18 @@
 //! It counts time in blocks, so that everything scales with the call's clock, and
 //! has limits of its own, since noise keeps a fax machine from ever timing out.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use postfax_domain::outcome::Outcome;
 
 use super::{
     clock::{BLOCK_TIME, Clock, blocks},
-    leg::{FaxLeg, Leg, Purpose},
+    leg::{FaxLeg, Leg, Purpose, Tally},
+    line::{Line, LineEvent},
     machine::{CallProgress, CallResult, ReceivedFax, outcome_of},
     modem::Modems,
-    spandsp::{Block, LineEvent, SILENCE},
 };
 
-/// How long the line takes in each direction: with none, Class 1 software races.
-const LINE_DELAY: usize = 4;
 /// From dialling to the first ring or tone.
 const POST_DIAL: Duration = Duration::from_secs(1);
 /// Between two rings.
@@ -244,16 +242,9 @@ impl Call {
     /// Carries one block of audio in both directions.
     fn talk(&mut self, modems: &mut Modems) {
         let there = self.there.pass(self.caller.speak(modems));
-        let mut back = self.back.pass(self.called.speak(modems));
-        let mut heard = there;
-        for (leg, block) in [(&mut self.called, &mut heard), (&mut self.caller, &mut back)] {
-            if let Leg::Fax(fax) = leg
-                && let Some(noise) = &mut fax.noise
-            {
-                noise.spoil(block);
-            }
-            leg.hear(*block, modems);
-        }
+        let back = self.back.pass(self.called.speak(modems));
+        self.called.hear(there, modems);
+        self.caller.hear(back, modems);
     }
 
     fn check_limits(&mut self, since: u64, modems: &mut Modems) {
@@ -346,13 +337,13 @@ impl Call {
                 let outcome = match failed {
                     Some(outcome) => outcome,
                     None if fax.cancelled || unanswered => Outcome::Cancelled,
-                    None => sender_outcome(fax.terminal.completion(), fax.tally.refused),
+                    None => sender_outcome(fax.terminal.completion(), &fax.tally),
                 };
                 let sent = CallResult {
                     outcome,
                     pages_confirmed: fax.tally.confirmed,
                     remote_id: fax.terminal.remote_id(),
-                    bit_rate: statistics.bit_rate,
+                    bit_rate: if fax.tally.trained { statistics.bit_rate } else { 0 },
                     duration: self.duration(),
                 };
                 // Nobody may be waiting for it.
@@ -365,7 +356,7 @@ impl Call {
                     tsi: fax.terminal.remote_id(),
                     subaddress: fax.terminal.subaddress(),
                     pages: statistics.pages_received,
-                    bit_rate: statistics.bit_rate,
+                    bit_rate: if fax.tally.trained { statistics.bit_rate } else { 0 },
                     duration: self.duration(),
                     complete: fax.tally.complete,
                     tiff: fax.file,
@@ -383,24 +374,13 @@ impl Call {
 }
 
 /// How an answered call ended for its sender.
-fn sender_outcome(completion: Option<i32>, refused: u32) -> Outcome {
-    let outcome = completion.map_or(Outcome::Disconnected, outcome_of);
-    if refused > 0 && !outcome.is_success() { Outcome::PageRejected } else { outcome }
-}
-
-/// One direction of the line.
-#[derive(Debug)]
-struct Line(VecDeque<Block>);
-
-impl Default for Line {
-    fn default() -> Self {
-        Self(std::iter::repeat_n(SILENCE, LINE_DELAY).collect())
-    }
-}
-
-impl Line {
-    fn pass(&mut self, block: Block) -> Block {
-        self.0.push_back(block);
-        self.0.pop_front().unwrap_or(SILENCE)
+fn sender_outcome(completion: Option<i32>, tally: &Tally) -> Outcome {
+    match completion.map_or(Outcome::Disconnected, outcome_of) {
+        Outcome::Disconnected if !tally.met => Outcome::NoFaxMachine,
+        // spandsp is content with a last page that was refused.
+        Outcome::Delivered if !tally.complete && tally.refused == 0 => Outcome::PageUnconfirmed,
+        Outcome::Delivered if !tally.complete => Outcome::PageRejected,
+        outcome if tally.refused > 0 && !outcome.is_success() => Outcome::PageRejected,
+        outcome => outcome,
     }
 }

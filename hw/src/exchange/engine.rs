@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Behaviour, CallInfo, ExchangeError,
     machine::{CallProgress, CallResult, ReceivedFax},
-    modem::{Did, ModemId},
+    modem::{Did, Modem, ModemId},
     switch::Switch,
 };
 
@@ -77,7 +77,7 @@ impl Desk {
     pub(super) fn send(&self, command: Command) -> Result<(), ExchangeError> {
         self.commands.send(command).map_err(|_| ExchangeError::Stopped)?;
         // A full bell rings already.
-        (&*self.bell).write(&[0]).ok();
+        (&*self.bell).write_all(&[0]).ok();
         Ok(())
     }
 
@@ -98,6 +98,8 @@ pub(super) struct Engine {
     bell: UnixStream,
     switch: Switch,
     dtr_checked: Instant,
+    /// Whose terminals have something for us, and whether their programs are gone.
+    ready: Vec<(ModemId, bool)>,
 }
 
 /// Makes a desk and its engine's parts.
@@ -116,7 +118,7 @@ impl Engine {
         bell: UnixStream,
         switch: Switch,
     ) -> Self {
-        Self { commands, bell, switch, dtr_checked: Instant::now() }
+        Self { commands, bell, switch, dtr_checked: Instant::now(), ready: Vec::new() }
     }
 
     /// Runs until it is told to stop, or nobody is left who could tell.
@@ -173,24 +175,30 @@ impl Engine {
 
     /// Takes what programs wrote, and sees who is gone.
     fn check_programs(&mut self) {
-        let ids: Vec<ModemId> = self.switch.modems().keys().copied().collect();
-        let look = self.dtr_checked.elapsed() >= DTR_EVERY;
-        if look {
-            self.dtr_checked = Instant::now();
+        for (id, gone) in std::mem::take(&mut self.ready) {
+            self.check_program(id, gone);
         }
-        for id in ids {
-            self.check_program(id, look);
+        if self.dtr_checked.elapsed() < DTR_EVERY {
+            return;
+        }
+        self.dtr_checked = Instant::now();
+        let dropped = |(id, modem): (&ModemId, &mut Modem)| {
+            (modem.call.is_some() && modem.is_dropped()).then_some(*id)
+        };
+        let dropped: Vec<ModemId> = self.switch.modems().iter_mut().filter_map(dropped).collect();
+        for id in dropped {
+            self.switch.program_left(id);
         }
     }
 
-    fn check_program(&mut self, id: ModemId, look: bool) {
+    fn check_program(&mut self, id: ModemId, gone: bool) {
         loop {
             let Some(modem) = self.switch.modems().get_mut(&id) else { return };
             modem.flush();
-            if look && modem.call.is_some() && modem.is_dropped() {
-                return self.switch.program_left(id);
-            }
             if !modem.listens() {
+                if gone {
+                    self.switch.program_left(id);
+                }
                 return;
             }
             match modem.read() {
@@ -217,15 +225,22 @@ impl Engine {
         });
         let bell = &self.bell;
         let mut fds = vec![PollFd::new(bell, PollFlags::IN)];
-        for modem in self.switch.modems().values() {
+        let mut ids = Vec::new();
+        for (id, modem) in self.switch.modems().iter() {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, modem.listens());
             flags.set(PollFlags::OUT, modem.terminal().is_waiting());
             fds.push(PollFd::from_borrowed_fd(modem.terminal().fd(), flags));
+            ids.push(*id);
         }
         // An interrupted wait is a short one.
         poll(&mut fds, timeout.as_ref()).ok();
         let rang = !fds[0].revents().is_empty();
+        let ready = ids.into_iter().zip(fds[1..].iter().map(PollFd::revents));
+        self.ready = ready
+            .filter(|(_, events)| !events.is_empty())
+            .map(|(id, events)| (id, events.contains(PollFlags::HUP)))
+            .collect();
         drop(fds);
         if rang {
             let mut rings = [0; 64];

@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    frame::{CFR, EOM, EOP, EOR, Frame, MCF, MPS, PPS, RTN, RTP},
+    line::{Block, SILENCE},
     machine::{CallProgress, CallResult, ReceivedFax},
     modem::{ModemId, Modems},
-    spandsp::{BLOCK, Block, FaxTerminal, Frame, SILENCE},
+    noise::Random,
+    reject::Rejecter,
+    spandsp::FaxTerminal,
 };
 
 /// One end of a call.
@@ -27,7 +31,7 @@ impl Leg {
     pub(super) fn speak(&mut self, modems: &mut Modems) -> Block {
         match self {
             Self::Modem(id) => modems.get_mut(id).map_or(SILENCE, |modem| modem.speak()),
-            Self::Fax(fax) => fax.terminal.speak(),
+            Self::Fax(fax) => fax.speak(),
             Self::Voice(voice) => voice.speak(),
             Self::Gone => SILENCE,
         }
@@ -41,10 +45,7 @@ impl Leg {
                     modem.hear(block);
                 }
             }
-            Self::Fax(fax) => {
-                fax.terminal.hear(block);
-                fax.watch();
-            }
+            Self::Fax(fax) => fax.hear(block),
             Self::Voice(_) | Self::Gone => {}
         }
     }
@@ -75,8 +76,8 @@ pub(super) struct FaxLeg {
     pub(super) file: PathBuf,
     /// What it has said and heard.
     pub(super) tally: Tally,
-    /// Noise on its line.
-    pub(super) noise: Option<Noise>,
+    /// It rejects every page.
+    pub(super) rejecter: Option<Rejecter>,
     /// Someone gave the call up.
     pub(super) cancelled: bool,
 }
@@ -84,7 +85,7 @@ pub(super) struct FaxLeg {
 impl FaxLeg {
     /// A machine about to go on the line.
     pub(super) fn new(terminal: FaxTerminal, file: PathBuf, purpose: Purpose) -> Self {
-        Self { terminal, purpose, file, tally: Tally::default(), noise: None, cancelled: false }
+        Self { terminal, purpose, file, tally: Tally::default(), rejecter: None, cancelled: false }
     }
 
     /// Reports progress to whoever follows this call. One who does not keep up misses some.
@@ -94,10 +95,28 @@ impl FaxLeg {
         }
     }
 
+    fn speak(&mut self) -> Block {
+        let block = self.terminal.speak();
+        if let Some(rejecter) = &mut self.rejecter
+            && let Some(fresh) = rejecter.renew(&block)
+        {
+            self.terminal = fresh;
+        }
+        block
+    }
+
+    fn hear(&mut self, mut block: Block) {
+        if let Some(rejecter) = &mut self.rejecter {
+            rejecter.spoil(&mut block);
+        }
+        self.terminal.hear(block);
+        self.watch();
+    }
+
     fn watch(&mut self) {
         for frame in self.terminal.take_frames() {
-            if let Some(noise) = &mut self.noise {
-                noise.watch(frame);
+            if let Some(rejecter) = &mut self.rejecter {
+                rejecter.watch(frame);
             }
             if self.tally.count(frame) {
                 self.report(CallProgress::Page(self.tally.confirmed));
@@ -105,16 +124,6 @@ impl FaxLeg {
         }
     }
 }
-
-const CFR: u8 = 0x84;
-const MCF: u8 = 0x8C;
-const RTP: u8 = 0xCC;
-const RTN: u8 = 0x4C;
-const EOM: u8 = 0x8E;
-const MPS: u8 = 0x4E;
-const EOP: u8 = 0x2E;
-const PPS: u8 = 0xBE;
-const EOR: u8 = 0xCE;
 
 /// Which pages were confirmed, told from the frames of both directions (T.30 5.3.6.1).
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -125,13 +134,19 @@ pub(super) struct Tally {
     pub(super) refused: u32,
     /// The confirmed page was the last one.
     pub(super) complete: bool,
+    /// The other side is a fax machine: it said something.
+    pub(super) met: bool,
+    /// A signalling rate was agreed (CFR).
+    pub(super) trained: bool,
     asked: Option<u8>,
 }
 
 impl Tally {
     /// Takes a frame into account. True when it confirmed one more page.
     fn count(&mut self, frame: Frame) -> bool {
+        self.met |= frame.received;
         match frame.fcf {
+            CFR => self.trained = true,
             EOM | MPS | EOP => self.asked = Some(frame.fcf),
             // A PPS-NULL ends a block within a page.
             PPS | EOR => self.asked = frame.fcf2.filter(|fcf2| matches!(*fcf2, EOM | MPS | EOP)),
@@ -149,56 +164,6 @@ impl Tally {
             _ => {}
         }
         false
-    }
-}
-
-/// Noise that spoils pages and nothing else: short bursts between the training
-/// and the end of a page's carrier, so that handshakes pass.
-#[derive(Debug, Default)]
-pub(super) struct Noise {
-    state: NoiseState,
-    random: Random,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-enum NoiseState {
-    #[default]
-    Quiet,
-    /// A page may come, after the training: so many blocks of signal were heard.
-    Armed(u32),
-}
-
-/// Blocks of signal that pass before noise begins: long training is 1.4 s (V.17).
-const TRAINING_BLOCKS: u32 = 85;
-/// A burst in every so many blocks.
-const BURST_EVERY: u32 = 3;
-/// Samples of a burst.
-const BURST: usize = 32;
-/// A mean amplitude below this is silence.
-const SILENT: i32 = 40;
-
-impl Noise {
-    fn watch(&mut self, frame: Frame) {
-        match frame.fcf {
-            CFR | MCF | RTP if !frame.received => self.state = NoiseState::Armed(0),
-            _ => self.state = NoiseState::Quiet,
-        }
-    }
-
-    /// Spoils a block of what comes in, if it is time.
-    pub(super) fn spoil(&mut self, block: &mut Block) {
-        let NoiseState::Armed(heard) = &mut self.state else { return };
-        let loudness: i32 = block.iter().map(|s| i32::from(*s).abs()).sum();
-        if loudness / (BLOCK as i32) < SILENT {
-            *heard = 0;
-            return;
-        }
-        *heard += 1;
-        if *heard > TRAINING_BLOCKS && heard.is_multiple_of(BURST_EVERY) {
-            for sample in &mut block[..BURST] {
-                *sample = self.random.sample();
-            }
-        }
     }
 }
 
@@ -224,18 +189,6 @@ impl Voice {
             *sample = self.last;
         }
         block
-    }
-}
-
-/// White noise, the same in every run.
-#[derive(Debug, Default)]
-struct Random(u32);
-
-impl Random {
-    fn sample(&mut self) -> i16 {
-        // The constants of a full-period generator (Numerical Recipes).
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 18) as i16 - 0x2000
     }
 }
 
@@ -266,6 +219,14 @@ mod tests {
         ] {
             assert_eq!(tally.count(frame), confirms, "{frame:?}");
         }
-        assert_eq!(tally, Tally { confirmed: 3, refused: 1, complete: true, asked: None });
+        let counted = Tally {
+            confirmed: 3,
+            refused: 1,
+            complete: true,
+            met: true,
+            trained: true,
+            asked: None,
+        };
+        assert_eq!(tally, counted);
     }
 }

@@ -94,7 +94,7 @@ pub struct Machine {
     pub(super) number: String,
     pub(super) desk: Desk,
     pub(super) calls: Arc<AtomicU64>,
-    pub(super) received: mpsc::Receiver<ReceivedFax>,
+    pub(super) received: Option<mpsc::Receiver<ReceivedFax>>,
 }
 
 impl Machine {
@@ -126,12 +126,18 @@ impl Machine {
 
     /// Waits for the next fax; `None` when the exchange has stopped.
     pub async fn received(&mut self) -> Option<ReceivedFax> {
-        self.received.recv().await
+        self.received.as_mut()?.recv().await
     }
 
     /// As [`Machine::received`], for threads outside tokio.
     pub fn wait_received(&mut self) -> Option<ReceivedFax> {
-        self.received.blocking_recv()
+        self.received.as_mut()?.blocking_recv()
+    }
+
+    /// Gives the channel of received faxes away, so that one part of a program can send
+    /// while another receives. It can be taken once.
+    pub fn take_received(&mut self) -> Option<mpsc::Receiver<ReceivedFax>> {
+        self.received.take()
     }
 }
 

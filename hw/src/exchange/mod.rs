@@ -23,12 +23,18 @@ mod call;
 mod clock;
 mod directory;
 mod engine;
+mod frame;
 mod leg;
+mod line;
 mod machine;
 mod modem;
+mod noise;
+mod reject;
 mod spandsp;
 mod switch;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 use std::{
     path::{Path, PathBuf},
@@ -261,7 +267,7 @@ impl Exchange {
             reply,
         })?;
         let (desk, calls) = (self.desk.clone(), Arc::clone(&self.ids));
-        Ok(Machine { number: number.to_owned(), desk, calls, received })
+        Ok(Machine { number: number.to_owned(), desk, calls, received: Some(received) })
     }
 
     /// The calls that are going on.

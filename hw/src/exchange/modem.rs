@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, io, path::Path};
 use postfax_domain::redacted::Redacted;
 
 use super::{
-    spandsp::{LineEvent, Request, T31Modem},
+    line::{Block, LineEvent, Request},
+    spandsp::T31Modem,
     terminal::{Input, Terminal},
 };
 
@@ -41,13 +42,16 @@ pub(super) struct Modem {
     pub(super) call: Option<u64>,
     terminal: Terminal,
     t31: T31Modem,
+    /// The program waits for a result: it wrote something and got none since.
+    owes_result: bool,
 }
 
 impl Modem {
     /// A modem on hook at a new terminal.
     pub(super) fn new(number: &str, link: Option<&Path>) -> io::Result<Self> {
         let t31 = T31Modem::new().ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { number: number.to_owned(), call: None, terminal: Terminal::open(link)?, t31 })
+        let terminal = Terminal::open(link)?;
+        Ok(Self { number: number.to_owned(), call: None, terminal, t31, owes_result: false })
     }
 
     /// The line between program and modem.
@@ -68,6 +72,7 @@ impl Modem {
             Input::Closed => Some(Did::Left),
             Input::Bytes(n) => {
                 self.t31.write(&buffer[..n]);
+                self.owes_result = true;
                 self.pass();
                 let requests = self.t31.take_requests();
                 // The second half of a CR LF gives nothing up.
@@ -107,6 +112,10 @@ impl Modem {
             self.t31.take_requests();
         }
         self.pass();
+        if event == LineEvent::HungUp && self.owes_result {
+            // The library forgets it while the end of a page's carrier is still being sent.
+            self.no_carrier();
+        }
     }
 
     /// Tells that there is no way through.
@@ -129,12 +138,12 @@ impl Modem {
     }
 
     /// What it says on the line.
-    pub(super) fn speak(&mut self) -> super::spandsp::Block {
+    pub(super) fn speak(&mut self) -> Block {
         self.t31.speak()
     }
 
     /// Hears the line.
-    pub(super) fn hear(&mut self, block: super::spandsp::Block) {
+    pub(super) fn hear(&mut self, block: Block) {
         self.t31.hear(block);
         self.pass();
     }
@@ -147,6 +156,8 @@ impl Modem {
     fn pass(&mut self) {
         let output = self.t31.take_output();
         if !output.is_empty() {
+            // What only echoes a command ends without a line feed.
+            self.owes_result &= !output.ends_with(b"\r\n");
             self.terminal.write(&output);
         }
     }

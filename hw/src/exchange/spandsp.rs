@@ -16,48 +16,15 @@ use std::{
     ptr::NonNull,
 };
 
-/// Samples of a block: 20 ms at 8,000 samples a second.
-pub(super) const BLOCK: usize = 160;
-/// One block of audio.
-pub(super) type Block = [i16; BLOCK];
-/// Silence.
-pub(super) const SILENCE: Block = [0; BLOCK];
+use super::{
+    frame::{EOR, Frame, PPS},
+    line::{BLOCK, Block, LineEvent, Request, SILENCE},
+};
 
 /// Most characters of an identity or a sub-address (T.30 5.3.6.2.4).
 const MAX_IDENT: usize = 20;
 /// Most frames kept until [`FaxTerminal::take_frames`] fetches them.
 const MAX_FRAMES: usize = 1024;
-
-/// What a modem's program asked the line for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Request {
-    /// Dial this, as the program wrote it.
-    Dial(String),
-    /// Answer the call that rings.
-    Answer,
-    /// Hang up.
-    HangUp,
-}
-
-/// What happened on a modem's line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(i32)]
-pub(super) enum LineEvent {
-    /// The telephone rings.
-    Ring = 1,
-    /// The call that was dialled was answered.
-    Connected = 2,
-    /// We answered the call that rang.
-    Answered = 3,
-    /// Busy tone.
-    Busy = 4,
-    /// No dial tone.
-    NoDialTone = 5,
-    /// Nobody answered.
-    NoAnswer = 6,
-    /// The other side is gone.
-    HungUp = 7,
-}
 
 /// A Class 1 fax modem (T.31): AT commands on one side, audio on the other.
 pub(super) struct T31Modem {
@@ -183,6 +150,8 @@ pub(super) struct FaxSetup<'a> {
     pub(super) file: &'a [u8],
     /// Whether it can correct errors.
     pub(super) ecm: bool,
+    /// Whether it knows V.29 only.
+    pub(super) old: bool,
 }
 
 impl<'a> FaxSetup<'a> {
@@ -190,17 +159,6 @@ impl<'a> FaxSetup<'a> {
     pub(super) fn with_file(self, file: &'a Path) -> Self {
         Self { file: file.as_os_str().as_bytes(), ..self }
     }
-}
-
-/// A T.30 frame that went over the line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Frame {
-    /// The other machine sent it.
-    pub(super) received: bool,
-    /// Its facsimile control field without the bit X, as it stands in T.30 read from the right.
-    pub(super) fcf: u8,
-    /// The second field, of a PPS or EOR only.
-    pub(super) fcf2: Option<u8>,
 }
 
 /// What spandsp counts.
@@ -246,7 +204,7 @@ impl FaxTerminal {
                 t30_set_tx_sub_address(t30, subaddress.as_ptr());
             }
             t30_set_ecm_capability(t30, setup.ecm.into());
-            t30_set_supported_modems(t30, ALL_MODEMS);
+            t30_set_supported_modems(t30, if setup.old { V29_ONLY } else { ALL_MODEMS });
             t30_set_supported_compressions(t30, ALL_COMPRESSIONS);
             t30_set_supported_resolutions(t30, ALL_RESOLUTIONS);
             t30_set_supported_image_sizes(t30, ALL_SIZES);
@@ -425,8 +383,6 @@ extern "C" fn fax_frame(
     frame: *const u8,
     len: c_int,
 ) {
-    const PPS: u8 = 0xBE;
-    const EOR: u8 = 0xCE;
     let Ok(len) = usize::try_from(len) else { return };
     // SAFETY: as in `fax_ends`; the frame has `len` bytes.
     let (desk, frame) =
@@ -447,6 +403,7 @@ const OPERATION_CTS: c_int = 7;
 
 /// V.27ter, V.29 and V.17.
 const ALL_MODEMS: c_int = 0x07;
+const V29_ONLY: c_int = 0x02;
 /// MH, MR and MMR.
 const ALL_COMPRESSIONS: c_int = 0x0E;
 /// Standard, fine and superfine lines; 204 dots an inch across.

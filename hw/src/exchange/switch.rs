@@ -18,17 +18,17 @@ use super::{
     Behaviour, CallInfo, CallState, Event, ExchangeError, Happening, Options,
     call::{Call, Fate, Limits, News},
     clock::Clock,
-    directory,
-    leg::{FaxLeg, Leg, Noise, Purpose, Voice},
+    directory::{Directory, Entry, Subscriber},
+    leg::{FaxLeg, Leg, Purpose, Voice},
+    line::{LineEvent, Request},
     machine::{CallProgress, CallResult, MAX_RECEIVED, ReceivedFax},
     modem::{Modem, ModemId, Modems},
-    spandsp::{FaxSetup, FaxTerminal, Request},
+    reject::{self, Rejecter},
+    spandsp::{FaxSetup, FaxTerminal},
 };
 
 /// Most calls at one time.
 const MAX_CALLS: usize = 512;
-/// Most modems, numbers and machines together.
-const MAX_NUMBERS: usize = 4096;
 
 /// A fax that a machine was told to send.
 pub(super) struct Order {
@@ -41,27 +41,10 @@ pub(super) struct Order {
     pub(super) progress: Option<mpsc::Sender<CallProgress>>,
 }
 
-/// What is reached at a number.
-enum Subscriber {
-    /// A hunt group: the first idle one rings.
-    Modems(Vec<ModemId>),
-    /// Nobody real.
-    Behaves(Behaviour),
-    /// A fax machine.
-    Machine { lines: u32, station_id: String, received: mpsc::Sender<ReceivedFax> },
-}
-
-struct Line {
-    /// As it was registered.
-    number: String,
-    subscriber: Subscriber,
-}
-
 /// The switch.
 pub(super) struct Switch {
     options: Options,
-    /// By digits.
-    lines: BTreeMap<String, Line>,
+    directory: Directory,
     modems: Modems,
     calls: BTreeMap<u64, Call>,
     ids: Arc<AtomicU64>,
@@ -75,8 +58,8 @@ impl Switch {
         ids: Arc<AtomicU64>,
         events: broadcast::Sender<Event>,
     ) -> Self {
-        let (lines, modems, calls) = Default::default();
-        Self { options, lines, modems, calls, ids, events }
+        let (directory, modems, calls) = Default::default();
+        Self { options, directory, modems, calls, ids, events }
     }
 
     pub(super) fn modems(&mut self) -> &mut Modems {
@@ -88,24 +71,12 @@ impl Switch {
         number: &str,
         link: Option<&Path>,
     ) -> Result<PathBuf, ExchangeError> {
-        let digits = self.checked(number)?;
-        if !matches!(
-            self.lines.get(&digits),
-            None | Some(Line { subscriber: Subscriber::Modems(_), .. })
-        ) {
-            return Err(ExchangeError::Taken(number.to_owned()));
-        }
+        let id = self.next_id();
+        self.directory.check_group(number)?;
         let modem = Modem::new(number, link).map_err(ExchangeError::Terminal)?;
         let path = modem.terminal().path().to_owned();
-        let id = self.next_id();
+        self.directory.add_modem(number, id)?;
         self.modems.insert(id, modem);
-        let line = self.lines.entry(digits).or_insert_with(|| Line {
-            number: number.to_owned(),
-            subscriber: Subscriber::Modems(Vec::new()),
-        });
-        if let Subscriber::Modems(group) = &mut line.subscriber {
-            group.push(id);
-        }
         Ok(path)
     }
 
@@ -114,16 +85,7 @@ impl Switch {
         number: &str,
         behaviour: Behaviour,
     ) -> Result<(), ExchangeError> {
-        let digits = self.checked(number)?;
-        if let Some(Line {
-            subscriber: Subscriber::Modems(_) | Subscriber::Machine { .. }, ..
-        }) = self.lines.get(&digits)
-        {
-            return Err(ExchangeError::Taken(number.to_owned()));
-        }
-        let subscriber = Subscriber::Behaves(behaviour);
-        self.lines.insert(digits, Line { number: number.to_owned(), subscriber });
-        Ok(())
+        self.directory.add_number(number, behaviour)
     }
 
     pub(super) fn add_machine(
@@ -132,17 +94,12 @@ impl Switch {
         lines: u32,
         station_id: &str,
     ) -> Result<mpsc::Receiver<ReceivedFax>, ExchangeError> {
-        let digits = self.checked(number)?;
-        if self.lines.contains_key(&digits) {
-            return Err(ExchangeError::Taken(number.to_owned()));
-        }
         if FaxTerminal::new(&FaxSetup { station_id, ..FaxSetup::default() }).is_none() {
             return Err(ExchangeError::StationId(station_id.to_owned()));
         }
         let (received, faxes) = mpsc::channel(MAX_RECEIVED);
         let station_id = station_id.to_owned();
-        let subscriber = Subscriber::Machine { lines, station_id, received };
-        self.lines.insert(digits, Line { number: number.to_owned(), subscriber });
+        self.directory.add_machine(number, Subscriber::Machine { lines, station_id, received })?;
         Ok(faxes)
     }
 
@@ -167,12 +124,15 @@ impl Switch {
         }
     }
 
-    /// A modem's program closed the terminal or dropped DTR.
+    /// A modem's program closed the terminal or dropped DTR. A call that rings goes on ringing:
+    /// programs drop DTR between calls as well.
     pub(super) fn program_left(&mut self, id: ModemId) {
         self.hang_up(id);
-        if let Some(modem) = self.modems.get_mut(&id) {
+        if let Some(modem) = self.modems.get_mut(&id)
+            && modem.call.is_none()
+        {
             modem.leave_call();
-            modem.tell(super::spandsp::LineEvent::HungUp);
+            modem.tell(LineEvent::HungUp);
             modem.forget_unread();
         }
     }
@@ -183,13 +143,16 @@ impl Switch {
         order: Order,
         result: oneshot::Sender<CallResult>,
     ) -> Result<(), (Outcome, oneshot::Sender<CallResult>)> {
-        let Some(Line { number, subscriber: Subscriber::Machine { lines, station_id, .. } }) =
-            self.lines.get(&directory::digits(&order.from))
+        let Some(Entry { number, subscriber: Subscriber::Machine { lines, station_id, .. } }) =
+            self.directory.entry(&order.from)
         else {
             return Err((Outcome::ServerMisconfigured, result));
         };
         if self.busy_lines(number) >= *lines as usize || self.calls.len() >= MAX_CALLS {
             return Err((Outcome::LinesBusy, result));
+        }
+        if std::fs::File::open(&order.tiff).is_err() {
+            return Err((Outcome::BadDocument, result));
         }
         let setup = FaxSetup {
             calling: true,
@@ -288,7 +251,7 @@ impl Switch {
             return;
         }
         let call = self.next_id();
-        modem_in(&mut self.modems, id, call);
+        self.take_modem(id, call);
         self.place(call, from, Leg::Modem(id), number);
     }
 
@@ -326,13 +289,13 @@ impl Switch {
 
     /// Sets a dialled call up.
     fn place(&mut self, id: u64, from: String, caller: Leg, dialled: &str) {
-        let found = directory::look_up(self.lines.keys().map(String::as_str), dialled)
-            .map(str::to_owned)
-            .filter(|found| *found != directory::digits(&from));
-        let (to, called) = match &found {
-            Some(found) => (self.lines[found].number.clone(), self.callee(id, found)),
+        let (to, called) = match self.directory.look_up(dialled) {
+            Some(found) => (found.number.clone(), self.callee(id, found)),
             None => (dialled.to_owned(), Callee::tone(Outcome::Congestion)),
         };
+        if let Leg::Modem(modem) = called.leg {
+            self.take_modem(modem, id);
+        }
         tracing::debug!(call = id, from = %Redacted(&from), to = %Redacted(&to), fate = ?called.fate, "dialled");
         let modem = |leg: &Leg| matches!(leg, Leg::Modem(_));
         let speed = match (modem(&caller), modem(&called.leg)) {
@@ -360,22 +323,19 @@ impl Switch {
     }
 
     /// Who takes a call to a registered number.
-    fn callee(&mut self, id: u64, digits: &str) -> Callee {
-        let Line { number, subscriber } = &self.lines[digits];
+    fn callee(&self, id: u64, Entry { number, subscriber }: &Entry) -> Callee {
         match subscriber {
             Subscriber::Modems(group) => {
-                let idle = |id: &&ModemId| self.modems.get(id).is_some_and(|m| m.call.is_none());
-                let Some(modem) = group.iter().find(idle).copied() else {
+                let Some(modem) = self.idle(group) else {
                     return Callee::tone(Outcome::Busy);
                 };
-                modem_in(&mut self.modems, modem, id);
                 Callee { leg: Leg::Modem(modem), fate: Fate::RingsModem, drop_after: None }
             }
             Subscriber::Machine { lines, .. } if self.busy_lines(number) >= *lines as usize => {
                 Callee::tone(Outcome::Busy)
             }
             Subscriber::Machine { station_id, received, .. } => {
-                self.fax(id, station_id, Purpose::Receive(received.clone()), true)
+                self.fax(id, station_id, Purpose::Receive(received.clone()))
             }
             Subscriber::Behaves(behaviour) => match behaviour {
                 Behaviour::Busy => Callee::tone(Outcome::Busy),
@@ -390,14 +350,17 @@ impl Switch {
                     drop_after: None,
                 },
                 Behaviour::DropAfter(after) => {
-                    let mut callee = self.fax(id, number, Purpose::Discard, true);
+                    let mut callee = self.fax(id, number, Purpose::Discard);
                     callee.drop_after = Some(*after);
                     callee
                 }
                 Behaviour::RejectPages => {
-                    let mut callee = self.fax(id, number, Purpose::Discard, false);
+                    let file = self.file(id);
+                    let rejecter = Rejecter::new(number, file.clone());
+                    let mut callee =
+                        Callee::fax(reject::machine(number, &file), file, Purpose::Discard);
                     if let Leg::Fax(fax) = &mut callee.leg {
-                        fax.noise = Some(Noise::default());
+                        fax.rejecter = Some(rejecter);
                     }
                     callee
                 }
@@ -405,16 +368,29 @@ impl Switch {
         }
     }
 
-    fn fax(&self, id: u64, station_id: &str, purpose: Purpose, ecm: bool) -> Callee {
-        let file = self.options.state.join(format!("received-{id}.tif"));
-        let setup = FaxSetup { station_id, ecm, ..FaxSetup::default() };
-        match FaxTerminal::new(&setup.with_file(&file)) {
-            Some(terminal) => Callee {
-                leg: Leg::Fax(Box::new(FaxLeg::new(terminal, file, purpose))),
-                fate: Fate::Answered,
-                drop_after: None,
-            },
-            None => Callee::tone(Outcome::Congestion),
+    fn fax(&self, id: u64, station_id: &str, purpose: Purpose) -> Callee {
+        let file = self.file(id);
+        let setup = FaxSetup { station_id, ecm: true, ..FaxSetup::default() };
+        Callee::fax(FaxTerminal::new(&setup.with_file(&file)), file, purpose)
+    }
+
+    fn file(&self, id: u64) -> PathBuf {
+        self.options.state.join(format!("received-{id}.tif"))
+    }
+
+    /// The first modem of a hunt group that is idle. One whose program is just resetting it is
+    /// rung only when there is no other.
+    fn idle(&self, group: &[ModemId]) -> Option<ModemId> {
+        let idle = |id: &&ModemId| self.modems.get(id).is_some_and(|m| m.call.is_none());
+        let ready = |id: &&ModemId| self.modems.get(id).is_some_and(|m| !m.is_dropped());
+        let mut all = group.iter().filter(idle);
+        let first = all.clone().next();
+        all.find(ready).or(first).copied()
+    }
+
+    fn take_modem(&mut self, id: ModemId, call: u64) {
+        if let Some(modem) = self.modems.get_mut(&id) {
+            modem.call = Some(call);
         }
     }
 
@@ -437,26 +413,8 @@ impl Switch {
         self.events.send(Event { call: id, from, to, what, after: call.duration() }).ok();
     }
 
-    fn checked(&self, number: &str) -> Result<String, ExchangeError> {
-        let digits = directory::digits(number);
-        let plain = number.chars().all(|c| c.is_ascii_digit() || "+- ().".contains(c));
-        if !plain || digits.len() < directory::MIN_DIGITS || digits.len() > 20 {
-            return Err(ExchangeError::Number(number.to_owned()));
-        }
-        if self.lines.len() + self.modems.len() >= MAX_NUMBERS {
-            return Err(ExchangeError::Full);
-        }
-        Ok(digits)
-    }
-
     fn next_id(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed)
-    }
-}
-
-fn modem_in(modems: &mut Modems, id: ModemId, call: u64) {
-    if let Some(modem) = modems.get_mut(&id) {
-        modem.call = Some(call);
     }
 }
 
@@ -470,6 +428,18 @@ struct Callee {
 impl Callee {
     fn tone(outcome: Outcome) -> Self {
         Self { leg: Leg::Gone, fate: Fate::Tone(outcome), drop_after: None }
+    }
+
+    /// Without a machine there is no way through.
+    fn fax(machine: Option<FaxTerminal>, file: PathBuf, purpose: Purpose) -> Self {
+        match machine {
+            Some(terminal) => Self {
+                leg: Leg::Fax(Box::new(FaxLeg::new(terminal, file, purpose))),
+                fate: Fate::Answered,
+                drop_after: None,
+            },
+            None => Self::tone(Outcome::Congestion),
+        }
     }
 
     /// Nothing that measures time is at the other end.
