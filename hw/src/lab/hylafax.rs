@@ -52,6 +52,9 @@ pub struct Options {
     /// The lines: the terminal of each modem, and its number (E.164). They are
     /// called `ttyFAX0`, `ttyFAX1`, ...
     pub modems: Vec<(PathBuf, String)>,
+    /// How many of them, the first ones, only answer, so that no call of ours keeps
+    /// them busy.
+    pub answering: usize,
     /// Who may log in.
     pub user: String,
     /// With which password.
@@ -254,12 +257,20 @@ fn furnish(options: &Options) -> Result<(), LabError> {
     }
     copy_all(Path::new(SETTINGS), &spool.join("etc"))?;
     copy_all(&Path::new(SPOOL).join("bin"), &spool.join("bin"))?;
+    // Whichever program comes first would make these its own, and lock the others out.
+    for counter in ["sendq", "docq", "recvq", "log"].map(|folder| spool.join(folder).join("seqf")) {
+        if !counter.exists() {
+            write(&counter, "1", 0o644)?;
+        }
+    }
     for script in SILENCED {
         write(&spool.join("bin").join(script), "#!/bin/sh\nexit 0\n", 0o755)?;
     }
     write(&options.dir.join("instance.sh"), include_str!("hylafax/instance.sh"), 0o755)?;
     let etc = spool.join("etc");
-    write(&etc.join("config"), include_str!("hylafax/scheduler.conf"), 0o644)?;
+    let scheduler =
+        include_str!("hylafax/scheduler.conf").replace("@CALLING@", &calling_modems(options));
+    write(&etc.join("config"), &scheduler, 0o644)?;
     write(&etc.join("dialrules"), include_str!("hylafax/dialrules"), 0o644)?;
     for (line, (_, number)) in options.modems.iter().enumerate() {
         let text = include_str!("hylafax/modem.conf")
@@ -275,6 +286,14 @@ fn furnish(options: &Options) -> Result<(), LabError> {
     );
     write(&etc.join("hosts.hfaxd"), &hosts, 0o600)?;
     run(Command::new("chown").arg("-R").arg("uucp:uucp").arg(&spool))
+}
+
+/// The modems that place calls, as a regular expression over their names. With `^` in
+/// front HylaFAX finds none of them.
+fn calling_modems(options: &Options) -> String {
+    let names: Vec<String> =
+        (options.answering..options.modems.len()).map(|line| format!("ttyFAX{line}")).collect();
+    format!("({})$", names.join("|"))
 }
 
 /// Removes what a killed instance leaves behind and a new one would trip over:
@@ -378,6 +397,7 @@ mod tests {
             dir: dir.join(name),
             port: super::super::error::free_port().unwrap(),
             modems: vec![],
+            answering: 0,
             user: "postfax".into(),
             password: "letmein".into(),
             admin_password: "letmeadmin".into(),

@@ -6,7 +6,7 @@
 //! speaks their protocol. [`Lab`] starts some of either, and says in a [`Description`]
 //! where they are and which numbers there are (`numbers`).
 
-use std::{net::Ipv4Addr, path::PathBuf};
+use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::task::{JoinSet, spawn_blocking};
@@ -35,6 +35,9 @@ const USER: &str = "postfax";
 const PASSWORD: &str = "letmein";
 const ADMIN_PASSWORD: &str = "letmeadmin";
 
+/// How long a telephone rings at least, in real time.
+const RINGING: Duration = Duration::from_secs(12);
+
 /// What the fax servers are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -52,13 +55,30 @@ pub struct Options {
     pub dir: PathBuf,
     /// How many servers, 1 to 8.
     pub servers: u32,
-    /// How many lines each of them has.
+    /// How many lines each of them has that place calls; they answer as well, when
+    /// they are free.
     pub lines: u32,
+    /// How many more lines each of them has that only answer, so that calls to them
+    /// find them free however busy the others are.
+    pub answering: u32,
     /// What they are.
     pub kind: Kind,
     /// How many times faster than real time calls between two modems run; 10 is
     /// reliable with HylaFAX. Two stations always talk as fast as they can.
     pub speed: f64,
+}
+
+impl Options {
+    /// Two servers of the kind, each with two lines that call and two that answer, at a
+    /// speed that is reliable.
+    #[must_use]
+    pub fn new(dir: PathBuf, kind: Kind) -> Self {
+        Self { dir, servers: 2, lines: 2, answering: 2, kind, speed: 10.0 }
+    }
+
+    fn all_lines(&self) -> u32 {
+        self.lines + self.answering
+    }
 }
 
 /// One server, as those who use it must know it.
@@ -78,10 +98,13 @@ pub struct ServerDescription {
     pub password: String,
     /// The password of `ADMIN`.
     pub admin_password: String,
-    /// The numbers that it answers on, one for each line (E.164).
+    /// The numbers that it answers on, one for each line (E.164); first those of the
+    /// lines that only answer.
     pub numbers: Vec<String>,
-    /// How many lines it has.
+    /// How many lines place calls.
     pub lines: u32,
+    /// How many more lines only answer.
+    pub answering: u32,
     /// Its spool folder on this machine.
     pub spool: PathBuf,
 }
@@ -136,11 +159,14 @@ impl Lab {
     /// Any [`LabError`].
     pub async fn start(options: Options) -> Result<Self, LabError> {
         let most = u32::try_from(NAMES.len()).expect("there are eight names");
-        if !(1..=most).contains(&options.servers) || !(1..=MAX_LINES).contains(&options.lines) {
+        let total = options.lines.saturating_add(options.answering);
+        if !(1..=most).contains(&options.servers) || !(1..=MAX_LINES).contains(&total) {
             return Err(LabError::Size { servers: most, lines: MAX_LINES });
         }
         let mut exchange = ExchangeOptions::new(&options.dir.join("exchange"));
         exchange.speed = options.speed;
+        // A program needs seconds of real time to answer, however fast the line is.
+        exchange.ringing_limit = exchange.ringing_limit.max(RINGING.mul_f64(options.speed));
         let exchange = Exchange::start(exchange)?;
         for trouble in &TROUBLES {
             exchange.number(trouble.number, trouble.behaviour)?;
@@ -234,7 +260,7 @@ async fn start_hylafax(
     let mut starting = JoinSet::new();
     for (at, name) in NAMES.iter().enumerate().take(count) {
         let mut modems = vec![];
-        for line in 0..options.lines {
+        for line in 0..options.all_lines() {
             let number = numbers::of_line(at, line);
             modems.push((exchange.modem(&number, None)?, number));
         }
@@ -242,6 +268,7 @@ async fn start_hylafax(
             dir: options.dir.join(name),
             port: free_port()?,
             modems,
+            answering: options.answering as usize,
             user: USER.into(),
             password: PASSWORD.into(),
             admin_password: ADMIN_PASSWORD.into(),
@@ -270,13 +297,14 @@ async fn start_stations(
     let mut servers = vec![];
     for (at, name) in NAMES.iter().enumerate().take(count) {
         let mut machines = vec![];
-        for line in 0..options.lines {
+        for line in 0..options.all_lines() {
             let number = numbers::of_line(at, line);
             machines.push(exchange.machine(&number, 1, name)?);
         }
         let mut options = station::Options {
             dir: options.dir.join(name),
             port: 0,
+            answering: options.answering as usize,
             user: USER.into(),
             password: PASSWORD.into(),
             admin_password: ADMIN_PASSWORD.into(),
@@ -297,11 +325,16 @@ fn describe(options: &Options, servers: &[Server]) -> Description {
             Server::Hylafax(server) => (server.port(), server.spool()),
             Server::Station { options, .. } => (options.port, options.dir.clone()),
         };
-        let own: Vec<String> = (0..options.lines).map(|line| numbers::of_line(at, line)).collect();
+        let own: Vec<String> =
+            (0..options.all_lines()).map(|line| numbers::of_line(at, line)).collect();
         numbers.extend(own.iter().enumerate().map(|(line, number)| NumberDescription {
             number: number.clone(),
             behaviour: "fax".into(),
-            sentence: format!("Line ttyFAX{line} of {name} answers."),
+            sentence: if line < options.answering as usize {
+                format!("Line ttyFAX{line} of {name} answers; it places no calls.")
+            } else {
+                format!("Line ttyFAX{line} of {name} answers, unless it is placing a call.")
+            },
         }));
         described.push(ServerDescription {
             name: name.into(),
@@ -313,6 +346,7 @@ fn describe(options: &Options, servers: &[Server]) -> Description {
             admin_password: ADMIN_PASSWORD.into(),
             numbers: own,
             lines: options.lines,
+            answering: options.answering,
             spool,
         });
     }

@@ -36,6 +36,8 @@ mount --bind "$folder/lock" /run/lock || fail "no private lock folder"
 
 cd /var/spool/hylafax || fail "no spool"
 log=/var/spool/hylafax/log
+# HylaFAX closes every descriptor that it might have, each time it starts a program.
+ulimit -n 256
 /usr/sbin/faxq -D </dev/null >>$log/faxq.out 2>&1 &
 faxq=$!
 # hfaxd speaks to faxq through its FIFO and complains while there is none.

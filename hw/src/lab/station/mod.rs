@@ -55,6 +55,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// The port of the client protocol on 127.0.0.1; 0 takes any.
     pub port: u16,
+    /// How many of its machines, the first ones, only answer.
+    pub answering: usize,
     /// Who may log in.
     pub user: String,
     /// With which password.

@@ -54,6 +54,7 @@ pub(super) struct Office {
     pub(super) password: String,
     pub(super) admin_password: String,
     pub(super) station_id: String,
+    answering: usize,
     pub(super) lines: Vec<Line>,
     pub(super) spool: Spool,
     /// Wakes the lines: there may be something to do.
@@ -74,6 +75,7 @@ impl Office {
             password: options.password.clone(),
             admin_password: options.admin_password.clone(),
             station_id: options.station_id.clone(),
+            answering: options.answering,
             doing: Mutex::new(vec![Doing::Nothing; lines.len()]),
             lines,
             spool,
@@ -136,6 +138,9 @@ impl Office {
     /// to hang up. The job is active from now on. What has outlived its time is ended
     /// on the way.
     pub(super) fn claim(&self, line: usize) -> io::Result<Option<(Job, oneshot::Receiver<State>)>> {
+        if line < self.answering {
+            return Ok(None);
+        }
         let _choosing = self.choosing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now_s();
         let mut jobs = self.spool.jobs(false);

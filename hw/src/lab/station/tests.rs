@@ -46,6 +46,7 @@ fn options(dir: &Path) -> Options {
     Options {
         dir: dir.to_owned(),
         port: 0,
+        answering: 0,
         user: "postfax".into(),
         password: "letmein".into(),
         admin_password: "letmeadmin".into(),
@@ -69,6 +70,7 @@ fn with_both(dialog: fn(u16)) {
         dir: dir.path().to_owned(),
         port: super::super::error::free_port().unwrap(),
         modems: vec![],
+        answering: 0,
         user: "postfax".into(),
         password: "letmein".into(),
         admin_password: "letmeadmin".into(),
