@@ -308,3 +308,6 @@ fn read_file(path: &Path) -> io::Result<String> {
     }
     fs::read_to_string(path)
 }
+
+#[cfg(test)]
+mod tests;

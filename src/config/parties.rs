@@ -88,7 +88,9 @@ impl Check<'_> {
             let receipts = self.choice(client.receipts.given(), RECEIPTS).unwrap_or_default();
             if let Some(name) = self.named(name, ClientName::new) {
                 let mail = mail.into_iter().map(|(pattern, _)| pattern).collect();
-                clients.insert(name, Client { mail, groups, grants, receive, receipts });
+                // Of two with one name, which was reported, the first counts.
+                let client = Client { mail, groups, grants, receive, receipts };
+                clients.entry(name).or_insert(client);
             }
         }
         clients
@@ -287,11 +289,10 @@ impl Check<'_> {
             if entry.is_empty() || entry.starts_with('#') {
                 continue;
             }
-            if let Some((client, hash)) = self.password(entry, &place) {
-                if passwords.insert(client, hash).is_some() {
-                    let help = "leave one of the two lines out";
-                    self.findings.error(&place, "this client has a password already", help);
-                }
+            let Some((client, hash)) = self.password(entry, &place) else { continue };
+            if passwords.insert(client, hash).is_some() {
+                let help = "leave one of the two lines out";
+                self.findings.error(&place, "this client has a password already", help);
             }
         }
         passwords

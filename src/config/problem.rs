@@ -28,7 +28,7 @@ pub(crate) struct Problem {
     pub(crate) file: PathBuf,
     /// Where in the file; `None` when the file as a whole is meant.
     pub(super) spot: Option<Spot>,
-    /// The key, such as `client.anna.groups`; entries without a name are counted from 1: `dial[2].via`.
+    /// The key, such as `client.anna.groups`; what has no name is counted from 1: `dial[2].via`.
     pub(crate) key: Option<String>,
     /// What is wrong.
     pub(crate) message: String,

@@ -14,7 +14,7 @@ use super::{
     Convert, Delivery, Intake, Listener, Login, Role, Starttls, Tls, Verify,
     address::{self, Cidr, Relay, Wrong},
     check::Check,
-    findings::Placed,
+    findings::{Place, Placed},
     raw,
     read::Entry,
 };
@@ -147,44 +147,42 @@ impl Check<'_> {
         let verify = raw.verify.given().map_or(&nothing, |list| &list.value);
         let verify = verify.iter().filter_map(|word| self.choice(Some(word), VERIFY)).collect();
         let (role, place) = (role?, &written?.place);
-        let given = |list: &Entry<Vec<_>>| match list {
-            Entry::Given(list) => !list.value.is_empty(),
-            Entry::Bad => true,
-            Entry::Absent => false,
-        };
-        let somebody = given(&raw.trust) || given(&raw.verify);
-        let local = address.is_some_and(|address| address.ip().to_canonical().is_loopback());
         match role {
-            Role::Submission | Role::Submissions => {
-                if matches!(tls.certificate, Entry::Absent) && matches!(tls.key, Entry::Absent) {
-                    let help = "add [tls] with certificate = \"...\" and key = \"...\"";
-                    self.findings.error(
-                        place,
-                        "mail clients log in only under TLS, and there is no [tls]",
-                        help,
-                    );
-                }
-                if somebody {
-                    let help = "leave trust and verify out, or use the role \"relay\"";
-                    self.findings.warn(
-                        place,
-                        "mail clients must log in: trust and verify do nothing here",
-                        help,
-                    );
-                }
-            }
-            Role::Relay | Role::Lmtp if !somebody && !(role == Role::Lmtp && local) => {
-                let help = "add trust = [\"10.1.0.0/16\"] with your mail servers, verify = [\"dmarc\"], or both";
-                self.findings.error(
-                    place,
-                    "nobody could ever send here: no host is trusted and none is verified",
-                    help,
-                );
-            }
-            Role::Relay | Role::Lmtp => {}
+            Role::Submission | Role::Submissions => self.takes_logins(raw, place, tls),
+            Role::Relay | Role::Lmtp => self.takes_somebody(raw, place, role, address),
         }
-        let address = address?;
-        Some(Listener { address, role, trust, verify })
+        Some(Listener { address: address?, role, trust, verify })
+    }
+
+    fn takes_logins(&mut self, raw: &raw::Listener, place: &Place, tls: &raw::Tls) {
+        if matches!((&tls.certificate, &tls.key), (Entry::Absent, Entry::Absent)) {
+            let message = "mail clients log in only under TLS, and there is no [tls]";
+            let help = "add [tls] with certificate = \"...\" and key = \"...\"";
+            self.findings.error(place, message, help);
+        }
+        if names_some(&raw.trust) || names_some(&raw.verify) {
+            let message = "mail clients must log in: trust and verify do nothing here";
+            let help = "leave trust and verify out, or use the role \"relay\"";
+            self.findings.warn(place, message, help);
+        }
+    }
+
+    fn takes_somebody(
+        &mut self,
+        raw: &raw::Listener,
+        place: &Place,
+        role: Role,
+        address: Option<SocketAddr>,
+    ) {
+        // Whoever reaches a loopback address is on this host.
+        let local = address.is_some_and(|address| address.ip().to_canonical().is_loopback());
+        let vouched = role == Role::Lmtp && local;
+        if !names_some(&raw.trust) && !names_some(&raw.verify) && !vouched {
+            let message = "nobody could ever send here: no host is trusted and none is verified";
+            let help = "add trust = [\"10.1.0.0/16\"] with the networks of your mail servers, \
+                        verify = [\"dmarc\"], or both";
+            self.findings.error(place, message, help);
+        }
     }
 
     pub(super) fn delivery(&mut self, raw: &raw::Delivery) -> Option<Delivery> {
@@ -266,6 +264,15 @@ impl Check<'_> {
             duplicate_window: seconds(self.count(&raw.duplicate_window_s, DAY_S, 0..=30 * DAY_S)),
             mail_lines,
         }
+    }
+}
+
+/// Whether something was written, right or wrong.
+fn names_some(list: &Entry<Vec<Placed<String>>>) -> bool {
+    match list {
+        Entry::Given(list) => !list.value.is_empty(),
+        Entry::Bad => true,
+        Entry::Absent => false,
     }
 }
 

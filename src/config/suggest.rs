@@ -3,6 +3,9 @@
 /// Most words that a message lists.
 const MAX_LISTED: usize = 16;
 
+/// Fewest letters of a beginning that is taken for a whole word.
+const MIN_BEGINNING: usize = 3;
+
 /// What would be right instead of `word`: the nearest of `known`, and all of them.
 pub(super) fn instead<'a>(
     word: &str,
@@ -26,6 +29,11 @@ pub(super) fn instead<'a>(
 /// The nearest of the words, when one is near enough to be what was meant.
 pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let allowed = (word.chars().count() / 3).max(1);
+    // The beginning of a word is meant as that word: `delay` for `delay_s`.
+    let begun = |other: &&&str| word.len() >= MIN_BEGINNING && other.starts_with(word);
+    if let Some(whole) = known.iter().find(begun) {
+        return Some(whole);
+    }
     let distances = known.iter().map(|other| (distance(word, other), *other));
     distances.min_by_key(|(distance, _)| *distance).filter(|(d, _)| *d <= allowed).map(|(_, w)| w)
 }
@@ -61,6 +69,7 @@ mod tests {
             ("londn", Some("london")),
             ("pairs", Some("paris")),
             ("PARIS", Some("paris")),
+            ("par", Some("paris")),
             ("tokyo", None),
             ("", None),
         ] {

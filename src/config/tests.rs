@@ -1,0 +1,89 @@
+//! What the full configuration of `tests/config` means, and that the reference has
+//! every key and no others.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use postfax_domain::setup::{Format, Receipts};
+
+use super::*;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/good")
+}
+
+#[test]
+fn the_reference_has_every_key_and_no_others() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let text = fs::read_to_string(path).unwrap();
+    let mut described: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut table = String::new();
+    for line in text.lines() {
+        if let Some(title) = line.strip_prefix('#') {
+            table = title.trim_start_matches('#').trim().to_owned();
+        } else if let Some(key) = line.strip_prefix("| `") {
+            let key = key.split('`').next().unwrap().to_owned();
+            assert!(described.insert((table.clone(), key.clone())), "{table} {key} twice");
+        }
+    }
+    let written: BTreeSet<(String, String)> = raw::tables()
+        .into_iter()
+        .flat_map(|(table, keys)| keys.iter().map(move |key| (table.to_owned(), (*key).to_owned())))
+        .collect();
+    let missing: Vec<_> = written.difference(&described).collect();
+    let invented: Vec<_> = described.difference(&written).collect();
+    assert!(missing.is_empty() && invented.is_empty(), "missing {missing:?} invented {invented:?}");
+}
+
+#[test]
+fn what_is_written_is_what_is_used() {
+    let config = load_with(&folder().join("full/postfax.toml"), None).unwrap();
+    let setup = &config.setup;
+    assert_eq!(config.files.len(), 4, "the main file and three of conf.d");
+    assert_eq!(config.hostname, "fax1.example.com");
+    assert_eq!(config.control_socket, Path::new("/run/postfax/control.sock"));
+    assert_eq!(config.listeners.len(), 4);
+    assert_eq!(config.listeners[2].verify, [Verify::Dmarc]);
+    assert!(config.listeners[2].trust[0].contains("10.1.3.4".parse().unwrap()));
+    assert_eq!(config.tls.as_ref().unwrap().key, folder().join("full/tls/key.pem"));
+    assert_eq!(config.delivery.relay.to_string(), "smtp://mail.example.com:587");
+    assert_eq!(config.delivery.login.as_ref().unwrap().password.reveal(), "relay password");
+    assert_eq!((config.delivery.connections, setup.limits.mail_lines), (16, 16));
+    assert_eq!(config.convert.resolution, Resolution::Superfine);
+    assert_eq!((config.convert.memory_mb, config.convert.wall_s), (512, 90));
+    assert_eq!((config.convert.cpu_s, config.convert.parallel), (20, 4));
+    assert_eq!((config.intake.max_message_bytes, config.intake.max_recipients), (64 << 20, 100));
+    assert_eq!(config.keep_days, 90);
+    assert_eq!((setup.limits.max_pages, setup.limits.max_jobs), (500, 50_000));
+    assert_eq!(setup.limits.expire, Duration::from_secs(43_200));
+    assert_eq!(setup.limits.duplicate_window, Duration::ZERO);
+    let rule = setup.retry.0["no-answer"];
+    assert_eq!((rule.delay, rule.tries), (Duration::from_secs(300), 3));
+    let anna = ClientName::new("anna").unwrap();
+    assert!(config.passwords[&anna].starts_with("$argon2id$"));
+    let client = &setup.clients[&anna];
+    assert_eq!((client.receive.format, client.receipts), (Format::Both, Receipts::Failures));
+    assert_eq!((client.receive.language.as_str(), client.grants.len()), ("fr", 3));
+    let london = ServerName::new("london-1").unwrap();
+    assert!(setup.servers[&london].draining);
+    assert_eq!(setup.servers[&london].numbers[1].as_str(), "+442079460101");
+    let access = &config.servers[&london];
+    assert_eq!((access.host.as_str(), access.port, access.poll_s), ("10.1.0.5", 4559, 10));
+    assert_eq!(access.admin_password.as_ref().unwrap().reveal(), "london password");
+    assert_eq!(access.dial_prefix.as_deref(), Some("9,"));
+    let mfp = &config.servers[&ServerName::new("mfp").unwrap()];
+    assert_eq!((mfp.host.as_str(), mfp.port, mfp.encrypted), ("2001:db8::7", 631, true));
+    assert_eq!(mfp.path, "/ipp/faxout");
+    assert_eq!((setup.dial.len(), setup.routes.len()), (3, 2));
+    assert!(!format!("{config:?}").contains("relay password"));
+}
+
+#[test]
+fn what_is_not_written_is_as_in_the_core() {
+    let config = load_with(&folder().join("minimal.toml"), None).unwrap();
+    let core = postfax_domain::setup::JobLimits::default();
+    assert_eq!(format!("{:?}", config.setup.limits), format!("{core:?}"));
+    assert_eq!(config.control_socket, Path::new("/var/lib/postfax/control.sock"));
+    assert_eq!(config.hostname, "fax.example.com");
+    assert_eq!(config.delivery.starttls, Starttls::Opportunistic);
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
