@@ -13,8 +13,8 @@ use postfax_domain::{
 use tokio::sync::watch;
 
 use super::{
-    Ask, AskJobs, Code, Deed, Done, Explanation, JobFilter, PastChoice, Problem, Reply, Story,
-    Summary, Verdict,
+    Ask, AskJobs, Code, Deed, Done, Explanation, JobFilter, Jobs, PastChoice, Problem, Reply,
+    Story, Verdict,
 };
 
 /// Most pages that can be asked about.
@@ -61,7 +61,7 @@ pub(crate) async fn answer(daemon: &dyn Daemon, ask: Ask) -> Reply {
         Ask::Reload => daemon
             .reload()
             .await
-            .map(Reply::Reloaded)
+            .map(|words| Reply::Reloaded { words })
             .map_err(|why| Problem::new(Code::BadConfiguration, why)),
     };
     reply.unwrap_or_else(Reply::Problem)
@@ -77,19 +77,25 @@ async fn status(daemon: &dyn Daemon) -> Result<Status, Problem> {
 async fn jobs(daemon: &dyn Daemon, ask: &AskJobs) -> Result<Reply, Problem> {
     let filter = JobFilter::parse(ask, daemon.country())?;
     let jobs = daemon.jobs(&filter).await.map_err(failed)?;
-    Ok(Reply::Jobs(jobs.iter().map(Summary::of).collect()))
+    Ok(Reply::Jobs(Jobs { jobs }))
 }
 
 async fn show(daemon: &dyn Daemon, id: JobId) -> Result<Reply, Problem> {
     let job = find(daemon, id).await?;
     let receipts = daemon.receipts(id).await.map_err(failed)?;
-    let receipts = receipts.iter().map(Summary::of).collect();
     Ok(Reply::Job(Box::new(Story { job, receipts })))
 }
 
 async fn cancel(daemon: &dyn Daemon, id: JobId) -> Result<Reply, Problem> {
     match ask(daemon, Request::Cancel(id)).await? {
-        Answer::Done(job) => Ok(Reply::Done(Done { job, what: Deed::Cancelled, new: None })),
+        Answer::Done(job) => {
+            // Whether a call has to end first stands in the job, which is durable by now.
+            let what = match find(daemon, id).await?.state {
+                State::Carrying { .. } => Deed::Cancelling,
+                State::Waiting { .. } | State::Held | State::Ended { .. } => Deed::Cancelled,
+            };
+            Ok(Reply::Done(Done { job, what, new: None }))
+        }
         Answer::NoSuchJob(_) => {
             find(daemon, id).await?;
             Err(Problem::new(Code::WrongState, format!("job {id} is over already")))
@@ -234,7 +240,7 @@ mod tests {
     async fn what_can_be_done_is_done() {
         let cancel = |job| Ask::Cancel { job: JobId(job) };
         let retry = |job| Ask::Retry { job: JobId(job) };
-        assert_eq!(told(cancel(15)).await, done(15, Deed::Cancelled, None));
+        assert_eq!(told(cancel(15)).await, done(15, Deed::Cancelling, None));
         assert_eq!(told(retry(14)).await, done(14, Deed::Hurried, None));
         assert_eq!(told(retry(12)).await, done(12, Deed::SentAgain, Some(16)));
     }
@@ -289,6 +295,6 @@ mod tests {
     async fn a_story_names_its_receipts() {
         let Reply::Job(story) = told(Ask::Show { job: JobId(12) }).await else { panic!() };
         assert_eq!(story.receipts.len(), 1);
-        assert_eq!(story.receipts[0].job, JobId(13));
+        assert_eq!(story.receipts[0].id, JobId(13));
     }
 }

@@ -104,24 +104,34 @@ pub(crate) struct AskJobs {
 }
 
 /// An answer. On the wire it is one line of JSON, such as
-/// `{"done":{"job":12,"what":"cancelled"}}`; `--json` prints just that line.
+/// `{"reply":"done","job":12,"what":"cancelled"}`; `--json` prints just that line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "reply", rename_all = "kebab-case")]
 pub(crate) enum Reply {
     /// How everything is.
     Status(Box<Status>),
-    /// Jobs, newest first.
-    Jobs(Vec<Summary>),
+    /// Jobs.
+    Jobs(Jobs),
     /// One job and all that is known of it.
     Job(Box<Story>),
     /// It was done.
     Done(Done),
     /// Which servers, and why.
     Explained(Box<Explanation>),
-    /// The new configuration is in force; what it says of itself.
-    Reloaded(String),
+    /// The new configuration is in force.
+    Reloaded {
+        /// What is to be said of it.
+        words: String,
+    },
     /// It was not done.
     Problem(Problem),
+}
+
+/// Some jobs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Jobs {
+    /// Newest first.
+    pub(crate) jobs: Vec<Job>,
 }
 
 /// What became of a job that something was asked of.
@@ -140,8 +150,10 @@ pub(crate) struct Done {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Deed {
-    /// It is stopped, or is being stopped where a call is under way.
+    /// It is stopped.
     Cancelled,
+    /// A call is under way: its server was told to stop it.
+    Cancelling,
     /// It is tried now.
     Hurried,
     /// It is sent again, as a new job.
@@ -153,8 +165,8 @@ pub(crate) enum Deed {
 pub(crate) struct Story {
     /// The job.
     pub(crate) job: Job,
-    /// The receipts that tell its sender of it.
-    pub(crate) receipts: Vec<Summary>,
+    /// The receipts that tell its sender of it, oldest first.
+    pub(crate) receipts: Vec<Job>,
 }
 
 /// Which servers could, would or did carry a fax, and why.
@@ -229,6 +241,8 @@ pub(crate) enum Code {
     BadConfiguration,
     /// Too many ask at once, or it took too long.
     Busy,
+    /// No running Postfax could be asked; only the asker's own side says so.
+    Unreachable,
     /// Postfax itself failed.
     Failed,
 }
@@ -271,17 +285,24 @@ mod tests {
             assert_eq!(serde_json::from_str::<Ask>(line).unwrap(), ask);
         }
         let problem = Reply::from(Problem::no_such_job(JobId(9)));
-        let line = r#"{"problem":{"code":"no-such-job","message":"there is no job 9"}}"#;
+        let line = r#"{"reply":"problem","code":"no-such-job","message":"there is no job 9"}"#;
         assert_eq!(serde_json::to_string(&problem).unwrap(), line);
     }
 
     #[test]
     fn answers_survive_the_wire() {
-        let job = Box::new(Story {
-            job: samples::delivered(),
-            receipts: vec![Summary::of(&samples::receipt())],
-        });
-        for reply in [Reply::Status(Box::new(samples::status())), Reply::Job(job)] {
+        let mut avoiding = samples::delivered();
+        avoiding.avoid.insert(samples::server("paris-1"), samples::at(9));
+        avoiding.tries.count(postfax_domain::outcome::Outcome::NoAnswer);
+        let story = Box::new(Story { job: avoiding, receipts: vec![samples::receipt()] });
+        let jobs = Jobs { jobs: vec![samples::received(), samples::carrying()] };
+        let words = "two servers".to_owned();
+        for reply in [
+            Reply::Status(Box::new(samples::status())),
+            Reply::Job(story),
+            Reply::Jobs(jobs),
+            Reply::Reloaded { words },
+        ] {
             let line = serde_json::to_string(&reply).unwrap();
             assert!(!line.contains('\n'));
             assert_eq!(serde_json::from_str::<Reply>(&line).unwrap(), reply);
