@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as Group, Parser, Subcommand};
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use postfax_domain::names::JobId;
 
 use crate::requests::{AskJobs, Condition, Kind};
@@ -260,9 +260,9 @@ pub(crate) struct Lab {
     #[arg(long, default_value_t = 1, value_name = "COUNT")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) lines: u32,
-    /// Start real HylaFAX servers, which must be installed, instead of stations in software
-    #[arg(long)]
-    pub(crate) hylafax: bool,
+    /// What the fax servers are
+    #[arg(long, value_enum, default_value_t = LabKind::Station)]
+    pub(crate) kind: LabKind,
     /// How many times faster than a real telephone line
     #[arg(long, value_name = "FACTOR", default_value_t = 10.0, value_parser = speed)]
     pub(crate) speed: f64,
@@ -271,6 +271,15 @@ pub(crate) struct Lab {
     pub(crate) until_eof: bool,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+/// What a laboratory's fax servers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LabKind {
+    /// HylaFAX, as it is installed on this machine; needs root
+    Real,
+    /// Stations in software, which need nothing installed
+    Station,
 }
 
 /// Whose password, and where it is kept.
@@ -332,7 +341,7 @@ mod tests {
             "explain --from anna --to +33140000000 --pages 3",
             "reload",
             "demo --keep --hylafax --speed 20",
-            "lab --servers 3 --lines 2 --hylafax --until-eof --json",
+            "lab --servers 3 --lines 2 --kind real --until-eof --json",
             "passwd anna --file p",
             "completions zsh",
             "man",

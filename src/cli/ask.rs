@@ -110,11 +110,11 @@ fn explained(explain: &Explain) -> Ask {
 fn as_text(view: &View, reply: &Reply) -> String {
     match reply {
         Reply::Status(status) => render::status(view, status),
-        Reply::Jobs(found) => render::jobs(view, &found.jobs),
+        Reply::Jobs(jobs) => render::jobs(view, jobs),
         Reply::Job(story) => render::story(view, story),
         Reply::Done(done) => render::done(done),
         Reply::Explained(explanation) => render::explanation(view, explanation),
-        Reply::Reloaded { words } => format!("{}\n", words.trim_end()),
+        Reply::Reloaded(words) => format!("{}\n", words.trim_end()),
         Reply::Problem(problem) => format!("{problem}\n"),
     }
 }

@@ -13,8 +13,8 @@ use postfax_domain::{
 use tokio::sync::watch;
 
 use super::{
-    Ask, AskJobs, Code, Deed, Done, Explanation, JobFilter, Jobs, PastChoice, Problem, Reply,
-    Story, Verdict,
+    Ask, AskJobs, Code, Deed, Done, Explanation, JobFilter, PastChoice, Problem, Reply, Story,
+    Summary, Verdict,
 };
 
 /// Most pages that can be asked about.
@@ -61,7 +61,7 @@ pub(crate) async fn answer(daemon: &dyn Daemon, ask: Ask) -> Reply {
         Ask::Reload => daemon
             .reload()
             .await
-            .map(|words| Reply::Reloaded { words })
+            .map(Reply::Reloaded)
             .map_err(|why| Problem::new(Code::BadConfiguration, why)),
     };
     reply.unwrap_or_else(Reply::Problem)
@@ -77,12 +77,13 @@ async fn status(daemon: &dyn Daemon) -> Result<Status, Problem> {
 async fn jobs(daemon: &dyn Daemon, ask: &AskJobs) -> Result<Reply, Problem> {
     let filter = JobFilter::parse(ask, daemon.country())?;
     let jobs = daemon.jobs(&filter).await.map_err(failed)?;
-    Ok(Reply::Jobs(Jobs { jobs }))
+    Ok(Reply::Jobs(jobs.iter().map(Summary::of).collect()))
 }
 
 async fn show(daemon: &dyn Daemon, id: JobId) -> Result<Reply, Problem> {
     let job = find(daemon, id).await?;
     let receipts = daemon.receipts(id).await.map_err(failed)?;
+    let receipts = receipts.iter().map(Summary::of).collect();
     Ok(Reply::Job(Box::new(Story { job, receipts })))
 }
 
@@ -295,6 +296,6 @@ mod tests {
     async fn a_story_names_its_receipts() {
         let Reply::Job(story) = told(Ask::Show { job: JobId(12) }).await else { panic!() };
         assert_eq!(story.receipts.len(), 1);
-        assert_eq!(story.receipts[0].id, JobId(13));
+        assert_eq!(story.receipts[0].job, JobId(13));
     }
 }

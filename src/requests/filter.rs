@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{AskJobs, Code, Kind, Problem};
 
 /// Most jobs in one answer.
-pub(crate) const MAX_JOBS: u32 = 10_000;
+pub(crate) const MAX_JOBS: u32 = 1000;
 /// Jobs in one answer when no number was given.
 const DEFAULT_JOBS: u32 = 50;
 
@@ -164,8 +164,8 @@ mod tests {
         let wrong = [
             (AskJobs { number: Some("x1".into()), ..Default::default() }, "\"x1\""),
             (AskJobs { client: Some("a b".into()), ..Default::default() }, "no usable name"),
-            (AskJobs { limit: Some(0), ..Default::default() }, "1 to 10000"),
-            (AskJobs { limit: Some(10_001), ..Default::default() }, "1 to 10000"),
+            (AskJobs { limit: Some(0), ..Default::default() }, "1 to 1000"),
+            (AskJobs { limit: Some(1001), ..Default::default() }, "1 to 1000"),
         ];
         for (ask, words) in wrong {
             let problem = parse(&ask).unwrap_err();

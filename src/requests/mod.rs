@@ -104,34 +104,24 @@ pub(crate) struct AskJobs {
 }
 
 /// An answer. On the wire it is one line of JSON, such as
-/// `{"reply":"done","job":12,"what":"cancelled"}`; `--json` prints just that line.
+/// `{"done":{"job":12,"what":"cancelled"}}`; `--json` prints just that line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "reply", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Reply {
     /// How everything is.
     Status(Box<Status>),
-    /// Jobs.
-    Jobs(Jobs),
+    /// Jobs, newest first.
+    Jobs(Vec<Summary>),
     /// One job and all that is known of it.
     Job(Box<Story>),
     /// It was done.
     Done(Done),
     /// Which servers, and why.
     Explained(Box<Explanation>),
-    /// The new configuration is in force.
-    Reloaded {
-        /// What is to be said of it.
-        words: String,
-    },
+    /// The new configuration is in force; what is to be said of it.
+    Reloaded(String),
     /// It was not done.
     Problem(Problem),
-}
-
-/// Some jobs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Jobs {
-    /// Newest first.
-    pub(crate) jobs: Vec<Job>,
 }
 
 /// What became of a job that something was asked of.
@@ -166,7 +156,7 @@ pub(crate) struct Story {
     /// The job.
     pub(crate) job: Job,
     /// The receipts that tell its sender of it, oldest first.
-    pub(crate) receipts: Vec<Job>,
+    pub(crate) receipts: Vec<Summary>,
 }
 
 /// Which servers could, would or did carry a fax, and why.
@@ -285,7 +275,7 @@ mod tests {
             assert_eq!(serde_json::from_str::<Ask>(line).unwrap(), ask);
         }
         let problem = Reply::from(Problem::no_such_job(JobId(9)));
-        let line = r#"{"reply":"problem","code":"no-such-job","message":"there is no job 9"}"#;
+        let line = r#"{"problem":{"code":"no-such-job","message":"there is no job 9"}}"#;
         assert_eq!(serde_json::to_string(&problem).unwrap(), line);
     }
 
@@ -294,14 +284,14 @@ mod tests {
         let mut avoiding = samples::delivered();
         avoiding.avoid.insert(samples::server("paris-1"), samples::at(9));
         avoiding.tries.count(postfax_domain::outcome::Outcome::NoAnswer);
-        let story = Box::new(Story { job: avoiding, receipts: vec![samples::receipt()] });
-        let jobs = Jobs { jobs: vec![samples::received(), samples::carrying()] };
-        let words = "two servers".to_owned();
+        let story =
+            Box::new(Story { job: avoiding, receipts: vec![Summary::of(&samples::receipt())] });
+        let jobs = [samples::received(), samples::carrying()];
         for reply in [
             Reply::Status(Box::new(samples::status())),
             Reply::Job(story),
-            Reply::Jobs(jobs),
-            Reply::Reloaded { words },
+            Reply::Jobs(jobs.iter().map(Summary::of).collect()),
+            Reply::Reloaded("two servers".into()),
         ] {
             let line = serde_json::to_string(&reply).unwrap();
             assert!(!line.contains('\n'));

@@ -65,6 +65,7 @@ fn sent(state: State) -> Job {
             subject: Some("Offer 4711".into()),
             return_mail: false,
             message: "m12".into(),
+            return_mail: false,
             envelope_id: None,
             original_recipient: None,
             notify: Notify::Unsaid,

@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(visitor.hear_problem().await, Code::NoSuchJob);
         visitor.say("{\"ask\":\"jobs\",\"state\":\"delivered\"}\n").await;
         let Some(Reply::Jobs(jobs)) = visitor.hear().await else { panic!("no jobs") };
-        assert_eq!(jobs.jobs.len(), 2);
+        assert_eq!(jobs.len(), 2);
     }
 
     #[tokio::test]

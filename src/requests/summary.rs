@@ -35,7 +35,7 @@ impl Kind {
 }
 
 /// A job in one row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Summary {
     /// The job.
     pub(crate) job: JobId,
@@ -56,6 +56,7 @@ pub(crate) struct Summary {
     /// When it was accepted.
     pub(crate) created: Timestamp,
     /// How the last attempt that is over has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last: Option<Outcome>,
 }
 

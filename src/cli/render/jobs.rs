@@ -1,6 +1,6 @@
 //! Jobs as a list.
 
-use postfax_domain::job::{End, Job, State};
+use postfax_domain::job::{End, State};
 
 use super::{
     View, standing,
@@ -9,12 +9,12 @@ use super::{
 use crate::requests::{Kind, Summary};
 
 /// A table of jobs, in the order given.
-pub(in crate::cli) fn jobs(view: &View, jobs: &[Job]) -> String {
+pub(in crate::cli) fn jobs(view: &View, jobs: &[Summary]) -> String {
     if jobs.is_empty() {
         return "no such jobs\n".into();
     }
     let heading = ["JOB", "KIND", "STATE", "FROM", "TO", "PAGES", "TRIES", "AGE", "LAST OUTCOME"];
-    table::table(view, "", &heading, jobs.iter().map(|job| row(view, &Summary::of(job))).collect())
+    table::table(view, "", &heading, jobs.iter().map(|job| row(view, job)).collect())
 }
 
 fn row(view: &View, job: &Summary) -> Vec<Cell> {
@@ -80,6 +80,7 @@ mod tests {
             samples::delivered(),
             tired,
         ];
+        let all: Vec<_> = all.iter().map(Summary::of).collect();
         let expected = "\
 JOB  KIND     STATE      FROM         TO                PAGES  TRIES  AGE     LAST OUTCOME
  14  in       waiting    +4930123456  anna@example.com      4      0  10 min

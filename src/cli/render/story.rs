@@ -23,7 +23,7 @@ pub(in crate::cli) fn story(view: &View, story: &Story) -> String {
     }
     teller.end(&story.job);
     for receipt in &story.receipts {
-        teller.receipt(&Summary::of(receipt));
+        teller.receipt(receipt);
     }
     teller.out
 }
@@ -219,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_fax_out_from_rcpt_to_receipt() {
-        let told = Story { job: samples::delivered(), receipts: vec![samples::receipt()] };
+        let told =
+            Story { job: samples::delivered(), receipts: vec![Summary::of(&samples::receipt())] };
         let expected = "\
 Job 12: a fax from anna to +33140000000, delivered
   Pages       4 pages, 196 lines an inch
