@@ -149,7 +149,7 @@ mod tests {
             ("retry 12 --json", Exit::Ok, "{\"done\":{\"job\":12,"),
             ("retry 15", Exit::No, "being carried"),
             ("explain 12", Exit::Ok, "Attempt 2"),
-            ("explain 13", Exit::No, "is a mail"),
+            ("explain 13", Exit::No, "no server to choose"),
             ("explain --from anna --to 0140000000", Exit::Ok, "would go by london-1"),
             ("explain --from bert --to 0140000000", Exit::No, "would be refused"),
             ("reload", Exit::BadConfiguration, "postfax.toml:3"),

@@ -147,8 +147,7 @@ async fn explain(daemon: &dyn Daemon, from: &str, to: &str, pages: u32) -> Resul
 async fn explain_job(daemon: &dyn Daemon, id: JobId) -> Result<Reply, Problem> {
     let job = find(daemon, id).await?;
     let (Some(sent), Destination::Fax(fax)) = (job.sender(), &job.destination) else {
-        let message =
-            format!("job {id} is a mail: the mail relay carries it, there is nothing to choose");
+        let message = format!("job {id} is no fax to a number: there is no server to choose");
         return Err(Problem::new(Code::WrongState, message));
     };
     let pages = job.pages_left().max(1);
@@ -255,7 +254,7 @@ mod tests {
             (Ask::Retry { job: JobId(15) }, Code::WrongState, "being carried"),
             (Ask::Retry { job: JobId(11) }, Code::WrongState, "nobody to go to"),
             (Ask::Show { job: JobId(99) }, Code::NoSuchJob, "no job 99"),
-            (Ask::ExplainJob { job: JobId(13) }, Code::WrongState, "is a mail"),
+            (Ask::ExplainJob { job: JobId(13) }, Code::WrongState, "no server to choose"),
             (Ask::Reload, Code::BadConfiguration, "postfax.toml:3"),
             (explain("anna", "12", 1), Code::BadRequest, "\"12\""),
             (explain("a b", "+33140000000", 1), Code::BadRequest, "usable name"),

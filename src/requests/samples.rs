@@ -63,7 +63,6 @@ fn sent(state: State) -> Job {
             reverse_path: Some("anna@example.com".into()),
             message_id: Some("<offer@example.com>".into()),
             subject: Some("Offer 4711".into()),
-            return_mail: false,
             message: "m12".into(),
             return_mail: false,
             envelope_id: None,
