@@ -3,20 +3,18 @@
 //! # The map
 //!
 //! ```text
-//!   mail clients              postfax                        fax servers
-//!                 ┌──────────────────────────────────┐
-//!   a fax by mail │ gateway ─▶ outbound ─▶┌────────┐ │
-//!  ──────────────▶│  (SMTP)               │        │ │ hw
-//!                 │                       │ daemon │─▶ carry ──▶ HylaFAX ──▶ ☎
-//!   a receipt     │ gateway ◀─ receipt ◀──│        │ │
-//!  ◀──────────────│  (SMTP)               │ domain:│◀─ inbound ◀─ HylaFAX ◀── ☎
-//!   a fax as mail │ gateway ◀─ carry ◀────│ Super- │ │ hw
-//!  ◀──────────────│                       │ visor  │ │
-//!                 │ cli ─ socket ─▶ requests ─▶    │ │
-//!                 │                       └───┬────┘ │
-//!                 │  config ─▶ Setup ─────▲   ▼      │
-//!                 │                         store    │
-//!                 └──────────────────────────────────┘
+//!  mail clients                     postfax                      fax servers
+//!
+//!   a fax ───▶ gateway ─▶ outbound ──┐          ┌──▶ carry ─▶ hw ─▶ HylaFAX ─▶ ☎
+//!                                    ▼          │
+//!                          ┌────── daemon ──────┤
+//!                          │  (the supervisor)  │
+//!                          ▼         ▲          ▼
+//!                        store       │         post ─▶ gateway ─▶ receipts, faxes
+//!                                    │
+//!   postfax ─▶ requests ─▶ control ──┼─── inbound ◀─ hw ◀─ HylaFAX ◀─ ☎
+//!                                    │
+//!                          config ───┘
 //! ```
 //!
 //! **The core decides, the edge acts.** `postfax_domain::supervisor` takes events
@@ -25,12 +23,13 @@
 //! transaction, and only then does the rest. A promise to the outside stands
 //! after the save that makes it true.
 //!
-//! A fax **out** walks: `gateway` (the SMTP dialogue) → `outbound` (who is it, may
+//! A fax **out** walks: `gateway` (the SMTP dialogue) → [`outbound`] (who is it, may
 //! they, pages please) → `postfax_hw::render` (a confined child makes the pages) →
-//! `store` → the supervisor chooses a server → `carry` → `postfax_hw` (the call) →
-//! `receipt` → `gateway` (the mail). A fax **in** walks: `postfax_hw` (the fax
-//! waits at its server) → `inbound` (fetched, durable) → the supervisor routes it
-//! → `carry` → `gateway` (the mail) → and only then the server lets go of it.
+//! [`store`] → the supervisor chooses a server → [`carry`] → `postfax_hw` (the call)
+//! → a receipt of [`letters`] → [`post`] → `gateway` (the mail). A fax **in** walks:
+//! `postfax_hw` (the fax waits at its server) → [`inbound`] (fetched, durable) → the
+//! supervisor routes it, and only then the server lets go of it → [`carry`] →
+//! [`letters`] → [`post`] → `gateway` (the mail).
 //!
 //! # The rooms
 //!
@@ -40,9 +39,15 @@
 //! | `gateway/` (a crate) | mail in and out: SMTP, addresses, messages, receipts as MIME |
 //! | `hw/` (a crate) | fax servers and pages: drivers, the renderer, the telephone exchange in software |
 //! | [`config`] | the files of the administrator, read once into what the domain uses |
-//! | [`daemon`] | builds everything, owns the loop, stops cleanly |
-//! | [`requests`] | what can be asked of a running Postfax, and the socket it is asked through |
+//! | [`serve`] | starts the daemon, heeds signals; `check` and what else needs only the configuration |
+//! | [`daemon`] | owns the loop: events in, one commit, actions out; stops cleanly |
+//! | [`store`] | what is durable: rows, documents, mails |
+//! | [`listen`], [`outbound`] | the doors to mail; an accepted mail becomes jobs |
+//! | [`inbound`] | the fax servers as they report by themselves: health, and what arrived |
+//! | [`carry`], [`post`], [`letters`] | hands an attempt over and follows it; by mail; what that mail says |
+//! | [`requests`], [`control`] | what can be asked of a running Postfax and the socket it is asked through; who answers |
 //! | [`cli`] | what can be typed, and how answers look |
+//! | [`crash`] | where tests may kill a debug build |
 //! | [`demo`], [`lab`] | a whole installation, or only its fax servers, on a machine with nothing set up |
 //!
 //! # The arrows

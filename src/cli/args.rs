@@ -11,6 +11,9 @@ use crate::requests::{AskJobs, Condition, Kind};
 /// The file that Postfax is set up with, unless it is told otherwise.
 pub(crate) const DEFAULT_CONFIG: &str = "/etc/postfax/postfax.toml";
 
+/// Over the options that every command has.
+const ELSEWHERE: &str = "Where Postfax is";
+
 const OVERVIEW: &str = "\
 A first look:
   postfax demo                   see a fax go out and come in; needs no line, changes nothing
@@ -33,11 +36,12 @@ Postfax; 70 a bug; 74 a file failed; 77 not permitted; 78 bad configuration.";
 pub(crate) struct Args {
     /// The configuration file
     #[arg(long, short, global = true, value_name = "FILE", env = "POSTFAX_CONFIG")]
-    #[arg(default_value = DEFAULT_CONFIG)]
+    #[arg(default_value = DEFAULT_CONFIG, help_heading = ELSEWHERE)]
     pub(crate) config: PathBuf,
 
     /// The socket of the running Postfax, if it is not the one that the configuration names
     #[arg(long, global = true, value_name = "PATH", env = "POSTFAX_SOCKET")]
+    #[arg(help_heading = ELSEWHERE)]
     pub(crate) socket: Option<PathBuf>,
 
     /// What to do
@@ -250,17 +254,17 @@ pub(crate) struct Lab {
     pub(crate) dir: Option<PathBuf>,
     /// How many fax servers
     #[arg(long, default_value_t = 2, value_name = "COUNT")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=8))]
     pub(crate) servers: u32,
     /// How many lines each of them has
     #[arg(long, default_value_t = 1, value_name = "COUNT")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) lines: u32,
     /// What the fax servers are
-    #[arg(long, value_enum, default_value_t = LabKind::Real)]
+    #[arg(long, value_enum, default_value_t = LabKind::Station)]
     pub(crate) kind: LabKind,
     /// How many times faster than a real telephone line
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 10.0, value_parser = speed)]
     pub(crate) speed: f64,
     /// Stop when the input is closed as well, so that it ends with the one that started it
     #[arg(long)]
@@ -272,7 +276,7 @@ pub(crate) struct Lab {
 /// What a laboratory's fax servers are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LabKind {
-    /// HylaFAX, as it is installed on this machine
+    /// HylaFAX, as it is installed on this machine; needs root
     Real,
     /// Stations in software, which need nothing installed
     Station,
@@ -337,7 +341,7 @@ mod tests {
             "explain --from anna --to +33140000000 --pages 3",
             "reload",
             "demo --keep --hylafax --speed 20",
-            "lab --servers 3 --lines 2 --kind station --until-eof --json",
+            "lab --servers 3 --lines 2 --kind real --until-eof --json",
             "passwd anna --file p",
             "completions zsh",
             "man",

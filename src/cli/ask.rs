@@ -16,9 +16,10 @@ use super::{
     render::{self, View},
     watch,
 };
-use crate::requests::{Ask, Reply, Verdict};
+use crate::requests::{Ask, Problem, Reply, Verdict};
 
-/// Asks the Postfax at `socket` what `command` says.
+/// Asks the Postfax at `socket` what `command` says, and prints the answer. With
+/// `--json` a failure is printed in the same way, as the problem that it is.
 ///
 /// # Errors
 /// [`Failure`] when it could not be asked or has refused.
@@ -26,23 +27,41 @@ use crate::requests::{Ask, Reply, Verdict};
 /// # Panics
 /// On commands that ask nothing; those never come here.
 pub(crate) fn run(socket: &Path, command: Command) -> Result<Exit, Failure> {
-    let (ask, json) = match command {
-        Command::Status { watch: true, output } => {
-            return watch::run(&mut Client::connect(socket)?, output.json);
+    let (ask, json) = question(command);
+    let ended = match ask {
+        Ask::Watch => Client::connect(socket).and_then(|mut client| watch::run(&mut client, json)),
+        ask => answer(socket, &ask, json).and_then(|(shown, exit)| print(&shown).map(|_| exit)),
+    };
+    match ended {
+        Err(failure) if json => {
+            let problem = Problem::new(failure.code, failure.words);
+            print(&as_json(&problem.into())).map(|_| failure.exit)
         }
-        Command::Status { watch: false, output } => (Ask::Status, output.json),
+        ended => ended,
+    }
+}
+
+/// What is to be asked, and whether the answer is for programs.
+pub(super) fn question(command: Command) -> (Ask, bool) {
+    match command {
+        Command::Status { watch, output } => {
+            (if watch { Ask::Watch } else { Ask::Status }, output.json)
+        }
         Command::Jobs { filter, output } => (Ask::Jobs(filter.into()), output.json),
         Command::Show(one) => (Ask::Show { job: one.job }, one.output.json),
         Command::Cancel(one) => (Ask::Cancel { job: one.job }, one.output.json),
         Command::Retry(one) => (Ask::Retry { job: one.job }, one.output.json),
-        Command::Explain(explain) => (question(&explain), explain.output.json),
+        Command::Explain(explain) => (explained(&explain), explain.output.json),
         Command::Reload { output } => (Ask::Reload, output.json),
         other => unreachable!("{other:?} asks nothing"),
-    };
-    let reply = Client::connect(socket)?.ask(&ask)?;
+    }
+}
+
+/// Asks once. What is to be shown, and how the command ends.
+pub(super) fn answer(socket: &Path, ask: &Ask, json: bool) -> Result<(String, Exit), Failure> {
+    let reply = Client::connect(socket)?.ask(ask)?;
     let shown = if json { as_json(&reply) } else { as_text(&view(), &reply) };
-    print(&shown)?;
-    Ok(exit(&reply))
+    Ok((shown, exit(&reply)))
 }
 
 /// Whether anyone still reads what is printed.
@@ -78,7 +97,7 @@ pub(super) fn as_json(reply: &Reply) -> String {
     serde_json::to_string(reply).expect("an answer that was JSON can be written as JSON") + "\n"
 }
 
-fn question(explain: &Explain) -> Ask {
+fn explained(explain: &Explain) -> Ask {
     match (explain.job, &explain.from, &explain.to) {
         (Some(job), _, _) => Ask::ExplainJob { job },
         (None, Some(from), Some(to)) => {

@@ -13,7 +13,7 @@ use crate::requests::{Ask, Reply};
 
 /// Longest wait for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest answer in bytes: a job's story can be long, but not without end.
+/// Longest answer in bytes: a thousand rows, or all calls under way.
 const MAX_ANSWER_BYTES: u64 = 32 * 1024 * 1024;
 
 /// A connection to a running Postfax.
@@ -135,30 +135,34 @@ mod tests {
     #[tokio::test]
     async fn every_command_ends_as_it_should() {
         let table = [
-            ("status", Exit::Ok),
-            ("status --json", Exit::Ok),
-            ("jobs", Exit::Ok),
-            ("jobs --json --number 0140000000 --state ended", Exit::Ok),
-            ("jobs --client anna --state failed", Exit::Ok),
-            ("jobs --number what", Exit::Usage),
-            ("show 12", Exit::Ok),
-            ("show 99", Exit::No),
-            ("cancel 15", Exit::Ok),
-            ("cancel 12 --json", Exit::No),
-            ("retry 12", Exit::Ok),
-            ("retry 15", Exit::No),
-            ("explain 12", Exit::Ok),
-            ("explain 13", Exit::No),
-            ("explain --from anna --to 0140000000", Exit::Ok),
-            ("explain --from bert --to 0140000000", Exit::No),
-            ("reload", Exit::BadConfiguration),
+            ("status", Exit::Ok, "SERVER"),
+            ("status --json", Exit::Ok, "{\"status\":{\"servers\":["),
+            ("jobs", Exit::Ok, "LAST OUTCOME"),
+            ("jobs --json --number 0140000000 --state ended", Exit::Ok, "{\"jobs\":[{\"job\":12,"),
+            ("jobs --client anna --state failed", Exit::Ok, "no such jobs"),
+            ("jobs --number what", Exit::Usage, "cannot stand in a fax number"),
+            ("show 12", Exit::Ok, "Job 12"),
+            ("show 99", Exit::No, "no job 99"),
+            ("cancel 15", Exit::Ok, "being cancelled"),
+            ("cancel 14", Exit::Ok, "is cancelled"),
+            ("cancel 12", Exit::No, "over already"),
+            ("retry 12 --json", Exit::Ok, "{\"done\":{\"job\":12,"),
+            ("retry 15", Exit::No, "being carried"),
+            ("explain 12", Exit::Ok, "Attempt 2"),
+            ("explain 13", Exit::No, "no server to choose"),
+            ("explain --from anna --to 0140000000", Exit::Ok, "would go by london-1"),
+            ("explain --from bert --to 0140000000", Exit::No, "would be refused"),
+            ("reload", Exit::BadConfiguration, "postfax.toml:3"),
         ];
         beside_postfax(move |path| {
-            for (line, exit) in table {
-                let words = ["postfax"].into_iter().chain(line.split_whitespace());
-                let command = Args::try_parse_from(words).unwrap().command;
-                let ended = ask(path, command).unwrap_or_else(|failure| failure.exit);
+            for (line, exit, words) in table {
+                let typed = ["postfax"].into_iter().chain(line.split_whitespace());
+                let command = Args::try_parse_from(typed).unwrap().command;
+                let (ask, json) = ask::question(command);
+                let (shown, ended) = ask::answer(path, &ask, json)
+                    .unwrap_or_else(|failure| (failure.words, failure.exit));
                 assert_eq!(ended, exit, "{line}");
+                assert!(shown.contains(words), "{line}: {shown}");
             }
         })
         .await;

@@ -43,12 +43,22 @@ pub(crate) struct Failure {
     pub(crate) words: String,
     /// What they can do about it.
     pub(crate) hint: Option<String>,
+    /// What programs read.
+    pub(crate) code: Code,
 }
 
 impl Failure {
     /// A failure in these words.
     pub(crate) fn new(exit: Exit, words: impl Into<String>) -> Self {
-        Self { exit, words: words.into(), hint: None }
+        let code = match exit {
+            Exit::Ok | Exit::No => Code::WrongState,
+            Exit::Usage => Code::BadRequest,
+            Exit::Unreachable => Code::Unreachable,
+            Exit::NotPermitted => Code::NotPermitted,
+            Exit::BadConfiguration => Code::BadConfiguration,
+            Exit::Bug | Exit::File => Code::Failed,
+        };
+        Self { exit, words: words.into(), hint: None, code }
     }
 
     /// The same, with advice.
@@ -70,9 +80,9 @@ impl From<Problem> for Failure {
             Code::BadRequest => Exit::Usage,
             Code::NotPermitted => Exit::NotPermitted,
             Code::BadConfiguration => Exit::BadConfiguration,
-            Code::Busy => Exit::Unreachable,
+            Code::Busy | Code::Unreachable => Exit::Unreachable,
             Code::Failed => Exit::Bug,
         };
-        Self::new(exit, problem.message)
+        Self { code: problem.code, ..Self::new(exit, problem.message) }
     }
 }

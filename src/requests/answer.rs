@@ -89,7 +89,14 @@ async fn show(daemon: &dyn Daemon, id: JobId) -> Result<Reply, Problem> {
 
 async fn cancel(daemon: &dyn Daemon, id: JobId) -> Result<Reply, Problem> {
     match ask(daemon, Request::Cancel(id)).await? {
-        Answer::Done(job) => Ok(Reply::Done(Done { job, what: Deed::Cancelled, new: None })),
+        Answer::Done(job) => {
+            // Whether a call has to end first stands in the job, which is durable by now.
+            let what = match find(daemon, id).await?.state {
+                State::Carrying { .. } => Deed::Cancelling,
+                State::Waiting { .. } | State::Held | State::Ended { .. } => Deed::Cancelled,
+            };
+            Ok(Reply::Done(Done { job, what, new: None }))
+        }
         Answer::NoSuchJob(_) => {
             find(daemon, id).await?;
             Err(Problem::new(Code::WrongState, format!("job {id} is over already")))
@@ -140,8 +147,7 @@ async fn explain(daemon: &dyn Daemon, from: &str, to: &str, pages: u32) -> Resul
 async fn explain_job(daemon: &dyn Daemon, id: JobId) -> Result<Reply, Problem> {
     let job = find(daemon, id).await?;
     let (Some(sent), Destination::Fax(fax)) = (job.sender(), &job.destination) else {
-        let message =
-            format!("job {id} is a mail: the mail relay carries it, there is nothing to choose");
+        let message = format!("job {id} is no fax to a number: there is no server to choose");
         return Err(Problem::new(Code::WrongState, message));
     };
     let pages = job.pages_left().max(1);
@@ -234,7 +240,7 @@ mod tests {
     async fn what_can_be_done_is_done() {
         let cancel = |job| Ask::Cancel { job: JobId(job) };
         let retry = |job| Ask::Retry { job: JobId(job) };
-        assert_eq!(told(cancel(15)).await, done(15, Deed::Cancelled, None));
+        assert_eq!(told(cancel(15)).await, done(15, Deed::Cancelling, None));
         assert_eq!(told(retry(14)).await, done(14, Deed::Hurried, None));
         assert_eq!(told(retry(12)).await, done(12, Deed::SentAgain, Some(16)));
     }
@@ -248,7 +254,7 @@ mod tests {
             (Ask::Retry { job: JobId(15) }, Code::WrongState, "being carried"),
             (Ask::Retry { job: JobId(11) }, Code::WrongState, "nobody to go to"),
             (Ask::Show { job: JobId(99) }, Code::NoSuchJob, "no job 99"),
-            (Ask::ExplainJob { job: JobId(13) }, Code::WrongState, "is a mail"),
+            (Ask::ExplainJob { job: JobId(13) }, Code::WrongState, "no server to choose"),
             (Ask::Reload, Code::BadConfiguration, "postfax.toml:3"),
             (explain("anna", "12", 1), Code::BadRequest, "\"12\""),
             (explain("a b", "+33140000000", 1), Code::BadRequest, "usable name"),

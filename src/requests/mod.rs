@@ -118,7 +118,7 @@ pub(crate) enum Reply {
     Done(Done),
     /// Which servers, and why.
     Explained(Box<Explanation>),
-    /// The new configuration is in force; what it says of itself.
+    /// The new configuration is in force; what is to be said of it.
     Reloaded(String),
     /// It was not done.
     Problem(Problem),
@@ -140,8 +140,10 @@ pub(crate) struct Done {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Deed {
-    /// It is stopped, or is being stopped where a call is under way.
+    /// It is stopped.
     Cancelled,
+    /// A call is under way: its server was told to stop it.
+    Cancelling,
     /// It is tried now.
     Hurried,
     /// It is sent again, as a new job.
@@ -153,7 +155,7 @@ pub(crate) enum Deed {
 pub(crate) struct Story {
     /// The job.
     pub(crate) job: Job,
-    /// The receipts that tell its sender of it.
+    /// The receipts that tell its sender of it, oldest first.
     pub(crate) receipts: Vec<Summary>,
 }
 
@@ -229,6 +231,8 @@ pub(crate) enum Code {
     BadConfiguration,
     /// Too many ask at once, or it took too long.
     Busy,
+    /// No running Postfax could be asked; only the asker's own side says so.
+    Unreachable,
     /// Postfax itself failed.
     Failed,
 }
@@ -277,11 +281,18 @@ mod tests {
 
     #[test]
     fn answers_survive_the_wire() {
-        let job = Box::new(Story {
-            job: samples::delivered(),
-            receipts: vec![Summary::of(&samples::receipt())],
-        });
-        for reply in [Reply::Status(Box::new(samples::status())), Reply::Job(job)] {
+        let mut avoiding = samples::delivered();
+        avoiding.avoid.insert(samples::server("paris-1"), samples::at(9));
+        avoiding.tries.count(postfax_domain::outcome::Outcome::NoAnswer);
+        let story =
+            Box::new(Story { job: avoiding, receipts: vec![Summary::of(&samples::receipt())] });
+        let jobs = [samples::received(), samples::carrying()];
+        for reply in [
+            Reply::Status(Box::new(samples::status())),
+            Reply::Job(story),
+            Reply::Jobs(jobs.iter().map(Summary::of).collect()),
+            Reply::Reloaded("two servers".into()),
+        ] {
             let line = serde_json::to_string(&reply).unwrap();
             assert!(!line.contains('\n'));
             assert_eq!(serde_json::from_str::<Reply>(&line).unwrap(), reply);

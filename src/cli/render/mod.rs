@@ -103,6 +103,7 @@ pub(super) fn done(done: &Done) -> String {
     let Done { job, what, new } = done;
     match (what, new) {
         (Deed::Cancelled, _) => format!("job {job} is cancelled\n"),
+        (Deed::Cancelling, _) => format!("job {job} is being cancelled: its call has to end\n"),
         (Deed::Hurried, _) => format!("job {job} is tried now\n"),
         (Deed::SentAgain, Some(new)) => format!("job {job} is sent again, as job {new}\n"),
         (Deed::SentAgain, None) => format!("job {job} is sent again\n"),

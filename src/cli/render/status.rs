@@ -85,7 +85,8 @@ fn numbers(status: &Status) -> String {
 fn condition(server: &ServerStatus) -> (&'static str, Paint) {
     match (&server.live.health, server.draining) {
         (Health::Unknown, _) => ("unknown", Paint::Attention),
-        (Health::Down { .. }, _) => ("down", Paint::Bad),
+        (Health::Down { .. }, true) => ("down, draining", Paint::Bad),
+        (Health::Down { .. }, false) => ("down", Paint::Bad),
         (Health::Up { .. }, true) => ("draining", Paint::Attention),
         (Health::Up { .. }, false) => ("up", Paint::Good),
     }
@@ -190,9 +191,9 @@ mod tests {
         let expected = "\
 faxes: 3 waiting, 1 calling; mails: 2 waiting, 0 under way; 1 received job that nobody gets
 
-SERVER    HEALTH  SINCE   CALLS  LINES  S/PAGE  FAILED  SAYS
-london-1  up      10 min      1      4    18.0       0  HylaFAX (tm) Version 6.0.7; ttyFAX0: Running and idle
-paris-1   down    10 min      0      4    18.0       0  connection refused
+SERVER    HEALTH          SINCE   CALLS  LINES  S/PAGE  FAILED  SAYS
+london-1  up              10 min      1      4    18.0       0  HylaFAX (tm) Version 6.0.7; ttyFAX0: Running and idle
+paris-1   down, draining  10 min      0      4    18.0       0  connection refused
 
 JOB  FROM  TO            BY        PAGES             FOR    SPEED  REMOTE
  12  anna  +33140000000  london-1  [#####-----] 2/4  6 min  14400  MUELLER
@@ -211,7 +212,7 @@ JOB  FROM  TO            BY        PAGES             FOR    SPEED  REMOTE
         let first = samples::status();
         let lines = changes(&view(), None, &first);
         assert_eq!(lines.len(), 4, "{lines:?}");
-        assert_eq!(lines[1], "10:10:00 paris-1 is down: connection refused");
+        assert_eq!(lines[1], "10:10:00 paris-1 is down, draining: connection refused");
         assert_eq!(
             lines[2],
             "10:10:00 job 12 from anna to +33140000000 by london-1, attempt 2, page 2 of 4 confirmed"

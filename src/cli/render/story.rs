@@ -153,7 +153,8 @@ impl Teller<'_> {
             State::Held => self.line(self.view.now, "nobody gets it: waiting for an administrator"),
             State::Ended { end, at } => {
                 let words = match end {
-                    End::Delivered => self.view.paint(Paint::Good, "delivered"),
+                    // The last attempt has said so.
+                    End::Delivered => return,
                     End::Failed(cause) => {
                         let words = format!("given up: {}", cause.text());
                         self.view.paint(Paint::Bad, &words)
@@ -238,7 +239,6 @@ Mon 2026-11-23
           why: dial rule 2 names it next, and paris-1 is down
 10:05:00  delivered (delivered)
           4 pages confirmed by \"MUELLER\" at 14400 bit/s in 71 s
-10:05:00  delivered
 10:05:00  receipt to anna@example.com is job 13, delivered
 ";
         assert_eq!(story(&view(), &told), expected);
