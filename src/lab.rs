@@ -20,15 +20,17 @@ pub(crate) fn run(wanted: Lab) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|failed| Failure::new(Exit::Bug, format!("cannot start: {failed}")))?;
     let temporary = tempfile::tempdir().map_err(|failed| Failure::file("a folder", &failed))?;
+    let kind = match wanted.kind {
+        LabKind::Real => Kind::Hylafax,
+        LabKind::Station => Kind::Station,
+    };
+    let dir = wanted.dir.unwrap_or_else(|| temporary.path().to_owned());
     let options = lab::Options {
-        dir: wanted.dir.unwrap_or_else(|| temporary.path().to_owned()),
         servers: wanted.servers,
         lines: wanted.lines,
-        kind: match wanted.kind {
-            LabKind::Real => Kind::Hylafax,
-            LabKind::Station => Kind::Station,
-        },
+        answering: wanted.answering,
         speed: wanted.speed,
+        ..lab::Options::new(dir, kind)
     };
     runtime.block_on(async {
         let lab = lab::Lab::start(options)

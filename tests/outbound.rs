@@ -186,7 +186,8 @@ fn every_failing_number_has_its_outcome_its_retries_and_its_receipt() {
     let postfax = Postfax::start(&lab.about, &sink, QUICK_RETRIES);
     postfax.wait_for_servers();
     let file = postfax.file("letter.pdf");
-    fs::write(&file, pages::pdf(2, "never to arrive")).unwrap();
+    // Long enough for the line that drops in the middle of it.
+    fs::write(&file, pages::pdf(30, "never to arrive")).unwrap();
     let cases: [(&str, &[&str], &[&str]); 6] = [
         ("busy", &["busy"], &["4.4.1"]),
         ("no-answer", &["no-answer"], &["4.4.1"]),

@@ -256,10 +256,14 @@ pub(crate) struct Lab {
     #[arg(long, default_value_t = 2, value_name = "COUNT")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=8))]
     pub(crate) servers: u32,
-    /// How many lines each of them has
+    /// How many lines each of them has for calls in both directions
     #[arg(long, default_value_t = 1, value_name = "COUNT")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) lines: u32,
+    /// How many more lines each of them has that only answer
+    #[arg(long, default_value_t = 1, value_name = "COUNT")]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=16))]
+    pub(crate) answering: u32,
     /// What the fax servers are
     #[arg(long, value_enum, default_value_t = LabKind::Station)]
     pub(crate) kind: LabKind,

@@ -54,7 +54,7 @@ impl Lab {
     pub fn start(servers: Servers, lines: u32) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_postfax"));
         command.args(["lab", "--json", "--until-eof", "--servers", "2"]);
-        command.args(["--lines", &lines.to_string()]);
+        command.args(["--lines", &lines.to_string(), "--answering", &lines.to_string()]);
         match servers {
             Servers::Hylafax => command.args(["--kind", "real", "--speed", "10"]),
             Servers::Stations => command.args(["--kind", "station", "--speed", "100"]),
