@@ -97,18 +97,16 @@ impl FaxLeg {
 
     fn speak(&mut self) -> Block {
         let block = self.terminal.speak();
-        if let Some(rejecter) = &mut self.rejecter
-            && let Some(fresh) = rejecter.renew(&block)
-        {
-            self.terminal = fresh;
+        let Some((instead, next)) = self.rejecter.as_mut().and_then(Rejecter::speak) else {
+            return block;
+        };
+        if let Some(next) = next {
+            self.terminal = next;
         }
-        block
+        instead
     }
 
-    fn hear(&mut self, mut block: Block) {
-        if let Some(rejecter) = &mut self.rejecter {
-            rejecter.spoil(&mut block);
-        }
+    fn hear(&mut self, block: Block) {
         self.terminal.hear(block);
         self.watch();
     }

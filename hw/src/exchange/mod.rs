@@ -35,6 +35,7 @@ mod switch;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod v21;
 
 use std::{
     path::{Path, PathBuf},
@@ -133,7 +134,7 @@ pub enum Behaviour {
     Voice,
     /// A fax machine answers, and the line drops so long after.
     DropAfter(Duration),
-    /// A fax machine without error correction hears noise in every page and rejects it (RTN).
+    /// A fax machine without error correction and with V.29 only, which rejects every page (RTN).
     RejectPages,
 }
 

@@ -243,7 +243,7 @@ fn misbehaving_numbers_are_told_apart() {
     // The last page of all is refused as well as any other, and so is an almost white one.
     let mut white = page(2200, 1);
     white[30 * WIDTH / 8..].fill(0);
-    for page in [page(1100, 1), white] {
+    for page in [page(1100, 1), white, page(2200, 7), page(300, 5)] {
         let single = world.tiff(&[page]);
         let result = sender.call(sending("+15552000006", &single)).wait();
         assert_eq!((result.outcome, result.pages_confirmed), (Outcome::PageRejected, 0));
