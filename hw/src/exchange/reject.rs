@@ -15,12 +15,11 @@ use super::{
     spandsp::{FaxSetup, FaxTerminal},
 };
 
-/// Blocks of signal that pass before noise begins: long training is 1.4 s (V.17).
-const TRAINING_BLOCKS: u32 = 85;
-/// A burst in every so many blocks.
-const BURST_EVERY: u32 = 3;
-/// Samples of a burst.
-const BURST: usize = 32;
+/// Blocks of signal that pass before noise begins: training is 0.3 s (V.29).
+const TRAINING_BLOCKS: u32 = 25;
+/// Samples of the burst in each block: a third of the rows of even a white page are hit,
+/// and a seventh would do.
+const BURST: usize = 48;
 /// Blocks of silence that end a signal.
 const PAUSE_BLOCKS: u32 = 3;
 /// A greeting is over after so many blocks (20 s) at the latest.
@@ -79,7 +78,7 @@ impl Rejecter {
             return;
         }
         *heard += 1;
-        if *heard > TRAINING_BLOCKS && heard.is_multiple_of(BURST_EVERY) {
+        if *heard > TRAINING_BLOCKS {
             for sample in &mut block[..BURST] {
                 *sample = self.random.sample();
             }

@@ -240,10 +240,14 @@ fn misbehaving_numbers_are_told_apart() {
         assert_eq!(result.outcome, outcome, "{behaviour:?}");
         assert_eq!(result.pages_confirmed, 0, "{behaviour:?}");
     }
-    // The last page of all is refused as well as any other.
-    let single = world.tiff(&[page(1100, 1)]);
-    let result = sender.call(sending("+15552000006", &single)).wait();
-    assert_eq!((result.outcome, result.pages_confirmed), (Outcome::PageRejected, 0));
+    // The last page of all is refused as well as any other, and so is an almost white one.
+    let mut white = page(2200, 1);
+    white[30 * WIDTH / 8..].fill(0);
+    for page in [page(1100, 1), white] {
+        let single = world.tiff(&[page]);
+        let result = sender.call(sending("+15552000006", &single)).wait();
+        assert_eq!((result.outcome, result.pages_confirmed), (Outcome::PageRejected, 0));
+    }
     let unknown = sender.call(sending("+15559999999", &tiff)).wait();
     assert_eq!(unknown.outcome, Outcome::Congestion);
     let _receiver = world.machine(TO);
