@@ -19,8 +19,8 @@ use super::job::{Job, State};
 
 /// The folders, and whether only an administrator may read them.
 pub(super) const FOLDERS: [(&str, bool); 8] = [
-    ("sendq", true),
-    ("doneq", true),
+    ("sendq", false),
+    ("doneq", false),
     ("docq", true),
     ("recvq", false),
     ("tmp", false),

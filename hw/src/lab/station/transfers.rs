@@ -74,8 +74,18 @@ impl Session {
     fn send_file(&self, path: &str) -> Answer {
         match self.found(path) {
             Err(answer) => answer,
-            Ok((_, file)) => Answer::SendFile { opening: opening(path), file },
+            Ok((place, file)) => match self.job_of(&place) {
+                Some(job) => Answer::Send { opening: opening(path), bytes: job.file().into() },
+                None => Answer::SendFile { opening: opening(path), file },
+            },
         }
+    }
+
+    /// The job that a file of the queues is about.
+    fn job_of(&self, place: &Place) -> Option<Job> {
+        let queue = place.folder == "sendq" || place.folder == "doneq";
+        let id = place.file.strip_prefix('q').filter(|_| queue)?.parse().ok()?;
+        self.office.spool.job(id)
     }
 
     fn size(&self, path: &str) -> Answer {
