@@ -50,8 +50,8 @@ pub(super) const TROUBLES: [Trouble; 7] = [
     Trouble {
         number: "+15551009904",
         name: "drop",
-        behaviour: Behaviour::DropAfter(Duration::from_secs(25)),
-        sentence: "A fax machine answers, and the line drops 25 seconds later.",
+        behaviour: Behaviour::DropAfter(Duration::from_secs(15)),
+        sentence: "A fax machine answers, and the line drops 15 seconds later.",
     },
     Trouble {
         number: "+15551009905",

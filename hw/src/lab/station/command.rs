@@ -1,5 +1,5 @@
-//! One command line of the protocol, taken apart: a verb and its arguments, split
-//! at spaces and commas-free, with double quotes around what has spaces in it.
+//! One command line of the protocol, taken apart: a verb and its arguments, split at
+//! spaces, with double quotes around what has spaces in it.
 
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn lines_are_taken_apart() {
-        let cases: [(&str, Option<(&str, &[&str])>); 9] = [
+        type Parts = (&'static str, &'static [&'static str]);
+        let cases: [(&str, Option<Parts>); 9] = [
             ("noop", Some(("NOOP", &[]))),
             ("JPARM MAXDIALS 1", Some(("JPARM", &["MAXDIALS", "1"]))),
             ("JPARM FROMUSER \"Anna B\"", Some(("JPARM", &["FROMUSER", "Anna B"]))),

@@ -45,15 +45,15 @@ impl State {
         }
     }
 
-    /// The digit in a job's file.
-    pub(super) fn digit(self) -> u8 {
+    /// The number in HylaFAX's file of a job.
+    fn digit(self) -> char {
         match self {
-            Self::Suspended => 1,
-            Self::Pending => 2,
-            Self::Sleeping => 3,
-            Self::Active => 6,
-            Self::Done => 7,
-            Self::Failed => 8,
+            Self::Suspended => '1',
+            Self::Pending => '2',
+            Self::Sleeping => '3',
+            Self::Active => '6',
+            Self::Done => '7',
+            Self::Failed => '8',
         }
     }
 
@@ -177,14 +177,12 @@ pub(super) struct Job {
     pub(super) tries: u32,
     pub(super) status: String,
     pub(super) status_code: u16,
+    /// What the remote machine called itself.
+    pub(super) remote: String,
+    /// Signalling rate of the last call in bit/s.
+    pub(super) bit_rate: u32,
     /// Number of the last call, for its log.
     pub(super) call: Option<u32>,
-    /// What the remote machine called itself.
-    #[serde(default)]
-    pub(super) remote_id: Option<String>,
-    /// Signalling rate of the last call in bit/s.
-    #[serde(default)]
-    pub(super) bit_rate: u32,
     /// When it may dial next; after the end, when it ended.
     pub(super) due_s: i64,
     /// When it was submitted.
@@ -205,9 +203,9 @@ impl Job {
             tries: 0,
             status: String::new(),
             status_code: 0,
-            call: None,
-            remote_id: None,
+            remote: String::new(),
             bit_rate: 0,
+            call: None,
             due_s: 0,
             submitted_s: 0,
         }
@@ -249,24 +247,6 @@ impl Job {
         }
     }
 
-    /// The job as its file in the queue tells it.
-    pub(super) fn file(&self) -> String {
-        format!(
-            "state:{}\nnpages:{}\ntotpages:{}\ntotdials:{}\njobtag:{}\nsignalrate:{}\n\
-             csi:{}\ncommid:{}\nstatus:{}\nstatuscode:{:03}\n",
-            self.state.digit(),
-            self.pages_sent,
-            self.total_pages,
-            self.dials,
-            self.value("JOBINFO"),
-            self.bit_rate,
-            self.remote_id.as_deref().unwrap_or_default(),
-            self.communication(),
-            self.status,
-            self.status_code
-        )
-    }
-
     /// The number of the last call as the protocol writes it.
     pub(super) fn communication(&self) -> String {
         self.call.map_or_else(String::new, |call| format!("{call:09}"))
@@ -306,6 +286,35 @@ impl Job {
     /// All parameters and their values, as `JPARM` alone lists them.
     pub(super) fn listing(&self) -> Vec<(&'static str, String)> {
         PARAMETERS.iter().map(|(name, _, _)| (*name, self.value(name))).collect()
+    }
+
+    /// The job as HylaFAX's own file of it reads (`RETR doneq/q42`): there are clients
+    /// that take the end of a call from there.
+    pub(super) fn file(&self) -> String {
+        format!(
+            "tts:{}\nkilltime:{}\nstate:{}\nnpages:{}\ntotpages:{}\ntotdials:{}\nmaxdials:{}\n\
+             tottries:{}\nmaxtries:{}\nexternal:{}\nnumber:{}\njobid:{}\njobtag:{}\nowner:{}\n\
+             signalrate:{} bit/s\ncommid:{}\ncsi:{}\nstatus:{}\nstatuscode:{}\n",
+            self.due_s,
+            self.kill_time_s(),
+            self.state.digit(),
+            self.pages_sent,
+            self.total_pages,
+            self.dials,
+            self.number("MAXDIALS"),
+            self.tries,
+            self.number("MAXTRIES"),
+            self.value("EXTERNAL"),
+            self.value("DIALSTRING"),
+            self.id,
+            self.value("JOBINFO"),
+            self.owner,
+            self.bit_rate,
+            self.communication(),
+            self.remote,
+            self.status,
+            self.status_code
+        )
     }
 
     /// The first parameter that a submission may not lack and does.

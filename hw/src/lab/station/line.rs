@@ -169,7 +169,7 @@ fn settle(job: &mut Job, result: Option<&CallResult>, stop: Option<State>, now_s
         return job.state;
     };
     job.pages_sent = result.pages_confirmed;
-    job.remote_id.clone_from(&result.remote_id);
+    job.remote = result.remote_id.clone().unwrap_or_default();
     job.bit_rate = result.bit_rate;
     match (result.outcome, stop) {
         (Outcome::Delivered, _) => {
@@ -196,9 +196,13 @@ fn fall_through(job: &mut Job, outcome: Outcome, connected: bool, now_s: i64) {
     job.dials += 1;
     job.tries += u32::from(connected);
     let (code, words) = in_hylafax_words(outcome);
-    let spent = job.dials >= job.number("MAXDIALS") || job.tries >= job.number("MAXTRIES");
-    if spent {
-        job.fail(code, format!("{words}; too many attempts to dial"), now_s);
+    // As with HylaFAX, the cause is then in the words alone.
+    if job.dials >= job.number("MAXDIALS") {
+        job.fail(333, format!("{words}; too many attempts to dial"), now_s);
+        return;
+    }
+    if job.tries >= job.number("MAXTRIES") {
+        job.fail(334, format!("{words}; too many attempts to send"), now_s);
         return;
     }
     job.state = State::Sleeping;
@@ -216,6 +220,11 @@ fn in_hylafax_words(outcome: Outcome) -> (u16, &'static str) {
         Outcome::NoFaxMachine => (2, "No carrier detected"),
         Outcome::NoAnswer => (3, "No answer from remote"),
         Outcome::NoDialTone => (4, "No local dialtone"),
+        Outcome::NoHandshake => (126, "No receiver protocol (T.30 T1 timeout)"),
+        Outcome::RemoteRefused => (124, "COMREC error in transmit Phase B/got DCN"),
+        Outcome::Disconnected => (128, "Remote fax disconnected prematurely"),
+        Outcome::PageRejected => (130, "Unable to transmit page (giving up after RTN)"),
+        Outcome::OperatorInterrupt => (129, "Procedure interrupt"),
         other => (other.row().hylafax.first().copied().unwrap_or(303), other.text()),
     }
 }
@@ -230,7 +239,6 @@ fn take_in(office: &Office, line: usize, fax: &ReceivedFax) -> io::Result<()> {
     let bytes = fs::read(&path)?;
     let tsi = fax.tsi.clone().unwrap_or_default();
     let text = format!("From {tsi}, {} pages, file recvq/{file}", fax.pages);
-    office.spool.log(&accounted(about, &file, fax))?;
     office.spool.receive(Received {
         line: about.name.clone(),
         tsi,
@@ -253,19 +261,6 @@ fn take_in(office: &Office, line: usize, fax: &ReceivedFax) -> io::Result<()> {
     Ok(())
 }
 
-/// A line of the accounting log; clients look there for the line and the number called.
-fn accounted(line: &super::office::Line, file: &str, fax: &ReceivedFax) -> String {
-    let tsi = fax.tsi.as_deref().unwrap_or_default();
-    format!(
-        "-\tRECV\t000000000\t{}\t{file}\t\"\"\tfax\t\"{}\"\t\"{tsi}\"\t{}\t{}\t0:00\t{}\t\"\"\n",
-        line.name,
-        fax.called,
-        fax.bit_rate,
-        fax.pages,
-        fax.duration.as_secs()
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,11 +281,11 @@ mod tests {
         let cases = [
             (Outcome::Delivered, None, 1, State::Done, 0, 1),
             (Outcome::Delivered, Some(State::Failed), 1, State::Done, 0, 1),
-            (Outcome::Busy, None, 1, State::Failed, 1, 1),
+            (Outcome::Busy, None, 1, State::Failed, 333, 1),
             (Outcome::Busy, None, 2, State::Sleeping, 1, 1),
-            (Outcome::NoAnswer, None, 1, State::Failed, 3, 1),
-            (Outcome::NoFaxMachine, None, 1, State::Failed, 2, 1),
-            (Outcome::NoDialTone, None, 1, State::Failed, 4, 1),
+            (Outcome::NoAnswer, None, 1, State::Failed, 333, 1),
+            (Outcome::NoFaxMachine, None, 1, State::Failed, 333, 1),
+            (Outcome::NoDialTone, None, 1, State::Failed, 333, 1),
             (Outcome::Disconnected, Some(State::Failed), 1, State::Failed, 345, 0),
             (Outcome::Disconnected, Some(State::Suspended), 1, State::Suspended, 0, 0),
             (Outcome::Disconnected, Some(State::Pending), 1, State::Pending, 0, 0),

@@ -19,8 +19,8 @@ use super::job::{Job, State};
 
 /// The folders, and whether only an administrator may read them.
 pub(super) const FOLDERS: [(&str, bool); 8] = [
-    ("sendq", true),
-    ("doneq", true),
+    ("sendq", false),
+    ("doneq", false),
     ("docq", true),
     ("recvq", false),
     ("tmp", false),
@@ -239,13 +239,6 @@ impl Spool {
         save(&self.path("info", &fax.file), &fax)?;
         inner.received.insert(fax.file.clone(), fax);
         Ok(())
-    }
-
-    /// Adds a line to the accounting log.
-    pub(super) fn log(&self, line: &str) -> io::Result<()> {
-        let path = self.path("log", "xferfaxlog");
-        let mut log = fs::OpenOptions::new().create(true).append(true).open(path)?;
-        io::Write::write_all(&mut log, line.as_bytes())
     }
 
     /// Deletes a file of a folder.

@@ -72,26 +72,20 @@ impl Session {
     }
 
     fn send_file(&self, path: &str) -> Answer {
-        if let Some(job) = self.queued(path) {
-            return Answer::Send { opening: opening(path), bytes: job.file().into() };
-        }
         match self.found(path) {
             Err(answer) => answer,
-            Ok((_, file)) => Answer::SendFile { opening: opening(path), file },
+            Ok((place, file)) => match self.job_of(&place) {
+                Some(job) => Answer::Send { opening: opening(path), bytes: job.file().into() },
+                None => Answer::SendFile { opening: opening(path), file },
+            },
         }
     }
 
-    /// The job whose file in a queue is named. Everyone may read these files, though
-    /// not list their folders.
-    fn queued(&self, path: &str) -> Option<Job> {
-        let (folder, file) = path.trim_start_matches('/').split_once('/')?;
-        let ended = match folder {
-            "sendq" => false,
-            "doneq" => true,
-            _ => return None,
-        };
-        let job = self.office.spool.job(file.strip_prefix('q')?.parse().ok()?)?;
-        (job.state.has_ended() == ended).then_some(job)
+    /// The job that a file of the queues is about.
+    fn job_of(&self, place: &Place) -> Option<Job> {
+        let queue = place.folder == "sendq" || place.folder == "doneq";
+        let id = place.file.strip_prefix('q').filter(|_| queue)?.parse().ok()?;
+        self.office.spool.job(id)
     }
 
     fn size(&self, path: &str) -> Answer {
