@@ -239,6 +239,7 @@ fn take_in(office: &Office, line: usize, fax: &ReceivedFax) -> io::Result<()> {
     let bytes = fs::read(&path)?;
     let tsi = fax.tsi.clone().unwrap_or_default();
     let text = format!("From {tsi}, {} pages, file recvq/{file}", fax.pages);
+    office.spool.log(&accounted(about, &file, fax))?;
     office.spool.receive(Received {
         line: about.name.clone(),
         tsi,
@@ -259,6 +260,19 @@ fn take_in(office: &Office, line: usize, fax: &ReceivedFax) -> io::Result<()> {
     office.tell(Event::receive(RECEIVE_DOCUMENT, &about.name, &text));
     office.tell(Event::receive(RECEIVE_ENDED, &about.name, "End"));
     Ok(())
+}
+
+/// A line of the accounting log; clients look there for the line and the number called.
+fn accounted(line: &super::office::Line, file: &str, fax: &ReceivedFax) -> String {
+    let tsi = fax.tsi.as_deref().unwrap_or_default();
+    format!(
+        "-\tRECV\t000000000\t{}\t{file}\t\"\"\tfax\t\"{}\"\t\"{tsi}\"\t{}\t{}\t0:00\t{}\t\"\"\n",
+        line.name,
+        fax.called,
+        fax.bit_rate,
+        fax.pages,
+        fax.duration.as_secs()
+    )
 }
 
 #[cfg(test)]

@@ -241,6 +241,13 @@ impl Spool {
         Ok(())
     }
 
+    /// Adds a line to the accounting log.
+    pub(super) fn log(&self, line: &str) -> io::Result<()> {
+        let path = self.path("log", "xferfaxlog");
+        let mut log = fs::OpenOptions::new().create(true).append(true).open(path)?;
+        io::Write::write_all(&mut log, line.as_bytes())
+    }
+
     /// Deletes a file of a folder.
     pub(super) fn delete(&self, folder: &str, file: &str) -> io::Result<()> {
         fs::remove_file(self.path(folder, file))?;
