@@ -263,6 +263,11 @@ fn furnish(options: &Options) -> Result<(), LabError> {
             write(&counter, "1", 0o644)?;
         }
     }
+    // The log of calls as well: clients read there which number was called.
+    let calls = spool.join("log").join("xferfaxlog");
+    if !calls.exists() {
+        write(&calls, "", 0o644)?;
+    }
     for script in SILENCED {
         write(&spool.join("bin").join(script), "#!/bin/sh\nexit 0\n", 0o755)?;
     }
