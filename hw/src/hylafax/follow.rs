@@ -22,6 +22,7 @@ use super::{
     Hylafax, JobTicket,
     accounts::Account,
     causes,
+    nudge::Patience,
     queue::{Entry, State},
     trigger::{Hint, Step},
     wire::Fault,
@@ -44,6 +45,7 @@ struct Seen {
     pages: u32,
     /// The cause while the job waited to be dialled again.
     before: Option<Outcome>,
+    patience: Patience,
 }
 
 impl Hylafax {
@@ -68,6 +70,9 @@ impl Hylafax {
                 Some(entry) => {
                     lost = 0;
                     seen.look(&entry, &progress);
+                    if seen.patience.is_over(entry.state) {
+                        self.nudge(ticket).await;
+                    }
                     self.pause(ticket.job, &mut hints, &mut seen, &progress).await;
                 }
             }
@@ -84,7 +89,8 @@ impl Hylafax {
     ) {
         let poll = self.options.poll;
         let heartbeat = Duration::from_secs(HEARTBEAT_S);
-        let pause = if self.trigger.is_armed() { poll.max(heartbeat) } else { poll };
+        let hints_do = self.trigger.is_armed() && !seen.patience.counts();
+        let pause = if hints_do { poll.max(heartbeat) } else { poll };
         let until = Instant::now() + pause;
         loop {
             match timeout_at(until, hints.recv()).await {
@@ -163,7 +169,7 @@ impl Seen {
                 self.dial(progress);
                 self.count(entry.pages, progress);
             }
-            State::Waiting if entry.dials > 0 && !entry.status.is_empty() => {
+            State::Waiting | State::Ready if entry.dials > 0 && !entry.status.is_empty() => {
                 self.before = Some(causes::outcome(entry, None));
             }
             _ => {}

@@ -35,6 +35,7 @@ mod accounts;
 mod causes;
 mod follow;
 mod lines;
+mod nudge;
 mod queue;
 mod received;
 mod session;

@@ -31,8 +31,10 @@ pub(super) const SEPARATOR: char = '\u{1f}';
 pub(super) enum State {
     /// Not scheduled: held back, or never submitted to the end.
     Suspended,
-    /// It waits: for its time, a line, or another call to the same number.
+    /// It waits: for its time, or another call to the same number.
     Waiting,
+    /// It could begin, and waits for a line.
+    Ready,
     /// On the line.
     Active,
     /// Over, with success.
@@ -49,7 +51,8 @@ impl State {
     fn from_letter(letter: &str) -> Option<Self> {
         Some(match letter {
             "T" => Self::Suspended,
-            "P" | "S" | "B" | "W" => Self::Waiting,
+            "P" | "S" | "B" => Self::Waiting,
+            "W" => Self::Ready,
             "R" => Self::Active,
             "D" => Self::Done,
             "F" => Self::Failed,
@@ -60,7 +63,8 @@ impl State {
     fn from_digit(digit: &str) -> Option<Self> {
         Some(match digit {
             "1" => Self::Suspended,
-            "2" | "3" | "4" | "5" => Self::Waiting,
+            "2" | "3" | "4" => Self::Waiting,
+            "5" => Self::Ready,
             "6" => Self::Active,
             "7" => Self::Done,
             "8" => Self::Failed,
@@ -71,7 +75,8 @@ impl State {
     fn from_word(word: &str) -> Option<Self> {
         Some(match word {
             "SUSPENDED" => Self::Suspended,
-            "PENDING" | "SLEEPING" | "BLOCKED" | "READY" => Self::Waiting,
+            "PENDING" | "SLEEPING" | "BLOCKED" => Self::Waiting,
+            "READY" => Self::Ready,
             "ACTIVE" => Self::Active,
             "DONE" => Self::Done,
             "FAILED" => Self::Failed,
