@@ -117,13 +117,13 @@ outcomes! {
         [123, 220, 601];
     /// Training failed at every speed.
     CannotTrain, "4.4.2", "the telephone line is too poor", Later, 5 * MINUTE, 4,
-        [132, 137, 226, 227, 283];
+        [137, 226, 227, 283];
     /// No reply to our commands after it had identified itself.
     StoppedAnswering, "4.4.2", "the remote fax machine stopped answering", Later, 5 * MINUTE, 4,
         [136, 224, 225];
     /// A page was refused again and again (RTN).
     PageRejected, "4.4.2", "a page was rejected for its quality", Later, 5 * MINUTE, 3,
-        [130, 131, 281, 282];
+        [130, 131, 132, 281, 282];
     /// No reply after a page: it may have arrived.
     PageUnconfirmed, "4.4.2", "a page was not confirmed and may have arrived", Later, MINUTE, 3,
         [147, 150, 151, 152, 153, 238, 240, 242];
