@@ -4,6 +4,10 @@
 //! An attempt that may have been handed over before (after a crash, or when the
 //! connection broke at the wrong moment) is looked up at its server by its tag
 //! before anything is submitted.
+//!
+//! Why once is not enough: a process that was killed may have written its order to
+//! the socket a moment before, and the server reads it a moment after we are back.
+//! So a first *no* of the server only counts when some time has passed since then.
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -34,6 +38,8 @@ use crate::{
 
 /// First and longest pause before a server that is away is asked again.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// How long the order of an earlier life may be on its way to the server's queue.
+const SETTLE: Duration = Duration::from_secs(3);
 /// A server must not dial later than this after it was given an attempt.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(3600);
 /// How long after a job's time an attempt may still be looked for at its server.
@@ -69,6 +75,7 @@ impl Carriers {
                 Carrier::Server(server) => fax(&context, &job, server, again, stopped).await,
                 Carrier::Mail => mail(&context, &job).await,
             };
+            crash::point("ended");
             let Ended { outcome, said, ledger } = ended;
             info!(job = %job.id, outcome = %outcome.name(), to = %Redacted(&job.destination), "ended");
             let end = AttemptEnd { at: now(), outcome, said };
@@ -88,6 +95,7 @@ impl Carriers {
     pub fn forget(&mut self, server: ServerName, ticket: String) {
         let Some(driver) = self.context.drivers.load().get(&server).cloned() else { return };
         self.tasks.spawn(async move {
+            crash::point("forget");
             if let Err(failed) = driver.forget(&Ticket(ticket)).await {
                 // It cleans up by itself in time.
                 info!(%server, %failed, "the server keeps its record");
@@ -110,8 +118,31 @@ async fn mail(context: &Context, job: &Job) -> Ended {
     };
     crash::point("deliver");
     let (outcome, said) = post::deliver(context, &letter).await;
+    crash::point("delivered");
     let _ = tokio::fs::remove_file(&letter.path).await;
     ended(outcome, said)
+}
+
+/// Whether a server may have an attempt already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// It was never given to it.
+    Never,
+    /// An earlier life may have given it to it a moment ago.
+    Fresh,
+    /// It may have been given to it, and whatever was on its way has arrived.
+    Settled,
+}
+
+/// Pages that were cut out for one attempt; they go when it was handed over.
+struct Cut(Option<PathBuf>);
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 /// One attempt at one fax server.
@@ -140,7 +171,7 @@ async fn fax(
     let errand = Errand { context, job, attempt: attempt.number, driver, tag, stopped };
     let ticket = match &attempt.ticket {
         Some(ticket) => Ok(Ticket(ticket.clone())),
-        None => errand.hand_over(again).await,
+        None => errand.hand_over(if again { Doubt::Fresh } else { Doubt::Never }).await,
     };
     match ticket {
         Ok(ticket) => errand.follow(&ticket).await,
@@ -150,17 +181,25 @@ async fn fax(
 
 impl Errand<'_> {
     /// Gets the server to own the attempt, exactly once.
-    async fn hand_over(&self, mut unsure: bool) -> Result<Ticket, Ended> {
+    async fn hand_over(&self, mut doubt: Doubt) -> Result<Ticket, Ended> {
         let mut pause = ASK_AGAIN.0;
-        let call = self.call().await?;
         loop {
-            let handed = if unsure { self.driver.find(&self.tag).await } else { Ok(None) };
+            let handed = match doubt {
+                Doubt::Never => Ok(None),
+                Doubt::Fresh | Doubt::Settled => self.driver.find(&self.tag).await,
+            };
             match handed {
                 Ok(Some(ticket)) => return Ok(self.placed(ticket).await),
+                Ok(None) if doubt == Doubt::Fresh => {
+                    tokio::time::sleep(SETTLE).await;
+                    doubt = Doubt::Settled;
+                }
                 Ok(None) if *self.stopped.borrow() => {
                     return Err(ended(Outcome::Cancelled, "cancelled before it was handed over"));
                 }
                 Ok(None) => {
+                    // Only now: an attempt that the server has needs no pages of ours.
+                    let (call, _cut) = self.call().await?;
                     crash::point("submit");
                     match self.driver.submit(&call).await {
                         Ok(ticket) => {
@@ -169,7 +208,7 @@ impl Errand<'_> {
                         }
                         Err(DriverError::Unsure { why, .. }) => {
                             warn!(job = %self.job.id, %why, "asking whether the server took it");
-                            unsure = true;
+                            doubt = Doubt::Settled;
                         }
                         Err(failed) => return Err(refused(&failed)),
                     }
@@ -179,19 +218,19 @@ impl Errand<'_> {
         }
     }
 
-    async fn call(&self) -> Result<Call, Ended> {
+    async fn call(&self) -> Result<(Call, Cut), Ended> {
         let Destination::Fax(to) = &self.job.destination else {
             return Err(ended(Outcome::BadDocument, "no fax number"));
         };
         let document = self.job.document.as_ref().expect("a fax has pages");
-        let pages = self.pages().await?;
+        let (pages, cut) = self.pages().await?;
         let config = self.context.config.load();
         let server = self.job.under_way().map(|attempt| &attempt.carrier);
         let access = match server {
             Some(Carrier::Server(name)) => config.servers.get(name),
             _ => None,
         };
-        Ok(Call {
+        let call = Call {
             tag: self.tag.clone(),
             number: to.number.clone(),
             subaddress: to.subaddress.clone(),
@@ -201,26 +240,28 @@ impl Errand<'_> {
             station_id: access.and_then(|access| access.station_id.clone()),
             priority: u8::try_from(127 - 14 * i16::from(self.job.priority)).unwrap_or(127),
             give_up_after: GIVE_UP_AFTER,
-        })
+        };
+        Ok((call, cut))
     }
 
     /// The document, or what is left of it.
-    async fn pages(&self) -> Result<PathBuf, Ended> {
+    async fn pages(&self) -> Result<(PathBuf, Cut), Ended> {
         let documents = &self.context.reader.documents;
         let document = self.job.document.as_ref().expect("a fax has pages");
         let whole = documents.document(&document.digest);
         let first = self.job.under_way().map_or(0, |attempt| attempt.first_page);
         if first == 0 && !self.job.coarse {
-            return Ok(whole);
+            return Ok((whole, Cut(None)));
         }
-        let cut = documents.spool(&format!("{}.tif", self.tag));
-        let (into, coarse) = (cut.clone(), self.job.coarse);
+        let path = documents.spool(&format!("{}.tif", self.tag));
+        let (into, coarse) = (path.clone(), self.job.coarse);
+        let cut = Cut(Some(path.clone()));
         let cutting = tokio::task::spawn_blocking(move || {
             pages::cut(&whole, first, &into)?;
             if coarse { pages::rest::coarsen(&into, &into) } else { Ok(()) }
         });
         match cutting.await {
-            Ok(Ok(())) => Ok(cut),
+            Ok(Ok(())) => Ok((path, cut)),
             Ok(Err(failed)) => Err(ended(Outcome::BadDocument, failed.to_string())),
             Err(bug) => Err(ended(Outcome::BadDocument, bug.to_string())),
         }

@@ -268,7 +268,7 @@ impl Daemon {
             self.context.changed.send_modify(|round| *round += 1);
         }
         for action in rest {
-            crash::point("act");
+            crash::point(deed(&action));
             self.act(action);
         }
     }
@@ -320,6 +320,18 @@ impl Daemon {
         self.tasks.shutdown().await;
         self.carriers.tasks.shutdown().await;
         info!("stopped");
+    }
+}
+
+/// What an action is called where it may be the last.
+fn deed(action: &Action) -> &'static str {
+    match action {
+        Action::Save(_) => "save",
+        Action::Promise(..) => "promise",
+        Action::Carry(_) => "carry",
+        Action::Cancel(..) => "cancel",
+        Action::Forget(..) => "let forget",
+        Action::Release(..) => "let go",
     }
 }
 

@@ -31,6 +31,7 @@ use tracing::{info, warn};
 
 use crate::{
     config::{Config, Kind, Secret},
+    crash,
     daemon::{Context, Drivers},
     store::StoreError,
 };
@@ -41,6 +42,9 @@ const CONDITION_EVERY: Duration = Duration::from_secs(15);
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Faxes that may wait to be let go of.
 const RELEASE_QUEUE: usize = 1024;
+/// Faxes of one server that may wait for the supervisor. Less than [`RELEASE_QUEUE`],
+/// so that no order to let go of one is ever dropped.
+const MOST_TOLD: usize = 256;
 
 /// Builds the driver of every server whose kind there is.
 #[must_use]
@@ -107,7 +111,7 @@ impl Watchers {
     /// Lets the server delete a fax that is durable here.
     pub fn release(&self, server: &ServerName, key: String) {
         if let Some(watch) = self.watches.get(server) {
-            // When the queue is full the fax is met again at the next look.
+            // It is never full; and what is not let go of is met again by the next life.
             let _ = watch.release.try_send(key);
         }
     }
@@ -156,6 +160,10 @@ impl Watcher {
         }
     }
 
+    /// Why a fax is let go of a whole round after it was told: what the supervisor
+    /// has said by then was said after its commit. Dying anywhere in here is harmless:
+    /// what was not told is still waiting, and what was told and not let go of is
+    /// fetched once more, known by its key, and only then let go of.
     async fn round(&mut self) -> Result<(), DriverError> {
         let Condition { banner, lines } = self.driver.condition().await?;
         let words = lines.iter().map(|line| format!("{}: {}", line.name, line.status)).collect();
@@ -168,6 +176,9 @@ impl Watcher {
         self.in_hand.retain(|key, _| keys.contains(key));
         self.told.retain(|key| self.in_hand.contains_key(key));
         for fax in waiting {
+            if self.in_hand.len().saturating_sub(self.told.len()) >= MOST_TOLD {
+                break;
+            }
             if !self.in_hand.contains_key(&fax.key) {
                 self.take(fax).await?;
             }
@@ -179,7 +190,9 @@ impl Watcher {
     async fn take(&mut self, fax: Waiting) -> Result<(), DriverError> {
         let documents = &self.context.reader.documents;
         let spool = documents.spool(&format!("{}.in.tif", documents.new_name()));
+        crash::point("fetch");
         self.driver.fetch(&fax, &spool).await?;
+        crash::point("keep");
         let document = match keep(&self.context, &spool, &fax).await {
             Ok(document) => document,
             Err(failed) => {
@@ -191,6 +204,7 @@ impl Watcher {
         let arrival = self.arrival(&fax, document);
         info!(server = %self.name, pages = arrival.document.pages, "a fax has arrived");
         self.in_hand.insert(fax.key.clone(), fax);
+        crash::point("tell");
         self.context.tell(Event::Arrived(Box::new(arrival))).await;
         Ok(())
     }
@@ -198,7 +212,10 @@ impl Watcher {
     async fn let_go(&mut self) {
         for key in self.told.clone() {
             let Some(fax) = self.in_hand.get(&key) else { continue };
-            match self.driver.release(fax).await {
+            crash::point("release");
+            let released = self.driver.release(fax).await;
+            crash::point("released");
+            match released {
                 Ok(()) | Err(DriverError::Gone { .. }) => {
                     self.in_hand.remove(&key);
                     self.told.remove(&key);

@@ -34,6 +34,7 @@ use tracing::{info, warn};
 
 use crate::{
     config::{Cidr, Config},
+    crash,
     daemon::Context,
 };
 
@@ -152,7 +153,9 @@ impl FaxDesk {
             .map_err(|_| Reply::new(451, (3, 0), "the message could not be read"))?
             .map_err(|bad| Reply::new(554, (6, 0), bad.to_string()))?;
         acceptable(&message)?;
+        crash::point("pages");
         let document = self.pages(&config, &message).await?;
+        crash::point("keep mail");
         let name = self.context.reader.documents.new_name();
         self.context
             .reader
@@ -171,6 +174,7 @@ impl FaxDesk {
             document,
             priority: 0,
         };
+        crash::point("offer");
         match self.context.submit(submission).await {
             Some(Answer::Accepted(ids)) => Ok(ids.iter().map(|id| id.0).collect()),
             Some(Answer::Refused(refusal)) => Err(refused(&refusal)),
@@ -316,6 +320,7 @@ impl Desk for FaxDesk {
         let taken = self.take(peer, &envelope).await;
         match taken {
             Ok(jobs) => {
+                crash::point("reply");
                 let jobs: Vec<String> = jobs.iter().map(ToString::to_string).collect();
                 Reply::new(250, (0, 0), format!("queued as {}", jobs.join(", ")))
             }

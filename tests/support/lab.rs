@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
 };
 
@@ -24,6 +25,8 @@ pub struct Server {
     pub admin_password: String,
     pub numbers: Vec<String>,
     pub lines: u32,
+    /// Its folder on this machine.
+    pub spool: PathBuf,
 }
 
 #[derive(Debug, Clone, Deserialize)]

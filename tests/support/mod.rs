@@ -4,9 +4,12 @@
 #![allow(dead_code, reason = "each story uses a part of it")]
 
 pub mod lab;
+pub mod ledger;
+pub mod mta;
 pub mod pages;
 pub mod postfax;
 pub mod sink;
+pub mod slow;
 
 use std::time::{Duration, Instant};
 

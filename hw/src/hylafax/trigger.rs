@@ -230,7 +230,8 @@ fn parse(line: &str) -> Option<Hint> {
     if words.next()? != "JOB" {
         return None;
     }
-    let job = words.next()?.parse().ok()?;
+    // Stations write `JOB 42: SEND FAX: ...`, without more about the job.
+    let job = words.next()?.trim_end_matches(':').parse().ok()?;
     let step = match code {
         118 => Step::Connected,
         119 => pages(line).map_or(Step::Other, Step::Pages),
@@ -258,6 +259,8 @@ mod tests {
                 format!("031825 119 {job}: SEND FAX: Page 2 sent in 0:12 (file docq/d) <A4>"),
                 Some(Hint::Job(3, Step::Pages(2))),
             ),
+            ("031825 126 JOB 3: SEND FAX: Done".into(), Some(Hint::Job(3, Step::Other))),
+            ("031825 119 JOB 3: SEND FAX: Page 2 sent".into(), Some(Hint::Job(3, Step::Pages(2)))),
             ("031825 136 RECV FAX: Call ended".into(), Some(Hint::Received)),
             ("031825 132 RECV FAX: Call started".into(), None),
             ("031825 148 MODEM ttyFAX0: Assigned to job".into(), None),
