@@ -24,7 +24,7 @@
 //! after the save that makes it true.
 //!
 //! A fax **out** walks: `gateway` (the SMTP dialogue) → [`outbound`] (who is it, may
-//! they, pages please) → `postfax_hw::render` (a confined child makes the pages) →
+//! they, pages please) → `postfax_hw::render` (a child process makes the pages) →
 //! [`store`] → the supervisor chooses a server → [`carry`] → `postfax_hw` (the call)
 //! → a receipt of [`letters`] → [`post`] → `gateway` (the mail). A fax **in** walks:
 //! `postfax_hw` (the fax waits at its server) → [`inbound`] (fetched, durable) → the
@@ -42,13 +42,18 @@
 //! | [`serve`] | starts the daemon, heeds signals; `check` and what else needs only the configuration |
 //! | [`daemon`] | owns the loop: events in, one commit, actions out; stops cleanly |
 //! | [`store`] | what is durable: rows, documents, mails |
-//! | [`listen`], [`outbound`] | the doors to mail; an accepted mail becomes jobs |
+//! | [`listen`] | opens the doors to mail and loads their certificate |
+//! | [`outbound`] | an accepted mail becomes jobs: who may, whom it means, the pages |
 //! | [`inbound`] | the fax servers as they report by themselves: health, and what arrived |
-//! | [`carry`], [`post`], [`letters`] | hands an attempt over and follows it; by mail; what that mail says |
-//! | [`requests`], [`control`] | what can be asked of a running Postfax and the socket it is asked through; who answers |
+//! | [`carry`] | hands one attempt over, follows it and tells how it ended |
+//! | [`letters`] | what our mails say: a received fax, a receipt, an alarm |
+//! | [`post`] | brings a letter to the mail relay |
+//! | [`requests`] | what can be asked of a running Postfax, and the socket it is asked through |
+//! | [`control`] | the running daemon answers [`requests`], and takes a new configuration |
 //! | [`cli`] | what can be typed, and how answers look |
 //! | [`crash`] | where tests may kill a debug build |
-//! | [`demo`], [`lab`] | a whole installation, or only its fax servers, on a machine with nothing set up |
+//! | [`demo`] | a whole installation on a machine with nothing set up |
+//! | [`lab`] | only the fax servers of it, and the telephone exchange in software |
 //!
 //! # The arrows
 //!
@@ -58,17 +63,38 @@
 //!  └────────────────▶ domain
 //! ```
 //!
+//! Inside `src` the rooms meet in [`daemon`]. Who names whom besides is written here,
+//! and `tests/tidy.rs` lets no other arrow be:
+//!
+//! | from | to | why |
+//! |---|---|---|
+//! | [`daemon`] | [`carry`], [`inbound`], [`post`] | builds them, owns their tasks, hands them the actions |
+//! | [`daemon`] | [`store`] | the only writer |
+//! | [`carry`], [`inbound`], [`outbound`], [`letters`], [`post`] | [`daemon`] | tell it what has happened; share its context |
+//! | [`listen`], [`control`], [`serve`] | [`daemon`] | wire the doors and the signals to it |
+//! | [`daemon`], [`inbound`], [`outbound`], [`letters`], [`post`], [`listen`], [`control`], [`serve`] | [`config`] | what was configured |
+//! | [`carry`] | [`letters`], [`post`] | an attempt by mail: written, then brought |
+//! | [`post`] | [`letters`] | the shape of what is brought |
+//! | [`listen`] | [`outbound`] | the desk behind every listener |
+//! | [`inbound`], [`letters`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
+//! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload builds their parts anew |
+//! | [`control`], [`cli`] | [`requests`] | the words of questions and answers |
+//! | [`serve`] | [`listen`], [`requests`], [`control`] | opens the doors, says who answers |
+//! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
+//! | [`daemon`], [`carry`] | [`crash`] | the places where tests may kill |
+//!
 //! # What is never found here
 //!
 //! - `gateway` knows no fax server, `hw` knows no mail, and neither knows `src`.
 //! - The domain reads no clock, disk, network or environment, and takes no lock.
-//! - No file of the edge talks to another one: all of them talk to [`daemon`].
-//! - No SQL outside `store`, no reading of configuration outside [`config`].
+//! - No room goes to another one except along the arrows above.
+//! - No SQL outside [`store`], no reading of configuration outside [`config`].
 //! - No reply of 250, no release of a received fax, before its save is on disk.
 //! - No second call to a number that is being called; no call, and no delivery,
 //!   between a client and a server that share no group.
 //! - No submission after a crash before the server was asked for the last one.
-//! - No foreign bytes made into pages outside the confined child.
+//! - No foreign document made into pages outside the child process that has little
+//!   memory and little time.
 //! - No thing that grows without a limit that has a name.
 //!
 //! This file itself reads the arguments, hands over to a room, and turns what
