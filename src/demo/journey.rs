@@ -93,9 +93,10 @@ async fn walk(folder: &Folder, house: &mut House, show: &mut Show) -> Result<Jou
     }
     let number = house.lab.description().servers[1].numbers[0].clone();
     let sent_pdf = folder.result("sent.pdf");
+    show.mailing(&number);
     let reply = mail(folder, house, &number, &sent_pdf).await?;
     let accepted = show.since_start();
-    show.accepted(&number, &reply);
+    show.accepted(&reply);
     let newest = asking.newest(Kind::Out).await?;
     let job = newest.ok_or_else(|| no("the mail was taken, and no fax came of it"))?;
     let sent = follow(&mut asking, job, show).await?;
@@ -137,16 +138,46 @@ async fn all_up(asking: &mut Asking) -> Result<bool, Failure> {
 /// Writes the letter and mails it as a mail client would: STARTTLS, a password,
 /// and a certificate that is checked. What the server said.
 async fn mail(folder: &Folder, house: &House, number: &str, pdf: &Path) -> Result<String, Failure> {
-    let bug = |why: String| Failure::new(Exit::Bug, format!("the letter cannot be sent: {why}"));
     let to = format!("{number}@{}", setting::DOMAIN);
-    let sender = setting::address(setting::SENDER);
     let now = jiff::Zoned::now();
     let date = now.strftime("%A, %-d %B %Y, %H:%M").to_string();
-    let file = |failed| Failure::file(pdf.display(), &failed);
-    fs::write(pdf, paper::letter(&format!("Anna <{sender}>"), number, &date)).map_err(file)?;
-    let letter = Letter {
-        from: message::Mailbox { name: Some("Anna".into()), address: sender.clone() },
-        to: message::Mailbox { name: None, address: to.clone() },
+    let sender = setting::address(setting::SENDER);
+    let letter = paper::letter(&format!("Anna <{sender}>"), number, &date);
+    fs::write(pdf, letter).map_err(|failed| Failure::file(pdf.display(), &failed))?;
+    let mut body = Vec::new();
+    envelope(&to, pdf, now).write(&mut body).map_err(|why| bug(&why))?;
+    let relay = Relay {
+        route: Route::Smtp { host: "127.0.0.1".into(), port: house.ports.submission },
+        starttls: StartTls::Required,
+        login: Some(Login { user: setting::SENDER.into(), password: setting::PASSWORD.into() }),
+        authorities: Authorities::File(folder.file("cert.pem")),
+        hello_name: "localhost".into(),
+    };
+    let courier = Courier::new(relay, 1).map_err(|why| bug(&why))?;
+    let mail = Mail {
+        from: Some(sender),
+        recipients: vec![Rcpt::new(to)],
+        ret: None,
+        envid: None,
+        body: Body::Bytes(body.into()),
+    };
+    let deliveries = courier.deliver(&mail).await;
+    courier.close().await;
+    match deliveries.into_iter().next().expect("each recipient has a result").1 {
+        Delivery::Accepted(reply) => Ok(reply.to_string()),
+        Delivery::Refused(reply) => Err(no(format!("Postfax refused the mail: {reply}"))),
+        Delivery::Deferred(why) => Err(no(format!("Postfax did not take the mail: {why}"))),
+    }
+}
+
+/// The mail as a mail client writes it.
+fn envelope(to: &str, pdf: &Path, now: jiff::Zoned) -> Letter {
+    Letter {
+        from: message::Mailbox {
+            name: Some("Anna".into()),
+            address: setting::address(setting::SENDER),
+        },
+        to: message::Mailbox { name: None, address: to.to_owned() },
         subject: "A letter of two pages".into(),
         message_id: format!("{}@example.com", now.timestamp().as_millisecond()),
         date: now,
@@ -163,35 +194,6 @@ async fn mail(folder: &Folder, house: &House, number: &str, pdf: &Path) -> Resul
             source: Source::File(pdf.to_owned()),
         }],
         delimiters: Delimiters::Random,
-    };
-    let mut body = Vec::new();
-    letter.write(&mut body).map_err(|why| bug(why.to_string()))?;
-    let relay = Relay {
-        route: Route::Smtp { host: "127.0.0.1".into(), port: house.ports.submission },
-        starttls: StartTls::Required,
-        login: Some(Login { user: setting::SENDER.into(), password: setting::PASSWORD.into() }),
-        authorities: Authorities::File(folder.file("cert.pem")),
-        hello_name: "localhost".into(),
-    };
-    let courier = Courier::new(relay, 1).map_err(|why| bug(why.to_string()))?;
-    let mail = Mail {
-        from: Some(sender),
-        recipients: vec![Rcpt::new(to)],
-        ret: None,
-        envid: None,
-        body: Body::Bytes(body.into()),
-    };
-    let deliveries = courier.deliver(&mail).await;
-    courier.close().await;
-    match deliveries.into_iter().next() {
-        Some((_, Delivery::Accepted(reply))) => Ok(reply.to_string()),
-        Some((_, Delivery::Refused(reply))) => {
-            Err(no(format!("Postfax refused the mail: {reply}")))
-        }
-        Some((_, Delivery::Deferred(why))) => {
-            Err(no(format!("Postfax did not take the mail: {why}")))
-        }
-        None => Err(bug("it has no recipient".into())),
     }
 }
 
@@ -300,6 +302,10 @@ fn read(path: &Path) -> Result<Message, Failure> {
 fn over_at(job: &Job) -> Timestamp {
     let last = job.attempts.last().and_then(|attempt| attempt.ended.as_ref());
     last.map_or(job.created, |ended| ended.at)
+}
+
+fn bug(why: &dyn std::error::Error) -> Failure {
+    Failure::new(Exit::Bug, format!("the letter cannot be sent: {why}"))
 }
 
 fn no(words: impl Into<String>) -> Failure {

@@ -129,6 +129,17 @@ to = "+1900*"
 refuse = "premium-rate numbers are barred"
 "#
     );
+    text += &parties(servers);
+    text += "\n# Soon again, and once: nobody wants to wait for minutes here.\n[retry]\n";
+    for outcome in QUICK {
+        writeln!(text, "{outcome} = {{ delay_s = 3, tries = 2 }}").expect("as above");
+    }
+    text
+}
+
+/// The servers, and the person behind each.
+fn parties(servers: &Description) -> String {
+    let mut text = String::new();
     for (server, person) in servers.servers.iter().zip([SENDER, RECEIVER]) {
         let (name, mail, numbers) = (&server.name, address(person), &server.numbers);
         let (user, host, port, lines) = (&server.user, &server.host, server.port, server.lines);
@@ -161,10 +172,6 @@ to = ["{person}"]
 "#
         )
         .expect("a String takes every write");
-    }
-    text += "\n# Soon again, and once: nobody wants to wait for minutes here.\n[retry]\n";
-    for outcome in QUICK {
-        writeln!(text, "{outcome} = {{ delay_s = 3, tries = 2 }}").expect("as above");
     }
     text
 }

@@ -78,10 +78,14 @@ impl Show {
         self.line(&format!("Postfax takes mail at 127.0.0.1, port {port}, and speaks to both"));
     }
 
-    /// The mail was taken.
-    pub(super) fn accepted(&self, number: &str, reply: &str) {
+    /// The mail is on its way.
+    pub(super) fn mailing(&self, number: &str) {
         let domain = setting::DOMAIN;
         self.line(&format!("anna mails a PDF of two pages to {number}@{domain}"));
+    }
+
+    /// The mail was taken.
+    pub(super) fn accepted(&self, reply: &str) {
         self.line(&format!("Postfax has made fax pages of it and says: {reply}"));
     }
 
@@ -226,10 +230,7 @@ fn guide(folder: &Folder, house: &House) -> String {
     let ports = house.ports;
     let (domain, password) = (setting::DOMAIN, setting::PASSWORD);
     let (anna, bob) = (setting::address(setting::SENDER), setting::address(setting::RECEIVER));
-    let (mail, socket, config) = (folder.file("mail"), folder.socket(), folder.config());
-    let (mail, socket, config) = (mail.display(), socket.display(), config.display());
-    let pdf = folder.result("sent.pdf");
-    let number = &house.lab.description().servers[1].numbers[0];
+    let mail = folder.file("mail");
     let numbers: String = house
         .lab
         .description()
@@ -245,26 +246,44 @@ Mail client    SMTP 127.0.0.1, port {}, STARTTLS (accept the certificate), passw
                user \"anna\" with the address {anna}, or \"bob\" with {bob}
 No password    SMTP 127.0.0.1, port {}, in clear, the same addresses
 Write to       NUMBER@{domain}, with a PDF, TIFF, picture or text
-Mailboxes      {mail}/{{anna,bob,it}}/new
+Mailboxes      {}/{{anna,bob,it}}/new
 
 {numbers}  {:<13} Premium rate: refused while the mail is sent.
 A number that fails is tried twice here, three seconds apart; then the receipt says why.
 
-Try
-  swaks --server 127.0.0.1:{} --tls --auth PLAIN --auth-user anna --auth-password {password} \\
-        --from {anna} --to {number}@{domain} --attach-type application/pdf \\
-        --attach @{}
-  postfax status --watch --socket {socket}
-  postfax jobs --socket {socket}
-  postfax show 1 --socket {socket}
-  edit {config}, then: postfax reload --socket {socket}
-",
+{}",
         if folder.stays() { "" } else { " and removed" },
         ports.submission,
         ports.relay,
+        mail.display(),
         setting::BARRED,
-        ports.submission,
-        pdf.display(),
+        examples(folder, house),
+    )
+}
+
+/// What can be typed as it stands.
+fn examples(folder: &Folder, house: &House) -> String {
+    // As we were called ourselves: newcomers have it nowhere else.
+    let postfax = std::env::args().next().unwrap_or_else(|| "postfax".into());
+    let (socket, config, pdf) = (folder.socket(), folder.config(), folder.result("sent.pdf"));
+    let (socket, config, pdf) = (socket.display(), config.display(), pdf.display());
+    let (domain, password) = (setting::DOMAIN, setting::PASSWORD);
+    let anna = setting::address(setting::SENDER);
+    let port = house.ports.submission;
+    let number = &house.lab.description().servers[1].numbers[0];
+    // FAX= since swaks takes a word that begins with + for an option.
+    format!(
+        "\
+In another terminal
+  swaks --server 127.0.0.1:{port} --tls --auth PLAIN --auth-user anna --auth-password {password} \\
+        --from {anna} --to FAX={number}@{domain} \\
+        --attach-type application/pdf --attach @{pdf}
+  export POSTFAX_SOCKET={socket}
+  {postfax} status --watch
+  {postfax} jobs
+  {postfax} show 1
+  {postfax} reload        after a change of {config}
+"
     )
 }
 
