@@ -236,10 +236,11 @@ pub(crate) struct Demo {
     /// Use two real HylaFAX servers, where HylaFAX is installed
     #[arg(long)]
     pub(crate) hylafax: bool,
-    /// Keep all files here instead of in a temporary folder
+    /// Keep all files, logs and all, in this folder, which must be new or empty
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// How many times faster than a real telephone line
+    /// How many times faster than a real telephone line; stations in software need no
+    /// time for pages and heed it only while it rings
     #[arg(long, value_name = "FACTOR", default_value_t = 10.0, value_parser = speed)]
     pub(crate) speed: f64,
     #[command(flatten)]
