@@ -49,17 +49,18 @@ pub(super) const RECEIVE_DOCUMENT: u8 = 3;
 pub(super) const RECEIVE_ENDED: u8 = 4;
 
 impl Event {
+    /// As HylaFAX words it, where something in parentheses follows the number.
     pub(super) fn job(bit: u8, job: u32, text: &str) -> Self {
         Self {
             class: Class::Job,
             bit,
             subject: job.to_string(),
-            text: format!("JOB {job}: {text}"),
+            text: format!("JOB {job} (station): {text}"),
         }
     }
 
     pub(super) fn send(bit: u8, job: u32, text: &str) -> Self {
-        let text = format!("JOB {job}: SEND FAX: {text}");
+        let text = format!("JOB {job} (station): SEND FAX: {text}");
         Self { class: Class::Send, bit, subject: job.to_string(), text }
     }
 
@@ -143,6 +144,6 @@ mod tests {
         for bad in ["", "X*", "S00", "S<42*", "Sä000"] {
             assert_eq!(Interest::parse(bad), None, "{bad}");
         }
-        assert_eq!(page.line("120000"), "120000 119 JOB 42: SEND FAX: Page 1 sent");
+        assert_eq!(page.line("120000"), "120000 119 JOB 42 (station): SEND FAX: Page 1 sent");
     }
 }
