@@ -15,6 +15,7 @@ mod support;
 
 use std::{
     collections::BTreeSet,
+    fs,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -63,6 +64,9 @@ const POINTS: [&str; 20] = [
     "deliver",
     "delivered",
 ];
+
+/// The points at which a fax server has seen something of which we have no note yet.
+const AROUND_SERVERS: [&str; 6] = ["placed", "ended", "forget", "keep", "released", "delivered"];
 
 /// A collision of two calls is tried again at once.
 const QUICK_RETRIES: &str = r#"
@@ -177,9 +181,10 @@ impl Chance {
     }
 }
 
-/// Kills the daemon of a house `kills` times at moments by chance, of which every
-/// third is soon after its start, while `clients` send all the time.
-fn kill_at_random(house: &mut House, mut chance: Chance, kills: usize, longest_ms: u64) {
+/// Kills the daemon of a house `kills` times while clients send all the time: at moments
+/// by chance, of which every third is soon after its start, and every fourth time at one
+/// of the `points`, if it comes to it within a while.
+fn kill_on(house: &mut House, mut chance: Chance, kills: usize, longest_ms: u64, points: &[&str]) {
     let enough = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..2 * WAYS.len())
         .map(|client| {
@@ -188,15 +193,26 @@ fn kill_at_random(house: &mut House, mut chance: Chance, kills: usize, longest_m
             thread::spawn(move || send_on(&ledger, client, pause, &enough))
         })
         .collect();
-    house.postfax.environment(&[]);
     for kill in 0..kills {
+        let point = (kill % 4 == 3).then(|| points.get(kill / 4 % points.len().max(1))).flatten();
+        let point = point.map(|point| (DIE_BEFORE, *point));
+        house.postfax.environment(point.as_slice());
         house.postfax.spawn();
-        let at = chance.below(if kill % 3 == 0 { longest_ms / 4 } else { longest_ms });
-        thread::sleep(Duration::from_millis(at));
-        assert!(house.postfax.kill(), "the daemon ended by itself: {}", house.postfax.log());
+        let at = match (point, kill % 3) {
+            (Some(_), _) => 2 * longest_ms,
+            (None, 0) => chance.below(longest_ms / 4),
+            (None, _) => chance.below(longest_ms),
+        };
+        let until = Instant::now() + Duration::from_millis(at);
+        while Instant::now() < until && !house.postfax.has_ended() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let as_wanted = house.postfax.kill() || point.is_some();
+        assert!(as_wanted, "the daemon ended by itself: {}", house.postfax.log());
         house.kills += 1;
     }
     enough.store(true, Ordering::SeqCst);
+    house.postfax.environment(&[]);
     house.postfax.run();
     for client in clients {
         client.join().expect("all letters are taken");
@@ -250,7 +266,7 @@ fn killed_at_every_boundary_and_at_random_nothing_is_lost_or_sent_twice() {
         }
         scope.spawn(|| {
             let mut house = House::new("random", Servers::Stations, 2);
-            kill_at_random(&mut house, Chance::seeded(), 120, 1200);
+            kill_on(&mut house, Chance::seeded(), 120, 1200, &[]);
             house.audit(120, Duration::from_secs(1));
             eprintln!("{} faxes at random", house.ledger.received());
             at_random.fetch_add(house.kills, Ordering::SeqCst);
@@ -272,14 +288,29 @@ fn killed_at_every_boundary_and_at_random_nothing_is_lost_or_sent_twice() {
 fn killed_while_real_servers_call_each_other_nothing_is_lost_or_sent_twice() {
     let began = Instant::now();
     let mut house = House::new("hylafax", Servers::Hylafax, 2);
-    kill_at_random(&mut house, Chance::seeded(), 15, 9000);
+    kill_on(&mut house, Chance::seeded(), 24, 8000, &AROUND_SERVERS);
     house.audit(240, Duration::from_secs(4));
     eprintln!(
-        "killed {} times with {} faxes through HylaFAX, in {} s",
+        "killed {} times with {} faxes through HylaFAX, in {} s; at points: {:?}",
         house.kills,
         house.ledger.received(),
-        began.elapsed().as_secs()
+        began.elapsed().as_secs(),
+        house.points()
     );
+}
+
+#[test]
+fn a_second_daemon_leaves_the_first_alone() {
+    let lab = Lab::start(Servers::Stations, 1);
+    let sink = Sink::start();
+    let postfax = Postfax::start(&lab.about, &sink, "");
+    let growing = postfax.file("state/spool/growing");
+    fs::write(&growing, "half a mail").unwrap();
+    let second = postfax.serve_again();
+    assert!(!second.status.success());
+    let words = String::from_utf8_lossy(&second.stderr);
+    assert!(words.contains("in use by another Postfax"), "{words}");
+    assert!(growing.exists(), "what the first is writing is still there");
 }
 
 /// The order to send is on its way to the server when the daemon dies, and the server

@@ -9,8 +9,9 @@ pub mod documents;
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use postfax_domain::{
@@ -19,6 +20,10 @@ use postfax_domain::{
     names::{JobId, ServerName},
     supervisor::{Change, DuplicateKey, Saved},
     time::Timestamp,
+};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
 };
 use sqlx::{
     Connection, Row, SqliteConnection, SqlitePool,
@@ -29,6 +34,11 @@ use self::documents::Documents;
 
 /// Connections that only read.
 const READERS: u32 = 4;
+/// How long the lock of an earlier life may outlive it: as long as it takes a child
+/// that it was just starting to become another program.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How often the lock is tried meanwhile.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// How long a reader waits for the writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most jobs that one question may bring back.
@@ -53,6 +63,9 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Another Postfax has the folder.
+    #[error("{0} is in use by another Postfax")]
+    InUse(PathBuf),
     /// A row that this version cannot read.
     #[error("job {id} in the database cannot be read: {why}")]
     Damaged {
@@ -79,6 +92,8 @@ pub struct Store {
     path: PathBuf,
     writer: SqliteConnection,
     reader: Reader,
+    /// Held as long as the store is open.
+    _lock: File,
 }
 
 /// Reads from the store while the daemon writes; cheap to clone.
@@ -95,9 +110,13 @@ pub struct Reader {
 impl Store {
     /// Opens the store in the folder `state`, and makes it if there is none.
     ///
+    /// Why it is locked: a second daemon by mistake would empty the spool of the first,
+    /// and send its faxes once more.
+    ///
     /// # Errors
     /// [`StoreError`] names the file and what is wrong with it.
     pub async fn open(state: &Path) -> Result<Self, StoreError> {
+        let lock = lock(state).await?;
         let documents = Documents::open(state)?;
         let path = state.join("postfax.db");
         let fail = |source| StoreError::Database { path: path.clone(), source };
@@ -116,7 +135,7 @@ impl Store {
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(0);
         let pool = readers.connect_with(options.read_only(true)).await.map_err(fail)?;
         let reader = Reader { path: path.clone(), pool, documents, installation };
-        Ok(Self { path, writer, reader })
+        Ok(Self { path, writer, reader, _lock: lock })
     }
 
     /// The reading side.
@@ -274,6 +293,25 @@ impl Reader {
 
     fn fail(&self, source: sqlx::Error) -> StoreError {
         StoreError::Database { path: self.path.clone(), source }
+    }
+}
+
+/// Takes the folder for this process, until it ends, however it ends.
+async fn lock(state: &Path) -> Result<File, StoreError> {
+    let path = state.join("lock");
+    let at = |source| StoreError::File { path: path.clone(), source };
+    std::fs::create_dir_all(state).map_err(at)?;
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(at)?;
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            Err(Errno::WOULDBLOCK) => return Err(StoreError::InUse(state.to_owned())),
+            Err(failed) => return Err(at(failed.into())),
+        }
     }
 }
 

@@ -203,6 +203,8 @@ impl Ledger {
                 assert!(same, "what has one Message-ID is one fax");
             }
         }
+        let copies = faxes.len() - letters.len();
+        eprintln!("{}: {} faxes, of which {copies} were mailed twice", self.name, letters.len());
         let receipts = by_message_id(&receipts);
         assert_eq!(receipts.len(), sent.len(), "a receipt for each fax");
         let mut about = BTreeSet::new();

@@ -194,6 +194,13 @@ poll_s = 1
         self.child = Some(child);
     }
 
+    /// Starts a second daemon with the same configuration, and waits until it ends.
+    pub fn serve_again(&self) -> Output {
+        let mut command = Command::new("timeout");
+        command.args(["30", env!("CARGO_BIN_EXE_postfax"), "serve", "--config"]);
+        command.arg(self.config()).output().unwrap()
+    }
+
     /// Starts the daemon and waits until it answers.
     pub fn run(&mut self) {
         self.spawn();
