@@ -244,6 +244,12 @@ impl Job {
         matches!(self.state, State::Ended { .. })
     }
 
+    /// Whether it is over and not all of it arrived.
+    #[must_use]
+    pub fn is_in_vain(&self) -> bool {
+        matches!(self.state, State::Ended { end: End::Failed(_) | End::Cancelled, .. })
+    }
+
     /// When it may begin, if it waits.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {

@@ -156,7 +156,11 @@ outcomes! {
     /// The server's own budget of dials or tries ran out without a better cause.
     GaveUp, "4.4.7", "the fax server gave up", Later, 5 * MINUTE, 4, [333, 334];
     /// The time that the job had is over.
-    Expired, "4.4.7", "the time for the fax ran out", Never, 0, 1, [325];
+    Expired, "4.4.7", "the time for the fax ran out", Never, 0, 1, [];
+    /// The server did not come to it in the time that it was given.
+    NotDialled, "4.4.7", "the fax server did not come to call", Elsewhere, 5 * MINUTE, 12, [325];
+    /// Our own machine could not prepare the pages: its disk, or its memory.
+    LocalTrouble, "4.3.1", "the pages could not be prepared here", Later, 2 * MINUTE, 60, [];
     /// The server waits for its hours or for another call.
     NotNow, "4.4.5", "waiting for the fax server's hours", Wait, 5 * MINUTE, u32::MAX,
         [337, 338, 339];

@@ -106,10 +106,12 @@ impl Supervisor {
             return;
         }
         self.forget_old_mails(now);
+        let oldest = now - self.setup.limits.duplicate_window;
         let mut ids = Vec::with_capacity(submission.recipients.len());
         for recipient in &submission.recipients {
             let key = duplicate_key(&submission, recipient);
-            if let Some((id, _)) = key.as_ref().and_then(|key| self.accepted.get(key)) {
+            let before = key.as_ref().and_then(|key| self.accepted.get(key));
+            if let Some((id, _)) = before.filter(|(_, at)| *at >= oldest) {
                 ids.push(*id);
                 continue;
             }
@@ -162,24 +164,32 @@ impl Supervisor {
     }
 }
 
-/// A mail without a Message-ID is never taken for another.
+/// A mail without a Message-ID is never taken for another, and neither is one with
+/// other pages: some machines send the same Message-ID always.
 fn duplicate_key(mail: &Submission, to: &Recipient) -> Option<DuplicateKey> {
     Some(DuplicateKey {
         client: mail.client.to_string(),
         message_id: mail.message_id.clone()?,
+        document: mail.document.digest.clone(),
         number: to.address.number.clone(),
         subaddress: to.address.subaddress.clone(),
     })
 }
 
 impl DuplicateKey {
-    /// By what a job that was made from a mail is recognised.
+    /// By what a job that was made from a mail is recognised; none when it did not
+    /// arrive, since its sender may well send it again.
     #[must_use]
     pub fn of(job: &Job) -> Option<Self> {
+        if job.is_in_vain() { None } else { Self::of_any(job) }
+    }
+
+    pub(super) fn of_any(job: &Job) -> Option<Self> {
         let (sent, Destination::Fax(fax)) = (job.sender()?, &job.destination) else { return None };
         Some(Self {
             client: sent.client.to_string(),
             message_id: sent.message_id.clone()?,
+            document: job.document.as_ref()?.digest.clone(),
             number: fax.number.clone(),
             subaddress: fax.subaddress.clone(),
         })

@@ -24,17 +24,54 @@ impl Supervisor {
             Routed::Operator(operator) => vec![operator],
             Routed::Nobody => Vec::new(),
         };
-        for client in &to {
+        let mailboxes: Vec<Destination> = to
+            .iter()
+            .map(|client| self.mailbox_of(client))
+            .filter(|to| *to != Destination::Unrouted)
+            .collect();
+        let nobody = mailboxes.is_empty();
+        for to in mailboxes {
             let id = self.next_id();
-            let to = self.mailbox_of(client);
             self.add(self.fax_in(id, &fax, to, now), actions);
         }
-        if to.is_empty() {
+        if nobody {
             let id = self.next_id();
             self.add(self.fax_in(id, &fax, Destination::Unrouted, now), actions);
             self.alarm(Alarm::Unrouted(id), now, actions);
         }
         actions.push(release);
+    }
+
+    /// Tries the routes again for every fax that nobody has got.
+    pub(super) fn route_held(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let held = self.jobs.values().filter(|job| job.state == State::Held);
+        for id in held.map(|job| job.id).collect::<Vec<_>>() {
+            self.route_again(id, now, actions);
+        }
+    }
+
+    /// Tries the routes again for a fax that nobody has got; false when nobody may
+    /// get it now either.
+    pub(super) fn route_again(
+        &mut self,
+        id: JobId,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) -> bool {
+        let Some(Cause::Arrived(fax)) = self.jobs.get(&id).map(|job| &job.cause) else {
+            return false;
+        };
+        let client = match route::route(&self.setup, fax) {
+            Routed::Route { to, .. } => to.into_iter().next(),
+            Routed::Operator(operator) => Some(operator),
+            Routed::Nobody => None,
+        };
+        let Some(client) = client else { return false };
+        let (to, time) = (self.mailbox_of(&client), self.setup.limits.mail_expire);
+        self.change(id, actions, |job| {
+            job.redirect(to, now, time);
+            true
+        })
     }
 
     /// Where the faxes of a client go; nowhere, when it has no mailbox.

@@ -1,6 +1,6 @@
 //! What waits and may begin, begins.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use super::{
     Action, Supervisor,
@@ -8,9 +8,10 @@ use super::{
 };
 use crate::{
     destination::Destination,
+    dial,
     fleet::{Decision, Denial, Need},
     job::{Carrier, Cause, Job},
-    names::JobId,
+    names::{ClientName, JobId},
     outcome::Outcome,
     time::Timestamp,
 };
@@ -79,20 +80,26 @@ impl Supervisor {
             .filter(|(_, due, id)| *due <= now && !self.is_number_called(&self.jobs[id]))
             .map(|(.., id)| *id)
             .collect();
+        let mut hopeless = HashSet::new();
         for id in due {
             let job = &self.jobs[&id];
-            if self.is_number_called(job) {
+            let kin = self.kin(job);
+            if self.is_number_called(job) || hopeless.contains(&kin) {
                 continue;
             }
             match self.decide(job, now) {
-                Ok(Decision { chosen: None, .. }) => {}
-                Ok(decision) => {
-                    let chosen = decision.chosen.clone().expect("matched above");
-                    self.begin(id, Carrier::Server(chosen), decision, now, actions);
+                Ok(Decision { chosen: Some(server), rule, servers }) => {
+                    let chosen = Some(server.clone());
+                    let decision = Decision { rule, servers, chosen };
+                    self.begin(id, Carrier::Server(server), decision, now, actions);
                     if !self.fleet.has_free_line(&self.setup) {
                         break;
                     }
                 }
+                // Lines only become fewer in here: what no server can take now, none
+                // can take for a job of the same kind.
+                Ok(_) if self.jobs[&id].avoid.is_empty() => drop(hopeless.insert(kin)),
+                Ok(_) => {}
                 Err(denial) => {
                     self.change(id, actions, |job| {
                         job.refuse(outcome_of(&denial), now);
@@ -102,6 +109,15 @@ impl Supervisor {
                 }
             }
         }
+    }
+
+    /// Jobs of the same sender under the same dial rule have the same servers.
+    fn kin(&self, job: &Job) -> Option<(ClientName, Option<usize>)> {
+        let (Some(sent), Destination::Fax(fax)) = (job.sender(), &job.destination) else {
+            return None;
+        };
+        let rule = dial::first_match(&self.setup, &sent.client, &fax.number).map(|(at, _)| at);
+        Some((sent.client.clone(), rule))
     }
 
     fn is_number_called(&self, job: &Job) -> bool {

@@ -1,6 +1,6 @@
 //! An attempt has ended; and what follows when its job has.
 
-use super::{Action, Change, Supervisor};
+use super::{Action, Change, DuplicateKey, Supervisor};
 use crate::{
     destination::{Destination, Mailbox},
     document::PageLedger,
@@ -36,6 +36,7 @@ impl Supervisor {
             reroute(job, &setup, now);
             true
         });
+        self.conclude_saved(actions, now);
         if let Carrier::Server(server) = carrier {
             if outcome == Outcome::Unknown {
                 self.alarm(Alarm::Lost(id, server.clone()), now, actions);
@@ -44,16 +45,22 @@ impl Supervisor {
                 actions.push(Action::Forget(server, ticket));
             }
         }
-        self.conclude_saved(actions, now);
     }
 
-    /// What follows from the job that the last `Save` is about: a receipt, an alarm.
+    /// What follows from the job that was saved just now: a receipt, an alarm. To be
+    /// called right after the change, before anything else is saved.
     pub(super) fn conclude_saved(&mut self, actions: &mut Vec<Action>, now: Timestamp) {
         let saved = actions.iter().rev().find_map(|action| match action {
             Action::Save(Change::Job(job)) => Some(job.clone()),
             _ => None,
         });
         let Some(job) = saved else { return };
+        if job.is_in_vain()
+            && let Some(key) = DuplicateKey::of_any(&job)
+        {
+            // Sent again, it is another fax.
+            self.accepted.remove(&key);
+        }
         match (&job.cause, &job.state) {
             (Cause::Sent(sent), State::Ended { end, .. }) if self.wants_receipt(sent, *end) => {
                 self.receipt(&job, sent, now, actions);

@@ -33,7 +33,7 @@ pub use requests::{Answer, Request, ServerStatus, Status};
 
 use crate::{
     destination::{Destination, Mailbox},
-    document::PageLedger,
+    document::{Digest, PageLedger},
     fleet::{Fleet, Health},
     job::{Alarm, AttemptEnd, Carrier, Cause, Job, State},
     names::{JobId, ServerName, Token},
@@ -135,6 +135,8 @@ pub struct DuplicateKey {
     pub client: String,
     /// Message-ID.
     pub message_id: String,
+    /// What is sent.
+    pub document: Digest,
     /// Where it goes.
     pub number: Number,
     /// T.33 sub-address.
@@ -209,28 +211,47 @@ impl Supervisor {
 
     /// Takes what has happened and says what is to be done about it.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Action> {
+        self.handle_all([event], now)
+    }
+
+    /// The same for all events of a round, in their order; what waits is looked
+    /// through once for all of them.
+    pub fn handle_all(
+        &mut self,
+        events: impl IntoIterator<Item = Event>,
+        now: Timestamp,
+    ) -> Vec<Action> {
         let mut actions = Vec::new();
-        match event {
-            Event::Submitted(submission, token) => {
-                self.submitted(*submission, token, now, &mut actions);
-            }
-            Event::Placed { job, attempt, ticket } => {
-                self.change(job, &mut actions, |job| job.place(attempt, &ticket));
-            }
-            Event::Progress { job, attempt, ledger } => {
-                self.change(job, &mut actions, |job| job.progress(attempt, ledger));
-            }
-            Event::Ended { job, attempt, ledger, end } => {
-                self.ended(job, attempt, ledger, end, &mut actions);
-            }
-            Event::Arrived(arrival) => self.arrived(*arrival, now, &mut actions),
-            Event::Health(server, health) => self.heard(server, health, now),
-            Event::Asked(request, token) => self.asked(request, token, now, &mut actions),
-            Event::Reconfigured(setup) => self.setup = setup,
-            Event::Woke => self.expire_overdue(now, &mut actions),
+        for event in events {
+            self.take(event, now, &mut actions);
         }
         self.dispatch(now, &mut actions);
         actions
+    }
+
+    fn take(&mut self, event: Event, now: Timestamp, actions: &mut Vec<Action>) {
+        match event {
+            Event::Submitted(submission, token) => {
+                self.submitted(*submission, token, now, actions);
+            }
+            Event::Placed { job, attempt, ticket } => {
+                self.change(job, actions, |job| job.place(attempt, &ticket));
+            }
+            Event::Progress { job, attempt, ledger } => {
+                self.change(job, actions, |job| job.progress(attempt, ledger));
+            }
+            Event::Ended { job, attempt, ledger, end } => {
+                self.ended(job, attempt, ledger, end, actions);
+            }
+            Event::Arrived(arrival) => self.arrived(*arrival, now, actions),
+            Event::Health(server, health) => self.heard(server, health, now),
+            Event::Asked(request, token) => self.asked(request, token, now, actions),
+            Event::Reconfigured(setup) => {
+                self.setup = setup;
+                self.route_held(now, actions);
+            }
+            Event::Woke => self.expire_overdue(now, actions),
+        }
     }
 
     /// When the supervisor wants to be woken, if nothing happens before.

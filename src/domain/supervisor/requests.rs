@@ -20,7 +20,7 @@ pub enum Request {
     Status,
     /// Stop a job.
     Cancel(JobId),
-    /// Try a waiting job at once.
+    /// Try a waiting job at once, and the routes again for a fax that nobody has got.
     Retry(JobId),
     /// Send again what has ended: a new job like the old one.
     Again(Box<Job>),
@@ -48,6 +48,8 @@ pub enum Answer {
     NoSuchJob(JobId),
     /// The job is in the hands of a carrier.
     UnderWay(JobId),
+    /// No route leads the received fax to anyone.
+    NobodyMayHave(JobId),
     /// How everything is.
     Status(Box<Status>),
     /// Which server would be chosen, or why none.
@@ -121,12 +123,14 @@ impl Supervisor {
     }
 
     fn hurry(&mut self, id: JobId, now: Timestamp, actions: &mut Vec<Action>) -> Answer {
-        match self.jobs.get(&id).map(|job| &job.state) {
+        match self.jobs.get(&id).map(|job| job.state.clone()) {
             Some(State::Waiting { .. }) => {
                 self.change(id, actions, |job| job.hurry(now));
                 Answer::Done(id)
             }
             Some(State::Carrying { .. }) => Answer::UnderWay(id),
+            Some(State::Held) if self.route_again(id, now, actions) => Answer::Done(id),
+            Some(State::Held) => Answer::NobodyMayHave(id),
             _ => Answer::NoSuchJob(id),
         }
     }

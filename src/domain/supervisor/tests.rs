@@ -456,3 +456,73 @@ fn mailboxes_are_those_of_their_clients() {
     );
     assert_eq!(supervisor.mailbox_of(&client("nobody")), Destination::Unrouted);
 }
+
+#[test]
+fn a_fax_that_was_lost_with_its_server_has_a_receipt_and_an_alarm() {
+    let mut supervisor = supervisor(&["london-1"]);
+    submit(&mut supervisor, "anna", "+442071234567");
+    let actions = end(&mut supervisor, 1, 1, 0, Outcome::Unknown);
+    assert_eq!(recipients(&actions), ["anna@example.com", "it@example.com"]);
+    assert_eq!(alarms(&actions), [Alarm::Lost(JobId(1), server("london-1"))]);
+}
+
+#[test]
+fn a_machine_that_always_sends_the_same_message_id_loses_nothing() {
+    let mut supervisor = supervisor(&[]);
+    let mut mail = submission("anna", "+442071234567", "<constant@printer>");
+    supervisor.handle(Event::Submitted(Box::new(mail.clone()), Token(1)), NOW);
+    mail.document.digest = Digest("other pages".into());
+    let actions = supervisor.handle(Event::Submitted(Box::new(mail), Token(2)), NOW);
+    assert!(actions.iter().any(|action| matches!(action, Action::Save(_))));
+}
+
+#[test]
+fn what_did_not_arrive_may_be_sent_again() {
+    for end_it in [
+        (|s: &mut Supervisor| end(s, 1, 1, 0, Outcome::BadDialString)) as fn(&mut Supervisor) -> _,
+        |s: &mut Supervisor| {
+            s.handle(Event::Asked(Request::Cancel(JobId(1)), Token(2)), NOW);
+            end(s, 1, 1, 0, Outcome::Cancelled)
+        },
+    ] {
+        let mut supervisor = supervisor(&["london-1"]);
+        submit(&mut supervisor, "anna", "+442071234567");
+        end_it(&mut supervisor);
+        assert_eq!(carried(&submit(&mut supervisor, "anna", "+442071234567")).len(), 1);
+    }
+}
+
+#[test]
+fn a_server_that_did_not_come_to_call_is_not_the_end_of_the_fax() {
+    let mut supervisor = supervisor(&["london-1", "london-2"]);
+    let first = carried(&submit(&mut supervisor, "anna", "+442071234567"));
+    let second = carried(&end(&mut supervisor, 1, 1, 0, Outcome::from_hylafax(325)));
+    assert_eq!(second.len(), 1);
+    assert_ne!(first[0].1, second[0].1);
+}
+
+#[test]
+fn a_fax_that_nobody_got_goes_out_when_a_route_is_there() {
+    let mut supervisor = supervisor(&[]);
+    let fax = arrival("paris-1", "+442079460199", "a");
+    supervisor.handle(Event::Arrived(Box::new(fax)), NOW);
+    let ask = |s: &mut Supervisor| s.handle(Event::Asked(Request::Retry(JobId(1)), Token(1)), NOW);
+    let actions = ask(&mut supervisor);
+    assert!(matches!(actions[..], [Action::Promise(_, Answer::NobodyMayHave(_))]));
+    let mut changed = setup();
+    changed.groups.get_mut(&GroupName::new("paris").unwrap()).unwrap().operator =
+        Some(client("bob"));
+    let actions = supervisor.handle(Event::Reconfigured(Arc::new(changed)), NOW);
+    assert_eq!(recipients(&actions), ["bob@example.com"]);
+}
+
+#[test]
+fn an_operator_without_a_mailbox_is_nobody() {
+    let mut changed = setup();
+    changed.clients.get_mut(&client("carl")).unwrap().mail = vec![Pattern::new("*@example.com")];
+    changed.routes.clear();
+    let mut supervisor = Supervisor::restore(Arc::new(changed), Saved::default());
+    let fax = arrival("london-1", "+442079460199", "a");
+    let actions = supervisor.handle(Event::Arrived(Box::new(fax)), NOW);
+    assert_eq!(alarms(&actions).len(), 1);
+}
