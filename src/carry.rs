@@ -26,9 +26,9 @@ use postfax_hw::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
 };
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     crash,
@@ -51,15 +51,26 @@ const PROGRESS_QUEUE: usize = 16;
 pub struct Carriers {
     context: Arc<Context>,
     stops: HashMap<JobId, watch::Sender<bool>>,
-    /// One task for each attempt.
+    /// One task for each attempt at a fax server, and for each record to be dropped.
     pub tasks: JoinSet<()>,
+    /// One task for each mail.
+    pub mails: JoinSet<()>,
+}
+
+/// Ends the task when nobody waits for it any more.
+struct Work(JoinHandle<Ended>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Carriers {
     /// Nothing is under way.
     #[must_use]
     pub fn new(context: Arc<Context>) -> Self {
-        Self { context, stops: HashMap::new(), tasks: JoinSet::new() }
+        Self { context, stops: HashMap::new(), tasks: JoinSet::new(), mails: JoinSet::new() }
     }
 
     /// Carries the attempt under way; `again` when an earlier life may have handed
@@ -69,19 +80,27 @@ impl Carriers {
         let (stop, stopped) = watch::channel(false);
         self.stops.insert(job.id, stop);
         let context = self.context.clone();
-        self.tasks.spawn(async move {
-            let attempt = job.under_way().expect("only what is under way is carried").clone();
-            let ended = match &attempt.carrier {
-                Carrier::Server(server) => fax(&context, &job, server, again, stopped).await,
-                Carrier::Mail => mail(&context, &job).await,
-            };
+        let attempt = job.under_way().expect("only what is under way is carried").number;
+        let is_mail = matches!(job.destination, Destination::Mailbox(_));
+        let carried = async move {
+            let Some(ended) = carry_out(&context, &job, again, stopped).await else { return };
             crash::point("ended");
             let Ended { outcome, said, ledger } = ended;
             info!(job = %job.id, outcome = %outcome.name(), to = %Redacted(&job.destination), "ended");
             let end = AttemptEnd { at: now(), outcome, said };
-            let event = Event::Ended { job: job.id, attempt: attempt.number, ledger, end };
-            context.tell(event).await;
-        });
+            context.tell(Event::Ended { job: job.id, attempt, ledger, end }).await;
+        };
+        if is_mail {
+            self.mails.spawn(carried);
+        } else {
+            self.tasks.spawn(carried);
+        }
+    }
+
+    /// Forgets the tasks that have ended.
+    pub fn reap(&mut self) {
+        while self.tasks.try_join_next().is_some() {}
+        while self.mails.try_join_next().is_some() {}
     }
 
     /// Stops the attempt of a job.
@@ -101,6 +120,40 @@ impl Carriers {
                 info!(%server, %failed, "the server keeps its record");
             }
         });
+    }
+}
+
+/// Carries one attempt to its end. A bug on the way must not leave the job under way
+/// for ever: a mail is tried again later, and a fax is looked up at its server. None
+/// when the daemon ends.
+async fn carry_out(
+    context: &Arc<Context>,
+    job: &Job,
+    mut again: bool,
+    stopped: watch::Receiver<bool>,
+) -> Option<Ended> {
+    loop {
+        let (context, job, stopped) = (context.clone(), job.clone(), stopped.clone());
+        let is_mail = matches!(job.destination, Destination::Mailbox(_));
+        let mut work = Work(tokio::spawn(async move {
+            match job.under_way().map(|attempt| &attempt.carrier) {
+                Some(Carrier::Server(server)) => fax(&context, &job, server, again, stopped).await,
+                _ => mail(&context, &job).await,
+            }
+        }));
+        match (&mut work.0).await {
+            Ok(ended) => return Some(ended),
+            Err(end) if !end.is_panic() => return None,
+            Err(bug) if is_mail => {
+                error!(%bug, "a mail could not be carried");
+                return Some(ended(Outcome::MailDeferred, bug.to_string()));
+            }
+            Err(bug) => {
+                error!(%bug, "a fax could not be followed; asking its server again");
+                again = true;
+                tokio::time::sleep(ASK_AGAIN.1).await;
+            }
+        }
     }
 }
 
@@ -150,7 +203,9 @@ struct Errand<'a> {
     context: &'a Context,
     job: &'a Job,
     attempt: u32,
-    driver: Arc<dyn Driver>,
+    server: &'a ServerName,
+    /// The driver that it began with; a server may be set up anew meanwhile.
+    first: Arc<dyn Driver>,
     tag: String,
     stopped: watch::Receiver<bool>,
 }
@@ -168,7 +223,8 @@ async fn fax(
     };
     let attempt = job.under_way().expect("only what is under way is carried");
     let tag = tag(context, job);
-    let errand = Errand { context, job, attempt: attempt.number, driver, tag, stopped };
+    let errand =
+        Errand { context, job, attempt: attempt.number, server, first: driver, tag, stopped };
     let ticket = match &attempt.ticket {
         Some(ticket) => Ok(Ticket(ticket.clone())),
         None => errand.hand_over(if again { Doubt::Fresh } else { Doubt::Never }).await,
@@ -180,13 +236,19 @@ async fn fax(
 }
 
 impl Errand<'_> {
+    /// The server as it is set up now.
+    fn driver(&self) -> Arc<dyn Driver> {
+        let drivers = self.context.drivers.load();
+        drivers.get(self.server).unwrap_or(&self.first).clone()
+    }
+
     /// Gets the server to own the attempt, exactly once.
     async fn hand_over(&self, mut doubt: Doubt) -> Result<Ticket, Ended> {
         let mut pause = ASK_AGAIN.0;
         loop {
             let handed = match doubt {
                 Doubt::Never => Ok(None),
-                Doubt::Fresh | Doubt::Settled => self.driver.find(&self.tag).await,
+                Doubt::Fresh | Doubt::Settled => self.driver().find(&self.tag).await,
             };
             match handed {
                 Ok(Some(ticket)) => return Ok(self.placed(ticket).await),
@@ -201,7 +263,7 @@ impl Errand<'_> {
                     // Only now: an attempt that the server has needs no pages of ours.
                     let (call, _cut) = self.call().await?;
                     crash::point("submit");
-                    match self.driver.submit(&call).await {
+                    match self.driver().submit(&call).await {
                         Ok(ticket) => {
                             crash::point("placed");
                             return Ok(self.placed(ticket).await);
@@ -262,8 +324,8 @@ impl Errand<'_> {
         });
         match cutting.await {
             Ok(Ok(())) => Ok((path, cut)),
-            Ok(Err(failed)) => Err(ended(Outcome::BadDocument, failed.to_string())),
-            Err(bug) => Err(ended(Outcome::BadDocument, bug.to_string())),
+            Ok(Err(failed)) => Err(ended(Outcome::LocalTrouble, failed.to_string())),
+            Err(bug) => Err(ended(Outcome::LocalTrouble, bug.to_string())),
         }
     }
 
@@ -291,7 +353,8 @@ impl Errand<'_> {
 
     async fn follow_once(&self, ticket: &Ticket) -> Result<Ended, DriverError> {
         let (progress, mut reports) = mpsc::channel(PROGRESS_QUEUE);
-        let following = self.driver.follow(ticket, progress);
+        let driver = self.driver();
+        let following = driver.follow(ticket, progress);
         tokio::pin!(following);
         let cancelling = self.cancel_when_stopped(ticket);
         tokio::pin!(cancelling);
@@ -318,7 +381,7 @@ impl Errand<'_> {
             return std::future::pending().await;
         }
         loop {
-            match self.driver.cancel(ticket).await {
+            match self.driver().cancel(ticket).await {
                 Ok(()) => return std::future::pending().await,
                 Err(failed) => {
                     warn!(job = %self.job.id, %failed, "the server does not stop it yet");
@@ -348,7 +411,7 @@ impl Errand<'_> {
 fn refused(failed: &DriverError) -> Ended {
     let outcome = match failed {
         DriverError::Refused { outcome, .. } => *outcome,
-        DriverError::Local { .. } => Outcome::BadDocument,
+        DriverError::Local { .. } => Outcome::LocalTrouble,
         DriverError::Unreachable { .. } | DriverError::Unsure { .. } | DriverError::Gone { .. } => {
             Outcome::ServerUnreachable
         }

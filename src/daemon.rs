@@ -25,7 +25,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use postfax_domain::{
-    job::{Carrier, Job},
+    job::Job,
     names::{ServerName, Token},
     supervisor::{Action, Answer, Change, Event, Request, Submission, Supervisor, TICK},
     time::Timestamp,
@@ -221,38 +221,33 @@ impl Daemon {
         self.round(vec![Event::Woke]).await;
         let mut stop = self.stop.subscribe();
         let mut prune = tokio::time::interval(PRUNE_EVERY);
+        let mut tick = tokio::time::interval(TICK);
         let mut batch = Vec::with_capacity(ROUND);
         loop {
-            let wake =
-                self.supervisor.next_wake(now()).map_or(TICK, |at| at.since(now()).min(TICK));
+            let wake = self.supervisor.next_wake(now()).map_or(TICK, |at| at.since(now()));
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
                 count = self.events.recv_many(&mut batch, ROUND) => {
                     debug_assert!(count > 0, "the context keeps a sender");
                 }
                 () = tokio::time::sleep(wake) => batch.push(Event::Woke),
+                // However much happens: what is overdue ends.
+                _ = tick.tick() => batch.push(Event::Woke),
                 _ = prune.tick() => self.prune().await,
             }
             let round = std::mem::take(&mut batch);
             self.round(round).await;
-            while let Some(ended) = self.carriers.tasks.try_join_next() {
-                if let Err(bug) = ended {
-                    error!(%bug, "a carrier task failed");
-                }
-            }
+            self.carriers.reap();
         }
         self.finish().await;
     }
 
     async fn round(&mut self, events: Vec<Event>) {
         let now = now();
-        let mut actions = Vec::new();
-        for event in events {
-            if let Event::Reconfigured(_) = event {
-                self.watchers = Watchers::start(self.context.clone());
-            }
-            actions.extend(self.supervisor.handle(event, now));
+        if events.iter().any(|event| matches!(event, Event::Reconfigured(_))) {
+            self.watchers = Watchers::start(self.context.clone());
         }
+        let actions = self.supervisor.handle_all(events, now);
         let (changes, rest): (Vec<Action>, Vec<Action>) =
             actions.into_iter().partition(|action| matches!(action, Action::Save(_)));
         let changes: Vec<Change> = changes
@@ -284,8 +279,10 @@ impl Daemon {
         match action {
             Action::Save(_) => unreachable!("saved before"),
             Action::Promise(token, answer) => self.context.answer(token, answer),
+            // Whoever stops begins nothing; the next life carries it on.
+            Action::Carry(_) if *self.stop.borrow() => {}
             Action::Carry(job) => self.carriers.carry(*job, false),
-            Action::Cancel(job, Carrier::Server(_) | Carrier::Mail) => self.carriers.cancel(job),
+            Action::Cancel(job, _) => self.carriers.cancel(job),
             Action::Forget(server, ticket) => self.carriers.forget(server, ticket),
             Action::Release(server, key) => self.watchers.release(&server, key),
         }
@@ -301,15 +298,17 @@ impl Daemon {
         }
     }
 
-    /// What arrives while the listeners finish is still handled; then everything
-    /// that is under way is left to the next life.
+    /// What arrives while the listeners finish is still handled, and mails that are
+    /// being handed over are waited for, since nobody can ask a mail server later what
+    /// became of them. Calls are left to the next life.
     async fn finish(mut self) {
         info!("stopping");
         let deadline = tokio::time::Instant::now() + STOP_GRACE;
         let mut batch = Vec::new();
-        while !self.tasks.is_empty() {
+        while !self.tasks.is_empty() || !self.carriers.mails.is_empty() {
             tokio::select! {
-                _ = self.tasks.join_next() => {}
+                Some(_) = self.tasks.join_next() => {}
+                Some(_) = self.carriers.mails.join_next() => {}
                 _ = self.events.recv_many(&mut batch, ROUND) => {
                     let round = std::mem::take(&mut batch);
                     self.round(round).await;
@@ -318,6 +317,12 @@ impl Daemon {
             }
         }
         self.tasks.shutdown().await;
+        // What the last mails have said is saved as well.
+        self.events.close();
+        while self.events.recv_many(&mut batch, ROUND).await > 0 {
+            let round = std::mem::take(&mut batch);
+            self.round(round).await;
+        }
         self.carriers.tasks.shutdown().await;
         info!("stopped");
     }

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -180,10 +180,23 @@ impl Watcher {
                 break;
             }
             if !self.in_hand.contains_key(&fax.key) {
-                self.take(fax).await?;
+                self.take_or_leave(fax).await?;
             }
         }
         Ok(())
+    }
+
+    /// A fax that cannot be had holds up no other; only a server that is away does.
+    async fn take_or_leave(&mut self, fax: Waiting) -> Result<(), DriverError> {
+        let name = fax.name.clone();
+        match self.take(fax).await {
+            Err(away @ DriverError::Unreachable { .. }) => Err(away),
+            Err(failed) => {
+                warn!(server = %self.name, fax = %name, %failed, "a fax waits and cannot be fetched");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Fetches one fax and tells the supervisor.
@@ -191,9 +204,11 @@ impl Watcher {
         let documents = &self.context.reader.documents;
         let spool = documents.spool(&format!("{}.in.tif", documents.new_name()));
         crash::point("fetch");
-        self.driver.fetch(&fax, &spool).await?;
+        let fetched = self.driver.fetch(&fax, &spool).await;
+        let spool = Spooled(spool);
+        fetched?;
         crash::point("keep");
-        let document = match keep(&self.context, &spool, &fax).await {
+        let document = match keep(&self.context, &spool.0, &fax).await {
             Ok(document) => document,
             Err(failed) => {
                 // The server keeps it; the next look finds it again.
@@ -256,6 +271,15 @@ impl Watcher {
     }
 }
 
+/// A file that goes with its name; one that was kept is not there any more.
+struct Spooled(PathBuf);
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// A number as a telephone network tells it: often without its `+`.
 fn number(text: &str, country: Country) -> Option<Number> {
     Number::parse(text, country).ok()
@@ -271,6 +295,7 @@ fn wall_clock(at: Timestamp, zone: &TimeZone) -> WallClock {
 /// Names a fetched fax by its digest and puts it where documents are. What our
 /// own reader does not understand is kept all the same: somebody may.
 async fn keep(context: &Arc<Context>, spool: &Path, fax: &Waiting) -> Result<Document, StoreError> {
+    let kept = spool.to_owned();
     let (documents, spool, said) = (context.reader.documents.clone(), spool.to_owned(), fax.pages);
     let keeping = tokio::task::spawn_blocking(move || {
         let at = |source| StoreError::File { path: spool.clone(), source };
@@ -282,5 +307,7 @@ async fn keep(context: &Arc<Context>, spool: &Path, fax: &Waiting) -> Result<Doc
         documents.keep_document(&spool, &digest)?;
         Ok(Document { digest, pages, resolution, bytes })
     });
-    keeping.await.expect("keeping a fax does not panic")
+    keeping.await.unwrap_or_else(|bug| {
+        Err(StoreError::File { path: kept, source: std::io::Error::other(bug) })
+    })
 }

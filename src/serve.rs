@@ -27,6 +27,8 @@ const PASSWORDS: &str = "/etc/postfax/passwords";
 /// [`Failure`] when the configuration is bad or something cannot be opened.
 pub(crate) fn run(file: &Path) -> Result<Exit, Failure> {
     let config = load(file)?;
+    // What people fax is nobody else's business.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     tracing_subscriber::fmt()
         .with_env_filter(
             EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),

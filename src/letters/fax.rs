@@ -44,11 +44,11 @@ pub(super) async fn write(
     };
     let file = path.clone();
     let writing = tokio::task::spawn_blocking(move || letter.write_file(&file));
-    let written = writing.await.expect("writing a letter does not panic");
+    let written = writing.await;
     if let Some(spooled) = spooled {
         let _ = tokio::fs::remove_file(spooled).await;
     }
-    written?;
+    written.map_err(|bug| LetterError::Bug(bug.to_string()))??;
     // Losing a fax matters, so that the mail server may tell us (RFC 5321 4.5.5).
     Ok(Written { path, from: Some(config.delivery.from.clone()), to: to.address.clone() })
 }

@@ -20,6 +20,9 @@ use postfax_gateway::compose::ComposeError;
 
 use crate::{config::Config, daemon::Context, store::StoreError};
 
+/// The end of the year 9998 in UTC.
+const LAST_MOMENT_MS: i64 = 253_370_764_799_000;
+
 /// A mail, ready to be delivered.
 #[derive(Debug)]
 pub struct Written {
@@ -43,6 +46,9 @@ pub enum LetterError {
     /// What it is about is not there any more.
     #[error("job {0} is not known any more")]
     Forgotten(JobId),
+    /// It could not be written, for a reason that is ours.
+    #[error("the mail could not be written: {0}")]
+    Bug(String),
     /// The job does not go to a mailbox.
     #[error("the job has no mailbox")]
     NoMailbox,
@@ -76,7 +82,9 @@ fn moment(config: &Config, at: Timestamp) -> String {
 }
 
 fn zoned(config: &Config, at: Timestamp) -> jiff::Zoned {
-    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+    // A mail's date has four digits for its year.
+    let at = at.0.clamp(0, LAST_MOMENT_MS);
+    let at = jiff::Timestamp::from_millisecond(at).unwrap_or_default();
     at.to_zoned(config.timezone.clone())
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn write(
     };
     let file = path.clone();
     let writing = tokio::task::spawn_blocking(move || report.write_file(&file));
-    writing.await.expect("writing a receipt does not panic")?;
+    writing.await.map_err(|bug| LetterError::Bug(bug.to_string()))??;
     // Nothing is ever told about a receipt (RFC 3464 2, RFC 5321 4.5.5).
     Ok(Written { path, from: None, to: to.address.clone() })
 }

@@ -111,10 +111,8 @@ async fn retry(daemon: &dyn Daemon, id: JobId) -> Result<Reply, Problem> {
     let job = find(daemon, id).await?;
     let (request, what) = match job.state {
         State::Ended { .. } => (Request::Again(Box::new(job)), Deed::SentAgain),
-        State::Waiting { .. } | State::Carrying { .. } => (Request::Retry(id), Deed::Hurried),
-        State::Held => {
-            let message = format!("job {id} has nobody to go to yet; add a route or an operator");
-            return Err(Problem::new(Code::WrongState, message));
+        State::Waiting { .. } | State::Carrying { .. } | State::Held => {
+            (Request::Retry(id), Deed::Hurried)
         }
     };
     match ask(daemon, request).await? {
@@ -124,6 +122,10 @@ async fn retry(daemon: &dyn Daemon, id: JobId) -> Result<Reply, Problem> {
         }
         Answer::UnderWay(_) => {
             Err(Problem::new(Code::WrongState, format!("job {id} is being carried now")))
+        }
+        Answer::NobodyMayHave(_) => {
+            let message = format!("job {id} has nobody to go to yet; add a route or an operator");
+            Err(Problem::new(Code::WrongState, message))
         }
         Answer::NoSuchJob(_) => {
             Err(Problem::new(Code::WrongState, format!("job {id} has just ended; ask again")))
@@ -210,6 +212,7 @@ fn unexpected(answer: &Answer) -> Problem {
         Answer::Done(_) => "done",
         Answer::NoSuchJob(_) => "no such job",
         Answer::UnderWay(_) => "under way",
+        Answer::NobodyMayHave(_) => "nobody may have it",
         Answer::Status(_) => "a status",
         Answer::Explained(_) => "an explanation",
     };

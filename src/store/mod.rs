@@ -8,7 +8,7 @@
 pub mod documents;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fs::File,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -90,7 +90,10 @@ pub struct Page {
 /// The open store.
 pub struct Store {
     path: PathBuf,
-    writer: SqliteConnection,
+    options: SqliteConnectOptions,
+    /// None after an error: a connection on which a transaction failed may be in the
+    /// middle of it for ever, so it is not used again.
+    writer: Option<SqliteConnection>,
     reader: Reader,
     /// Held as long as the store is open.
     _lock: File,
@@ -133,9 +136,9 @@ impl Store {
             .map_err(|bad| fail(sqlx::Error::Migrate(Box::new(bad))))?;
         let installation = installation(&mut writer).await.map_err(fail)?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(0);
-        let pool = readers.connect_with(options.read_only(true)).await.map_err(fail)?;
+        let pool = readers.connect_with(options.clone().read_only(true)).await.map_err(fail)?;
         let reader = Reader { path: path.clone(), pool, documents, installation };
-        Ok(Self { path, writer, reader, _lock: lock })
+        Ok(Self { path, options, writer: Some(writer), reader, _lock: lock })
     }
 
     /// The reading side.
@@ -149,34 +152,33 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then nothing has changed.
     pub async fn commit(&mut self, changes: &[Change], now: Timestamp) -> Result<(), StoreError> {
-        let fail = |source| StoreError::Database { path: self.path.clone(), source };
-        // Only the last word on each job is written.
-        let mut jobs: BTreeMap<JobId, &Job> = BTreeMap::new();
-        let mut round = self.writer.begin().await.map_err(fail)?;
-        for change in changes {
-            match change {
-                Change::Job(job) => {
-                    jobs.insert(job.id, job);
-                }
-                Change::Arrival(server, key) => {
-                    sqlx::query(
-                        "INSERT OR IGNORE INTO arrivals (server, key, at) VALUES ($1, $2, $3)",
-                    )
-                    .bind(server.as_str())
-                    .bind(key)
-                    .bind(now.0)
-                    .execute(&mut *round)
-                    .await
-                    .map_err(fail)?;
-                }
-            }
-        }
-        for job in jobs.values() {
-            save_job(&mut round, job).await.map_err(fail)?;
-        }
-        round.commit().await.map_err(fail)
+        let mut writer = self.take_writer().await?;
+        let committed = write(&mut writer, changes, now).await;
+        self.give_back(writer, committed)
     }
 
+    async fn take_writer(&mut self) -> Result<SqliteConnection, StoreError> {
+        match self.writer.take() {
+            Some(writer) => Ok(writer),
+            None => SqliteConnection::connect_with(&self.options)
+                .await
+                .map_err(|source| StoreError::Database { path: self.path.clone(), source }),
+        }
+    }
+
+    fn give_back<T>(
+        &mut self,
+        writer: SqliteConnection,
+        done: Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        match done {
+            Ok(done) => {
+                self.writer = Some(writer);
+                Ok(done)
+            }
+            Err(source) => Err(StoreError::Database { path: self.path.clone(), source }),
+        }
+    }
     /// Everything that a new supervisor needs to go on.
     ///
     /// # Errors
@@ -186,9 +188,10 @@ impl Store {
         now: Timestamp,
         duplicates: Duration,
     ) -> Result<Saved, StoreError> {
+        let mut writer = self.take_writer().await?;
         let fail = |source| StoreError::Database { path: self.path.clone(), source };
         let rows = sqlx::query("SELECT id, body FROM jobs WHERE state <> 'ended' ORDER BY id")
-            .fetch_all(&mut self.writer)
+            .fetch_all(&mut writer)
             .await
             .map_err(fail)?;
         let jobs = rows.iter().map(read_job).collect::<Result<_, _>>()?;
@@ -196,7 +199,7 @@ impl Store {
             "SELECT id, body FROM jobs WHERE kind = 'sent' AND created >= $1 ORDER BY id",
         )
         .bind((now - duplicates).0)
-        .fetch_all(&mut self.writer)
+        .fetch_all(&mut writer)
         .await
         .map_err(fail)?;
         let mut accepted = Vec::new();
@@ -207,17 +210,18 @@ impl Store {
         let last: i64 = sqlx::query_scalar(
             "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'jobs'",
         )
-        .fetch_one(&mut self.writer)
+        .fetch_one(&mut writer)
         .await
         .map_err(fail)?;
         let rows = sqlx::query("SELECT server, key FROM arrivals")
-            .fetch_all(&mut self.writer)
+            .fetch_all(&mut writer)
             .await
             .map_err(fail)?;
         let arrival = |row: &sqlx::sqlite::SqliteRow| {
             Some((ServerName::new(row.get("server")).ok()?, row.get::<String, _>("key")))
         };
         let arrivals = rows.iter().filter_map(arrival).collect();
+        self.writer = Some(writer);
         Ok(Saved { jobs, next_job: last.unsigned_abs() + 1, accepted, arrivals })
     }
 
@@ -226,23 +230,63 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn prune(&mut self, oldest: Timestamp) -> Result<u64, StoreError> {
-        let fail = |source| StoreError::Database { path: self.path.clone(), source };
-        let gone = sqlx::query("DELETE FROM jobs WHERE state = 'ended' AND ended < $1")
-            .bind(oldest.0)
-            .execute(&mut self.writer)
-            .await
-            .map_err(fail)?
-            .rows_affected();
-        let rows = sqlx::query("SELECT digest, message FROM jobs")
-            .fetch_all(&mut self.writer)
-            .await
-            .map_err(fail)?;
-        let named = rows.iter().flat_map(|row| {
-            [row.get::<Option<String>, _>("digest"), row.get::<Option<String>, _>("message")]
-        });
-        self.reader.documents.prune(&named.flatten().collect(), oldest)?;
+        let mut writer = self.take_writer().await?;
+        let deleted = delete_ended(&mut writer, oldest).await;
+        let (gone, named) = self.give_back(writer, deleted)?;
+        self.reader.documents.prune(&named, oldest)?;
         Ok(gone)
     }
+}
+
+/// Writes all changes in one transaction.
+async fn write(
+    writer: &mut SqliteConnection,
+    changes: &[Change],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    // Only the last word on each job is written.
+    let mut jobs: BTreeMap<JobId, &Job> = BTreeMap::new();
+    let mut round = writer.begin().await?;
+    for change in changes {
+        match change {
+            Change::Job(job) => {
+                jobs.insert(job.id, job);
+            }
+            Change::Arrival(server, key) => {
+                sqlx::query("INSERT OR IGNORE INTO arrivals (server, key, at) VALUES ($1, $2, $3)")
+                    .bind(server.as_str())
+                    .bind(key)
+                    .bind(now.0)
+                    .execute(&mut *round)
+                    .await?;
+            }
+        }
+    }
+    for job in jobs.values() {
+        save_job(&mut round, job).await?;
+    }
+    round.commit().await
+}
+
+/// Deletes the jobs that ended before `oldest`, and says how many they were and which
+/// files the others name. A job that a receipt will tell of is kept until it has.
+async fn delete_ended(
+    writer: &mut SqliteConnection,
+    oldest: Timestamp,
+) -> Result<(u64, HashSet<String>), sqlx::Error> {
+    let gone = sqlx::query(
+        "DELETE FROM jobs WHERE state = 'ended' AND ended < $1 AND id NOT IN \
+         (SELECT receipt_of FROM jobs WHERE state <> 'ended' AND receipt_of IS NOT NULL)",
+    )
+    .bind(oldest.0)
+    .execute(&mut *writer)
+    .await?
+    .rows_affected();
+    let rows = sqlx::query("SELECT digest, message FROM jobs").fetch_all(&mut *writer).await?;
+    let named = rows.iter().flat_map(|row| {
+        [row.get::<Option<String>, _>("digest"), row.get::<Option<String>, _>("message")]
+    });
+    Ok((gone, named.flatten().collect()))
 }
 
 impl Reader {
@@ -379,4 +423,49 @@ async fn save_job(round: &mut SqliteConnection, job: &Job) -> Result<(), sqlx::E
     .execute(round)
     .await
     .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use postfax_domain::{destination::Mailbox, job::Alarm};
+
+    use super::*;
+
+    fn job(id: u64, size: usize) -> Change {
+        let to = Mailbox { address: "x".repeat(size), client: None };
+        let cause = Cause::Alarm(Alarm::Unrouted(JobId(1)));
+        Change::Job(Box::new(Job::mail(JobId(id), cause, to, Timestamp(0), Duration::ZERO)))
+    }
+
+    async fn seen_by_others(reader: &Reader) -> usize {
+        reader.jobs(Page { ended: None, before: None, limit: 100 }).await.unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn after_a_full_disk_commits_are_durable_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path()).await.unwrap();
+        let reader = store.reader();
+        store.commit(&[job(1, 10)], Timestamp(0)).await.unwrap();
+        let writer = store.writer.as_mut().unwrap();
+        let pages: i64 =
+            sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *writer).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")))
+            .execute(&mut *writer)
+            .await
+            .unwrap();
+        assert!(store.commit(&[job(2, 100_000)], Timestamp(0)).await.is_err(), "the disk is full");
+        assert_eq!(seen_by_others(&reader).await, 1);
+        store.commit(&[job(3, 10)], Timestamp(0)).await.unwrap();
+        assert_eq!(seen_by_others(&reader).await, 2, "what was committed is there for everyone");
+    }
+
+    #[tokio::test]
+    async fn a_number_is_never_given_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path()).await.unwrap();
+        store.commit(&[job(7, 10)], Timestamp(0)).await.unwrap();
+        let saved = store.saved(Timestamp(0), Duration::ZERO).await.unwrap();
+        assert_eq!((saved.jobs.len(), saved.next_job), (1, 8));
+    }
 }
