@@ -71,17 +71,17 @@
 //! | [`daemon`] | [`carry`], [`inbound`], [`post`] | builds them, owns their tasks, hands them the actions |
 //! | [`daemon`] | [`store`] | the only writer |
 //! | [`carry`], [`inbound`], [`outbound`], [`letters`], [`post`] | [`daemon`] | tell it what has happened; share its context |
-//! | [`listen`], [`control`], [`serve`] | [`daemon`] | wire the doors and the signals to it |
-//! | [`daemon`], [`inbound`], [`outbound`], [`letters`], [`post`], [`listen`], [`control`], [`serve`] | [`config`] | what was configured |
+//! | [`listen`], [`control`], [`serve`], [`demo`] | [`daemon`] | wire the doors and the signals to it |
+//! | [`daemon`], [`inbound`], [`outbound`], [`letters`], [`post`], [`listen`], [`control`], [`serve`], [`demo`] | [`config`] | what was configured |
 //! | [`carry`] | [`letters`], [`post`] | an attempt by mail: written, then brought |
 //! | [`post`] | [`letters`] | the shape of what is brought |
 //! | [`listen`] | [`outbound`] | the desk behind every listener |
 //! | [`inbound`], [`letters`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload builds their parts anew |
 //! | [`control`], [`cli`] | [`requests`] | the words of questions and answers |
-//! | [`serve`] | [`listen`], [`requests`], [`control`] | opens the doors, says who answers |
+//! | [`serve`], [`demo`] | [`listen`], [`requests`], [`control`] | open the doors, say who answers |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
-//! | [`daemon`], [`carry`] | [`crash`] | the places where tests may kill |
+//! | [`daemon`], [`carry`], [`inbound`], [`outbound`] | [`crash`] | the places where tests may kill |
 //!
 //! # What is never found here
 //!

@@ -15,6 +15,7 @@ mod rules;
 use std::{
     collections::BTreeSet,
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -92,7 +93,8 @@ fn no_file_is_too_long() {
     for (path, text) in &files {
         let lines = code::lines_without_tests(text);
         if lines > rules::MANY_LINES {
-            println!("a smell: {path} has {lines} lines without its tests");
+            // Past the test harness, which shows nothing of tests that pass.
+            let _ = writeln!(io::stdout(), "a smell: {path} has {lines} lines without its tests");
         }
     }
     hold(&files, rules::is_short);
