@@ -2,6 +2,8 @@
 //! laboratory's own stations, and against real HylaFAX servers where they can be
 //! started. It asserts nothing itself; the suite does.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{path::Path, time::Duration};
 
 use postfax_domain::{
@@ -105,7 +107,7 @@ fn document() -> Vec<u8> {
     let size = Size::new(1728, sheet::a4(RESOLUTION)).unwrap();
     let page = |number: u32| {
         let mut page = Bitmap::white(size);
-        for y in (100..size.lines() - 100).filter(|y| y / (7 + number) % 3 == 0) {
+        for y in (100..size.lines() - 100).filter(|y| (y / (7 + number)).is_multiple_of(3)) {
             page.blacken(y, 60 + y % 200 * number, 900 + y % 150);
         }
         CodedPage::mmr(&page, sheet::density(RESOLUTION))

@@ -5,9 +5,11 @@
 //! and sends what it was given behind that unchanged: so the last lines of what
 //! arrives are compared, all of those that were sent.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod peers;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use peers::{MACHINE, OTHER_PROGRAM, PROGRAM, World, coded, density, page};
 use postfax_domain::outcome::Outcome;
@@ -105,7 +107,7 @@ fn send(world: &World, device: &str, number: &str) -> peers::Running {
 }
 
 /// The page arrived below so many white lines, and nothing else did.
-fn assert_arrived(path: &PathBuf, header: std::ops::RangeInclusive<usize>) {
+fn assert_arrived(path: &Path, header: std::ops::RangeInclusive<usize>) {
     let file = read(path).unwrap();
     assert_eq!(file.pages().len(), 1);
     let arrived = file.decode(0).unwrap();

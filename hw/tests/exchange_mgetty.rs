@@ -6,6 +6,8 @@
 //! `hw/tests/peers/mgetty.sh FOLDER` builds one that has it; `POSTFAX_MGETTY=FOLDER` tells
 //! this test where. Both tests read and write there, and so run one after the other.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod peers;
 
 use std::{
