@@ -15,12 +15,18 @@
 //! number, a `call` carries audio between two `leg`s on a `clock` of its own, and
 //! `spandsp` is the door to the C library that does the signal processing.
 //!
+//! mgetty 1.2.1 as Debian packages it takes these modems for data modems and cannot fax with
+//! them: it is compiled without `CLASS1`, which alone lets `faxlib.c` say `AT+FCLASS=1`, so
+//! that with `-C cls1` it tries `AT+FCLASS=2`, is refused, and ends with "not a class 2/2.0
+//! fax modem". Built with `CLASS1` from the same source it sends and receives.
+//!
 //! Why a clock for each call: a Class 1 program keeps T.30's timers in real time and
 //! a machine of ours keeps them in audio, so that a mixed call breaks when audio runs
 //! faster than real time, while two machines may run hundreds of times faster.
 
 mod call;
 mod clock;
+mod dialect;
 mod directory;
 mod engine;
 mod frame;

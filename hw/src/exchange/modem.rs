@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, io, path::Path};
 use postfax_domain::redacted::Redacted;
 
 use super::{
+    dialect::{self, Typed},
     line::{Block, LineEvent, Request},
     spandsp::T31Modem,
     terminal::{Input, Terminal},
@@ -42,6 +43,7 @@ pub(super) struct Modem {
     pub(super) call: Option<u64>,
     terminal: Terminal,
     t31: T31Modem,
+    typed: Typed,
     /// The program waits for a result: it wrote something and got none since.
     owes_result: bool,
 }
@@ -51,7 +53,8 @@ impl Modem {
     pub(super) fn new(number: &str, link: Option<&Path>) -> io::Result<Self> {
         let t31 = T31Modem::new().ok_or(io::ErrorKind::OutOfMemory)?;
         let terminal = Terminal::open(link)?;
-        Ok(Self { number: number.to_owned(), call: None, terminal, t31, owes_result: false })
+        let (number, typed) = (number.to_owned(), Typed::default());
+        Ok(Self { number, call: None, terminal, t31, typed, owes_result: false })
     }
 
     /// The line between program and modem.
@@ -71,7 +74,7 @@ impl Modem {
             Input::Nothing => None,
             Input::Closed => Some(Did::Left),
             Input::Bytes(n) => {
-                self.t31.write(&buffer[..n]);
+                self.give(&buffer[..n]);
                 self.owes_result = true;
                 self.pass();
                 let requests = self.t31.take_requests();
@@ -151,6 +154,31 @@ impl Modem {
     /// What it asked for while it spoke and heard.
     pub(super) fn take_requests(&mut self) -> Vec<Request> {
         self.t31.take_requests()
+    }
+
+    /// Gives the library what the program wrote. In a call that may be a page; outside of one a
+    /// command that the library lacks is taken back and said otherwise, without an echo.
+    fn give(&mut self, bytes: &[u8]) {
+        if self.call.is_some() {
+            self.typed.clear();
+            self.t31.write(bytes);
+            return;
+        }
+        for piece in bytes.split_inclusive(|byte| *byte == dialect::END) {
+            let line = piece.strip_suffix(&[dialect::END]).unwrap_or(piece);
+            self.typed.push(line);
+            self.t31.write(line);
+            if line.len() == piece.len() {
+                continue;
+            }
+            if let Some(correction) = self.typed.correction() {
+                self.pass();
+                self.t31.write(&correction);
+                self.t31.take_output();
+            }
+            self.typed.clear();
+            self.t31.write(&[dialect::END]);
+        }
     }
 
     fn pass(&mut self) {

@@ -123,6 +123,63 @@ fn a_program_talks_to_its_modem() {
 }
 
 #[test]
+fn a_modem_answers_those_who_look_what_it_is() {
+    let world = World::new();
+    let path = world.exchange.modem(FROM, None).unwrap();
+    let mut program = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    // With the echo, which is of what was typed.
+    for (command, answer) in [
+        ("AT", "AT\r\r\nOK\r\n"),
+        ("ATZ1", "ATZ1\r\r\nOK\r\n"),
+        ("at&f&d3", "at&f&d3\r\r\nOK\r\n"),
+        ("ATS0=0Q0&D3&C1", "ATS0=0Q0&D3&C1\r\r\nOK\r\n"),
+        ("AT+GMI", "AT+GMI\r\r\nwww.soft-switch.org\r\n\r\nOK\r\n"),
+        ("AT+GMM", "AT+GMM\r\r\nspandsp\r\n\r\nOK\r\n"),
+        ("AT+GMR", "AT+GMR\r\r\n0.0.6\r\n\r\nOK\r\n"),
+        ("ATO", "ATO\r\r\nERROR\r\n"),
+        ("AT&D7", "AT&D7\r\r\nERROR\r\n"),
+        ("ATS0=1", "ATS0=1\r\r\nOK\r\n"),
+        ("ATS0?", "ATS0?\r\r\n001\r\n\r\nOK\r\n"),
+        ("+++ATH", "+++ATH\r\r\nOK\r\n"),
+        ("ATE0", "ATE0\r\r\nOK\r\n"),
+        ("AT+FCLASS=?", "\r\n0,1,1.0\r\n\r\nOK\r\n"),
+    ] {
+        say(&mut program, command);
+        hear_just(&mut program, answer);
+    }
+    for number in 0..=9 {
+        say(&mut program, &format!("ATI{number}"));
+        let answer = if number == 3 { "www.soft-switch.org" } else { "spandsp" };
+        hear_just(&mut program, &format!("\r\n{answer}\r\n\r\nOK\r\n"));
+    }
+}
+
+#[test]
+fn a_modem_answers_by_itself_when_it_is_told_to() {
+    let world = World::with(|options| options.speed = 20.0);
+    let paths = [FROM, TO].map(|number| world.exchange.modem(number, None).unwrap());
+    let [mut caller, mut called] =
+        paths.map(|path| OpenOptions::new().read(true).write(true).open(path).unwrap());
+    for command in ["ATE0S0=2", "AT+VCID=1", "AT+FCLASS=1"] {
+        say(&mut called, command);
+        hear(&mut called, "OK\r\n");
+    }
+    let mut events = world.exchange.subscribe();
+    say(&mut caller, "ATE0+FCLASS=1");
+    hear(&mut caller, "OK\r\n");
+    say(&mut caller, "ATDT1000002");
+    for _ in 0..2 {
+        hear(&mut called, &format!("NMBR={FROM}\r\n"));
+        hear_just(&mut called, "\r\nRING\r\n");
+    }
+    until(&mut events, Happening::Answered);
+    say(&mut called, "");
+    hear(&mut called, "OK\r\n");
+    say(&mut called, "ATH");
+    hear(&mut caller, "NO CARRIER\r\n");
+}
+
+#[test]
 fn a_modem_rings_answers_and_hangs_up() {
     let world = World::with(|options| options.speed = 20.0);
     let paths = [FROM, TO].map(|number| world.exchange.modem(number, None).unwrap());
@@ -202,11 +259,21 @@ fn say(program: &mut File, command: &str) {
     program.write_all(format!("{command}\r").as_bytes()).unwrap();
 }
 
+/// Reads as much as `text` has, which it must be.
+fn hear_just(program: &mut File, text: &str) {
+    let heard = read_until(program, text, |heard| heard.len() == text.len());
+    assert_eq!(String::from_utf8_lossy(&heard), text);
+}
+
 /// Reads up to and with `text`.
 fn hear(program: &mut File, text: &str) {
+    read_until(program, text, |heard| heard.ends_with(text.as_bytes()));
+}
+
+fn read_until(program: &mut File, text: &str, done: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let mut heard = Vec::new();
     let mut byte = [0];
-    while !heard.ends_with(text.as_bytes()) {
+    while !done(&heard) {
         let mut ready = [PollFd::new(&*program, PollFlags::IN)];
         let timeout = Timespec { tv_sec: 20, tv_nsec: 0 };
         let n = poll(&mut ready, Some(&timeout)).unwrap();
@@ -214,6 +281,7 @@ fn hear(program: &mut File, text: &str) {
         program.read_exact(&mut byte).unwrap();
         heard.push(byte[0]);
     }
+    heard
 }
 
 #[test]

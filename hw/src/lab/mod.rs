@@ -64,8 +64,11 @@ pub struct Options {
     /// What they are.
     pub kind: Kind,
     /// How many times faster than real time calls between two modems run; 10 is
-    /// reliable with HylaFAX. Two stations always talk as fast as they can.
+    /// reliable with HylaFAX.
     pub speed: f64,
+    /// The same for calls between two stations; `None`: as fast as they can, so that
+    /// many a call has ended before anyone can stop it.
+    pub station_speed: Option<f64>,
 }
 
 impl Options {
@@ -73,7 +76,7 @@ impl Options {
     /// speed that is reliable.
     #[must_use]
     pub fn new(dir: PathBuf, kind: Kind) -> Self {
-        Self { dir, servers: 2, lines: 2, answering: 2, kind, speed: 10.0 }
+        Self { dir, servers: 2, lines: 2, answering: 2, kind, speed: 10.0, station_speed: None }
     }
 
     fn all_lines(&self) -> u32 {
@@ -165,6 +168,7 @@ impl Lab {
         }
         let mut exchange = ExchangeOptions::new(&options.dir.join("exchange"));
         exchange.speed = options.speed;
+        exchange.machine_speed = options.station_speed;
         // A program needs seconds of real time to answer, however fast the line is.
         exchange.ringing_limit = exchange.ringing_limit.max(RINGING.mul_f64(options.speed));
         let exchange = Exchange::start(exchange)?;
