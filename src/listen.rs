@@ -80,6 +80,7 @@ fn options(config: &Config, tls: Option<watch::Receiver<Arc<rustls::ServerConfig
     let mut options = Options::new(&config.hostname);
     options.limits.max_message_bytes = intake.max_message_bytes;
     options.limits.max_recipients = intake.max_recipients;
+    options.limits.max_auth_failures = intake.max_login_failures;
     options.timeouts.command_s = intake.command_timeout_s;
     options.timeouts.data_block_s = intake.data_timeout_s;
     options.max_connections = intake.max_connections;

@@ -96,8 +96,9 @@ pub(crate) fn check(file: &Path, output: Output) -> Result<Exit, Failure> {
                 print!("{}", config::report(&config.warnings, false));
                 let setup = &config.setup;
                 println!(
-                    "{} is good: {} clients, {} servers, {} groups, {} dial rules, {} routes",
+                    "{} is good: {} files, {} clients, {} servers, {} groups, {} dial rules, {} routes",
                     file.display(),
+                    config.files.len(),
                     setup.clients.len(),
                     setup.servers.len(),
                     setup.groups.len(),

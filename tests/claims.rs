@@ -1,5 +1,6 @@
 //! What a supervising server must do, one test for each claim, through the real
 //! program over sockets.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

@@ -10,6 +10,7 @@
 //! let forget it only when the end is durable. A fax that arrived is durable, with its
 //! key, before the server deletes it. A mail that we send is written anew, under the
 //! same Message-ID, until its acceptance is durable.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

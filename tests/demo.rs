@@ -1,5 +1,6 @@
 //! The demonstration, as a newcomer runs it: everything in one command, a fax that
 //! arrives, and nothing left behind but its results.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::{
     fs,

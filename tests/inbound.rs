@@ -1,5 +1,6 @@
 //! Faxes in: many at once and in both directions, to the right mailboxes, and what
 //! happens when the mail server is away or nobody is there to take them.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

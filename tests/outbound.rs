@@ -1,6 +1,7 @@
 //! A fax out, from a mail client to the paper of the other side, through two real
 //! HylaFAX servers that are joined by the exchange; and everything that can go
 //! wrong with the call.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

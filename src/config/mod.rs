@@ -172,8 +172,10 @@ pub(crate) struct ServerAccess {
     /// Port.
     pub(crate) port: u16,
     /// What follows the host in the URL, with its slash; empty for most kinds.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only kinds to come have a path"))]
     pub(crate) path: String,
     /// Whether the connection is encrypted from its first octet.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only kinds to come can be encrypted"))]
     pub(crate) encrypted: bool,
     /// Who logs in; `postfax` when the URL has no user.
     pub(crate) user: String,
@@ -185,8 +187,6 @@ pub(crate) struct ServerAccess {
     pub(crate) poll_s: u64,
     /// What it calls itself on the line (T.30 TSI and CSI), at most 20 characters.
     pub(crate) station_id: Option<String>,
-    /// What is dialled before every number.
-    pub(crate) dial_prefix: Option<String>,
 }
 
 /// What a fax server speaks.

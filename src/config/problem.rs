@@ -46,12 +46,6 @@ pub(super) struct Spot {
 }
 
 impl Problem {
-    /// Whether it keeps the configuration from being used.
-    #[must_use]
-    pub(crate) fn is_error(&self) -> bool {
-        self.level == Level::Error
-    }
-
     /// The line, counted from 1.
     #[must_use]
     pub(crate) fn line(&self) -> Option<usize> {

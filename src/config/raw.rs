@@ -153,7 +153,6 @@ tables! {
         draining: Flag,
         poll_s: Count,
         station_id: Text,
-        dial_prefix: Text,
     }
 
     /// `[[client]]`

@@ -19,8 +19,6 @@ const KINDS: &[(&str, Kind)] =
 const USER: &str = "postfax";
 /// Most characters of a station identity (T.30 5.3.6.2.4).
 const MAX_STATION_ID: usize = 20;
-/// Most characters that are dialled before a number.
-const MAX_DIAL_PREFIX: usize = 16;
 
 /// A scheme that URLs of a kind may have.
 struct Scheme {
@@ -112,7 +110,6 @@ impl Check<'_> {
         let admin_password = self.secret(&raw.admin_password_file);
         let poll_s = self.count(&raw.poll_s, 30, 1..=86_400);
         let station_id = self.parsed(raw.station_id.given(), station_id);
-        let dial_prefix = self.parsed(raw.dial_prefix.given(), dial_prefix);
         let (url, scheme) = url?;
         Some(ServerAccess {
             kind: kind?,
@@ -125,7 +122,6 @@ impl Check<'_> {
             admin_password,
             poll_s,
             station_id,
-            dial_prefix,
         })
     }
 }
@@ -155,13 +151,5 @@ fn station_id(text: &str) -> Result<String, Wrong> {
         && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
     let help = "write 1 to 20 characters; most machines show only digits, + and spaces";
     let message = || format!("\"{text}\" cannot be sent as a station identity");
-    good.then(|| text.to_owned()).ok_or_else(|| Wrong::new(message(), help))
-}
-
-fn dial_prefix(text: &str) -> Result<String, Wrong> {
-    let good = (1..=MAX_DIAL_PREFIX).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_digit() || b"*#,".contains(&b));
-    let help = "write 1 to 16 digits, with * and # where needed and , for a pause";
-    let message = || format!("\"{text}\" cannot be dialled before a number");
     good.then(|| text.to_owned()).ok_or_else(|| Wrong::new(message(), help))
 }

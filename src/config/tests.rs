@@ -69,7 +69,6 @@ fn what_is_written_is_what_is_used() {
     let access = &config.servers[&london];
     assert_eq!((access.host.as_str(), access.port, access.poll_s), ("10.1.0.5", 4559, 10));
     assert_eq!(access.admin_password.as_ref().unwrap().reveal(), "london password");
-    assert_eq!(access.dial_prefix.as_deref(), Some("9,"));
     let mfp = &config.servers[&ServerName::new("mfp").unwrap()];
     assert_eq!((mfp.host.as_str(), mfp.port, mfp.encrypted), ("2001:db8::7", 631, true));
     assert_eq!(mfp.path, "/ipp/faxout");

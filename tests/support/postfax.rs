@@ -16,6 +16,58 @@ use super::{lab::Description, sink::Sink, wait_for};
 
 pub const PASSWORD: &str = "correct horse";
 
+/// Two groups and the clients in them; the servers are added.
+const CONFIG: &str = r#"
+[supervisor]
+domain = "fax.example.com"
+hostname = "fax1.example.com"
+country = "US"
+timezone = "UTC"
+state = "@FOLDER@/state"
+control_socket = "@FOLDER@/control.sock"
+postmaster = "it@example.com"
+passwords_file = "passwords"
+
+[[listener]]
+address = "127.0.0.1:@SUBMISSION@"
+role = "submission"
+
+[[listener]]
+address = "127.0.0.1:@RELAY@"
+role = "relay"
+trust = ["127.0.0.0/8"]
+
+[tls]
+certificate = "@FOLDER@/cert.pem"
+key = "@FOLDER@/key.pem"
+
+[delivery]
+relay = "smtp://127.0.0.1:@SINK@"
+from = "fax@fax.example.com"
+
+[[group]]
+name = "london"
+[[group]]
+name = "paris"
+
+[[client]]
+name = "anna"
+mail = ["anna@example.com"]
+groups = ["london"]
+[[client]]
+name = "bob"
+mail = ["bob@example.com"]
+groups = ["paris"]
+[[client]]
+name = "carl"
+mail = ["carl@example.com"]
+groups = ["london", "paris"]
+
+[[dial]]
+to = "+1900*"
+refuse = "premium-rate numbers are barred"
+"#;
+
 /// A running `postfax serve`.
 pub struct Postfax {
     pub folder: tempfile::TempDir,
@@ -59,60 +111,11 @@ impl Postfax {
     }
 
     fn write_config(&self, servers: &Description, sink: &Sink, more: &str) {
-        let folder = self.folder.path().display();
-        let mut config = format!(
-            r#"
-[supervisor]
-domain = "fax.example.com"
-hostname = "fax1.example.com"
-country = "US"
-timezone = "UTC"
-state = "{folder}/state"
-control_socket = "{folder}/control.sock"
-postmaster = "it@example.com"
-passwords_file = "passwords"
-
-[[listener]]
-address = "127.0.0.1:{}"
-role = "submission"
-
-[[listener]]
-address = "127.0.0.1:{}"
-role = "relay"
-trust = ["127.0.0.0/8"]
-
-[tls]
-certificate = "{folder}/cert.pem"
-key = "{folder}/key.pem"
-
-[delivery]
-relay = "smtp://127.0.0.1:{}"
-from = "fax@fax.example.com"
-
-[[group]]
-name = "london"
-[[group]]
-name = "paris"
-
-[[client]]
-name = "anna"
-mail = ["anna@example.com"]
-groups = ["london"]
-[[client]]
-name = "bob"
-mail = ["bob@example.com"]
-groups = ["paris"]
-[[client]]
-name = "carl"
-mail = ["carl@example.com"]
-groups = ["london", "paris"]
-
-[[dial]]
-to = "+1900*"
-refuse = "premium-rate numbers are barred"
-"#,
-            self.submission, self.relay, sink.port
-        );
+        let mut config = CONFIG
+            .replace("@FOLDER@", &self.folder.path().display().to_string())
+            .replace("@SUBMISSION@", &self.submission.to_string())
+            .replace("@RELAY@", &self.relay.to_string())
+            .replace("@SINK@", &sink.port.to_string());
         for (server, (group, client)) in
             servers.servers.iter().zip([("london", "anna"), ("paris", "bob")])
         {
