@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use postfax_domain::{
     fleet::Denial,
-    job::Job,
+    job::{Job, State},
     names::JobId,
     number::Country,
     supervisor::{Answer, Request},
@@ -60,6 +60,7 @@ impl Daemon for Fake {
             },
             Request::Retry(id) => match open(&id) {
                 Some(job) if job.under_way().is_some() => Answer::UnderWay(id),
+                Some(job) if job.state == State::Held => Answer::NobodyMayHave(id),
                 Some(_) => Answer::Done(id),
                 None => Answer::NoSuchJob(id),
             },

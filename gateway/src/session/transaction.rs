@@ -56,7 +56,8 @@ impl Session {
         begun.tried = true;
         if begun.rcpts.len() >= most {
             let text = format!("at most {most} recipients, send the others separately");
-            return self.refuse(&Reply::new(452, (5, 3), text));
+            // The client sends the rest in another mail; that is no sign of mischief.
+            return self.send(&Reply::new(452, (5, 3), text));
         }
         let mail = Arc::clone(&begun.mail);
         self.ask(Question::Recipient(mail, rcpt.clone()), Asked::Recipient(rcpt));

@@ -12,8 +12,15 @@ folder=$(cd "$1" && pwd)
 mkdir -p "$folder/etc" "$folder/lock" "$folder/spool" "$folder/lists/partial"
 cd "$folder"
 
-# A list of sources of our own: the machine's may have none.
-echo "deb-src http://deb.debian.org/debian bookworm main" >sources.list
+# A list of sources of our own, from where the machine has its packages: it may have
+# no list of sources.
+archive=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' |
+    sed -n 's/^Debian bookworm //p' | head -n 1)
+[ -n "$archive" ] || {
+    echo "no archive of Debian bookworm is known here" >&2
+    exit 1
+}
+echo "deb-src $archive bookworm main" >sources.list
 apt() {
     apt-get -q -o Dir::Etc::SourceList="$folder/sources.list" -o Dir::Etc::SourceParts=/dev/null \
         -o Dir::State::Lists="$folder/lists" -o APT::Sandbox::User=root "$@"
