@@ -179,7 +179,7 @@ mod tests {
             (333, "Something new; too many attempts to dial", 0, Outcome::GaveUp),
             (333, "REJECT: Too many attempts to dial: 1, max 1", 0, Outcome::FormatRefused),
             (345, "Job aborted by request", 0, Outcome::Cancelled),
-            (325, "Kill time expired", 0, Outcome::Expired),
+            (325, "Kill time expired", 0, Outcome::NotDialled),
             (0, "", 0, Outcome::ServerFault),
             (0, "Call aborted by user", 0, Outcome::Cancelled),
             (999, "anything", 0, Outcome::ServerFault),
