@@ -95,7 +95,8 @@ impl Modem {
         self.terminal.flush();
     }
 
-    /// Rings once, showing who calls.
+    /// Rings once, showing who calls. Since it shows it each time, each ring is the first one
+    /// for the library: it answers by itself with `S0=1`, and never with more.
     pub(super) fn ring(&mut self, caller: &str) {
         self.t31.set_caller(caller);
         self.tell(LineEvent::Ring);

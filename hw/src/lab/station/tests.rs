@@ -255,7 +255,7 @@ fn events_are_told_to_those_who_listen() {
     client.say("JSUBM");
     let mut line = String::new();
     events.read_line(&mut line).unwrap();
-    assert_eq!(line[6..].trim_end(), format!(" 100 JOB {id}: Created"));
+    assert_eq!(line[6..].trim_end(), format!(" 100 JOB {id} (station): Created"));
     assert_eq!(listener.say("ABOR"), "226 ABOR command successful.");
     assert_eq!(listener.say("NOOP"), "200 NOOP command successful.");
 }
