@@ -16,9 +16,14 @@ fn lab(runtime: &tokio::runtime::Runtime, kind: Kind, dir: &std::path::Path) -> 
     runtime.block_on(Lab::start(options)).unwrap()
 }
 
+/// How long a job may wait for a line before it is submitted anew: the scheduler of
+/// HylaFAX 6.0.7 may have forgotten it, as the driver knows too.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Waits for the end of a job and gives its state, code and confirmed pages.
 fn end(port: u16, id: &str) -> (String, String, String) {
     let begun = Instant::now();
+    let mut nudged = begun;
     let mut client = Client::log_in(port);
     loop {
         let state = client.parameter(id, "STATE");
@@ -27,6 +32,13 @@ fn end(port: u16, id: &str) -> (String, String, String) {
             return (state, code, client.parameter(id, "NPAGES"));
         }
         assert!(begun.elapsed() < LIMIT, "job {id} is {state}");
+        if state == "READY" && nudged.elapsed() > PATIENCE {
+            nudged = Instant::now();
+            let mut other = Client::log_in(port);
+            other.say(&format!("JSUSP {id}"));
+            std::thread::sleep(Duration::from_millis(2_100));
+            other.say(&format!("JSUBM {id}"));
+        }
         std::thread::sleep(Duration::from_millis(250));
     }
 }
