@@ -269,7 +269,7 @@ fn a_dead_server_is_passed_over_and_explain_says_why() {
 
 #[test]
 fn a_call_can_be_cancelled() {
-    let lab = Lab::start(Servers::Stations, 1);
+    let lab = Lab::start(Servers::Hylafax, 1);
     let sink = Sink::start();
     let postfax = Postfax::start(&lab.about, &sink, "");
     postfax.wait_for_servers();
@@ -278,6 +278,8 @@ fn a_call_can_be_cancelled() {
     let to = format!("{}@fax.example.com", lab.number("no-answer"));
     assert!(postfax.send("anna", "anna@example.com", &to, Some(&file)).accepted);
     wait_for("the call", 30, || postfax.job(1)["state"].get("carrying").map(drop));
+    // HylaFAX takes some seconds until it dials, and then it rings for longer than that.
+    std::thread::sleep(std::time::Duration::from_secs(8));
     assert!(postfax.ask(&["cancel", "1"]).status.success());
     let job = postfax.wait_for_end(1, 60);
     assert_eq!(job["state"]["ended"]["end"], "cancelled", "{job:#}");
