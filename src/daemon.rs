@@ -247,16 +247,13 @@ impl Daemon {
         if events.iter().any(|event| matches!(event, Event::Reconfigured(_))) {
             self.watchers = Watchers::start(self.context.clone());
         }
-        let actions = self.supervisor.handle_all(events, now);
-        let (changes, rest): (Vec<Action>, Vec<Action>) =
-            actions.into_iter().partition(|action| matches!(action, Action::Save(_)));
-        let changes: Vec<Change> = changes
-            .into_iter()
-            .filter_map(|action| match action {
-                Action::Save(change) => Some(change),
-                _ => None,
-            })
-            .collect();
+        let (mut changes, mut rest) = (Vec::new(), Vec::new());
+        for action in self.supervisor.handle_all(events, now) {
+            match action {
+                Action::Save(change) => changes.push(change),
+                other => rest.push(other),
+            }
+        }
         if !changes.is_empty() {
             crash::point("commit");
             self.commit(&changes, now).await;

@@ -95,7 +95,8 @@
 //! - No submission after a crash before the server was asked for the last one.
 //! - No foreign document made into pages outside the child process that has little
 //!   memory and little time.
-//! - No thing that grows without a limit that has a name.
+//! - No thing that grows without a limit that has a name; the list of faxes that have
+//!   arrived is the one exception.
 //!
 //! This file itself reads the arguments, hands over to a room, and turns what
 //! comes back into words and an exit code.

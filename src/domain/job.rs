@@ -218,15 +218,19 @@ pub struct AttemptEnd {
 }
 
 impl Job {
-    /// A mail that we write ourselves when it is delivered.
+    /// A job as it begins: due at once, or held when it goes to nobody yet.
     #[must_use]
-    pub fn mail(id: JobId, cause: Cause, to: Mailbox, now: Timestamp, time: Duration) -> Self {
+    pub fn new(id: JobId, cause: Cause, to: Destination, now: Timestamp, time: Duration) -> Self {
+        let state = match to {
+            Destination::Unrouted => State::Held,
+            Destination::Fax(_) | Destination::Mailbox(_) => State::Waiting { due: now },
+        };
         Self {
             id,
             cause,
-            destination: Destination::Mailbox(to),
+            destination: to,
             document: None,
-            state: State::Waiting { due: now },
+            state,
             created: now,
             expires: now + time,
             priority: 0,
@@ -236,6 +240,12 @@ impl Job {
             avoid: BTreeMap::new(),
             attempts: Vec::new(),
         }
+    }
+
+    /// A mail that we write ourselves when it is delivered.
+    #[must_use]
+    pub fn mail(id: JobId, cause: Cause, to: Mailbox, now: Timestamp, time: Duration) -> Self {
+        Self::new(id, cause, Destination::Mailbox(to), now, time)
     }
 
     /// Whether it is over.

@@ -5,10 +5,9 @@ use crate::{
     destination::{Destination, FaxAddress},
     document::Document,
     fleet::{self, Denial},
-    job::{Cause, Job, Notify, Sent, State},
+    job::{Cause, Job, Notify, Sent},
     names::{ClientName, JobId, Token},
     number::Number,
-    retry::Tries,
     time::Timestamp,
 };
 
@@ -126,30 +125,22 @@ impl Supervisor {
     }
 
     fn job_of(&self, id: JobId, mail: &Submission, to: &Recipient, now: Timestamp) -> Job {
+        let cause = Cause::Sent(Sent {
+            client: mail.client.clone(),
+            reverse_path: mail.reverse_path.clone(),
+            message_id: mail.message_id.clone(),
+            subject: mail.subject.clone(),
+            message: mail.message.clone(),
+            return_mail: mail.return_mail,
+            envelope_id: mail.envelope_id.clone(),
+            original_recipient: to.original.clone(),
+            notify: to.notify,
+        });
+        let address = Destination::Fax(to.address.clone());
         Job {
-            id,
-            cause: Cause::Sent(Sent {
-                client: mail.client.clone(),
-                reverse_path: mail.reverse_path.clone(),
-                message_id: mail.message_id.clone(),
-                subject: mail.subject.clone(),
-                message: mail.message.clone(),
-                return_mail: mail.return_mail,
-                envelope_id: mail.envelope_id.clone(),
-                original_recipient: to.original.clone(),
-                notify: to.notify,
-            }),
-            destination: Destination::Fax(to.address.clone()),
             document: Some(mail.document.clone()),
-            state: State::Waiting { due: now },
-            created: now,
-            expires: now + self.setup.limits.expire,
             priority: mail.priority,
-            confirmed: 0,
-            coarse: false,
-            tries: Tries::default(),
-            avoid: Default::default(),
-            attempts: Vec::new(),
+            ..Job::new(id, cause, address, now, self.setup.limits.expire)
         }
     }
 

@@ -5,7 +5,6 @@ use crate::{
     destination::{Destination, Mailbox},
     job::{Alarm, Cause, Job, State},
     names::{ClientName, JobId},
-    retry::Tries,
     route::{self, Arrival, Routed},
     time::Timestamp,
 };
@@ -86,24 +85,8 @@ impl Supervisor {
     }
 
     fn fax_in(&self, id: JobId, fax: &Arrival, to: Destination, now: Timestamp) -> Job {
-        let state = match to {
-            Destination::Unrouted => State::Held,
-            _ => State::Waiting { due: now },
-        };
-        Job {
-            id,
-            cause: Cause::Arrived(Box::new(fax.clone())),
-            destination: to,
-            document: Some(fax.document.clone()),
-            state,
-            created: now,
-            expires: now + self.setup.limits.mail_expire,
-            priority: 0,
-            confirmed: 0,
-            coarse: false,
-            tries: Tries::default(),
-            avoid: Default::default(),
-            attempts: Vec::new(),
-        }
+        let cause = Cause::Arrived(Box::new(fax.clone()));
+        let document = Some(fax.document.clone());
+        Job { document, ..Job::new(id, cause, to, now, self.setup.limits.mail_expire) }
     }
 }
