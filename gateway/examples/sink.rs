@@ -16,7 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use postfax_gateway::{
-    desk::{AuthRefusal, Desk, Envelope, Identity, Mail, Peer, Rcpt, Role},
+    desk::{AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Role},
     reply::Reply,
     server::{Options, serve, tls},
 };
@@ -41,9 +41,9 @@ impl Desk for Sink {
         }
     }
 
-    async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<(), Reply> {
+    async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
         println!("{peer:?}\n{mail:?}");
-        Ok(())
+        Ok(Granted::default())
     }
 
     async fn recipient(&self, _: &Peer, _: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
@@ -59,9 +59,9 @@ impl Desk for Sink {
         Ok(self.folder.join(format!("{}-{number}.eml", std::process::id())))
     }
 
-    async fn message(&self, _: &Peer, envelope: Envelope) -> Reply {
+    async fn message(&self, _: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply> {
         println!("{} octets in {}", envelope.bytes, envelope.path.display());
-        Reply::new(250, (0, 0), format!("taken, {} octets", envelope.bytes))
+        Ok(vec![format!("{} octets", envelope.bytes)])
     }
 }
 

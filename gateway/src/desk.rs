@@ -6,7 +6,9 @@ use std::{fmt, net::IpAddr, path::PathBuf};
 
 use async_trait::async_trait;
 
-pub use crate::command::{Body, Mail, Mailbox, Notify, OriginalRecipient, Rcpt, Ret};
+pub use crate::command::{
+    Body, DeliverBy, Mail, Mailbox, Notify, OriginalRecipient, Rcpt, Release, Ret,
+};
 use crate::reply::Reply;
 
 /// What a listener is for.
@@ -18,6 +20,8 @@ pub enum Role {
     Submissions,
     /// Mail servers: no AUTH; the desk decides whom it believes.
     Relay,
+    /// A mail server that wants a reply for each recipient (RFC 2033).
+    Lmtp,
 }
 
 /// Who is at the other end of a connection.
@@ -33,6 +37,35 @@ pub struct Peer {
     pub helo: String,
     /// Who logged in.
     pub identity: Option<Identity>,
+    /// The certificate that it proved to have the key of.
+    pub certificate: Option<Certificate>,
+    /// The process at the other end of a unix socket.
+    pub process: Option<Process>,
+}
+
+/// A client's TLS certificate, signed by an authority that we were told to believe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// SHA-256 of its DER form, 64 lower-case hexadecimal digits.
+    pub fingerprint: String,
+    /// The mail addresses and host names that it is for (RFC 5280 4.2.1.6).
+    pub names: Vec<String>,
+}
+
+/// A process on this host, as the kernel tells (`SO_PEERCRED`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+/// What a sender is granted besides sending.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// The priority of the mail: what was asked for, or less (RFC 6710 4.1).
+    pub priority: i8,
 }
 
 /// Who logged in, in the desk's own words.
@@ -64,6 +97,8 @@ pub enum AuthRefusal {
 pub struct Envelope {
     /// Who sent it.
     pub mail: Mail,
+    /// What the desk granted its sender.
+    pub granted: Granted,
     /// Whom it is for: those that the desk said yes to, in their order.
     pub rcpts: Vec<Rcpt>,
     /// Where it lies, on disk for good, with CRLF line ends and a `Received:` line on top.
@@ -85,7 +120,7 @@ pub trait Desk: Send + Sync + 'static {
     ) -> Result<Identity, AuthRefusal>;
 
     /// May this peer send this mail? A refusal is a 4xx or 5xx reply.
-    async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<(), Reply>;
+    async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply>;
 
     /// May this mail go to this recipient? A refusal is a 4xx or 5xx reply.
     async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<(), Reply>;
@@ -95,8 +130,9 @@ pub trait Desk: Send + Sync + 'static {
     /// the file is removed again and the desk hears nothing more of it.
     async fn spool(&self, peer: &Peer, mail: &Mail) -> Result<PathBuf, Reply>;
 
-    /// Takes a message that arrived whole. Its answer goes to the client as it
-    /// is, and the file is the desk's from now on, whatever the answer. It is
-    /// called once per message and runs to its end even if the client is gone.
-    async fn message(&self, peer: &Peer, envelope: Envelope) -> Reply;
+    /// Takes a message that arrived whole: for each recipient, in their order, the
+    /// name that it has here now, or the one refusal for all of them. The file is the
+    /// desk's from now on, whatever the answer. It is called once per message and runs
+    /// to its end even if the client is gone.
+    async fn message(&self, peer: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply>;
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use postfax_gateway::{
-    desk::{AuthRefusal, Desk, Envelope, Identity, Mail, Peer, Rcpt, Role},
+    desk::{AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Role},
     reply::Reply,
     server::{Options, serve},
 };
@@ -26,8 +26,8 @@ impl Desk for Shelf {
         Err(AuthRefusal::Unavailable)
     }
 
-    async fn sender(&self, _: &Peer, _: &Mail) -> Result<(), Reply> {
-        Ok(())
+    async fn sender(&self, _: &Peer, _: &Mail) -> Result<Granted, Reply> {
+        Ok(Granted::default())
     }
 
     async fn recipient(&self, _: &Peer, _: &Mail, _: &Rcpt) -> Result<(), Reply> {
@@ -38,8 +38,8 @@ impl Desk for Shelf {
         Ok(self.0.clone())
     }
 
-    async fn message(&self, _: &Peer, envelope: Envelope) -> Reply {
-        Reply::new(250, (0, 0), envelope.bytes.to_string())
+    async fn message(&self, _: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply> {
+        Ok(vec![envelope.bytes.to_string()])
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use postfax_gateway::{
-    desk::{AuthRefusal, Desk, Envelope, Identity, Mail, Peer, Rcpt, Role},
+    desk::{AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Role},
     reply::Reply,
     server::{self, Options},
 };
@@ -125,8 +125,8 @@ impl Desk for Clerk {
         Err(AuthRefusal::Unavailable)
     }
 
-    async fn sender(&self, _: &Peer, _: &Mail) -> Result<(), Reply> {
-        Ok(())
+    async fn sender(&self, _: &Peer, _: &Mail) -> Result<Granted, Reply> {
+        Ok(Granted::default())
     }
 
     async fn recipient(&self, _: &Peer, _: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
@@ -140,10 +140,10 @@ impl Desk for Clerk {
         Ok(self.folder.join("tmp").join(self.next().to_string()))
     }
 
-    async fn message(&self, _: &Peer, envelope: Envelope) -> Reply {
+    async fn message(&self, _: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply> {
         match self.keep(&envelope.path, &envelope.rcpts).await {
-            Ok(()) => Reply::new(250, (0, 0), "it is in the mailbox"),
-            Err(failed) => Reply::new(451, (3, 0), format!("it cannot be kept: {failed}")),
+            Ok(()) => Ok(vec!["a letter".into()]),
+            Err(failed) => Err(Reply::new(451, (3, 0), format!("it cannot be kept: {failed}"))),
         }
     }
 }

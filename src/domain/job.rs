@@ -71,7 +71,7 @@ pub struct Job {
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// A client sends a fax.
-    Sent(Sent),
+    Sent(Box<Sent>),
     /// A fax arrived.
     Arrived(Box<Arrival>),
     /// A job ended, and its sender is to know.
@@ -116,6 +116,32 @@ pub struct Sent {
     pub original_recipient: Option<(String, String)>,
     /// NOTIFY (RFC 3461 4.1).
     pub notify: Notify,
+    /// When it is to go out, if not at once.
+    #[serde(default)]
+    pub release: Option<Release>,
+    /// By when it is to be there.
+    #[serde(default)]
+    pub deliver_by: Option<DeliverBy>,
+}
+
+/// When a fax is to go out (RFC 4865).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Not before.
+    pub at: Timestamp,
+    /// As it was asked for: `for;SECONDS` or `until;TIME` (RFC 4865 5.1).
+    pub asked: String,
+}
+
+/// By when a fax is to be there (RFC 2852).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliverBy {
+    /// The moment.
+    pub at: Timestamp,
+    /// Whether it is given up then (R), or only reported (N).
+    pub give_back: bool,
+    /// Whether each hop is to be reported.
+    pub trace: bool,
 }
 
 /// What the sender wants to be told (RFC 3461 4.1).

@@ -58,7 +58,7 @@ fn sent(state: State) -> Job {
     let number = number("+33140000000");
     Job {
         id: JobId(12),
-        cause: Cause::Sent(Sent {
+        cause: Cause::Sent(Box::new(Sent {
             client: ClientName::new("anna").unwrap(),
             reverse_path: Some("anna@example.com".into()),
             message_id: Some("<offer@example.com>".into()),
@@ -68,7 +68,9 @@ fn sent(state: State) -> Job {
             envelope_id: None,
             original_recipient: None,
             notify: Notify::Unsaid,
-        }),
+            release: None,
+            deliver_by: None,
+        })),
         destination: Destination::Fax(FaxAddress {
             number,
             subaddress: None,

@@ -8,7 +8,7 @@ mod params;
 mod path;
 pub mod xtext;
 
-pub use params::{Body, Mail, Notify, OriginalRecipient, Rcpt, Ret};
+pub use params::{Body, DeliverBy, Mail, Notify, OriginalRecipient, Rcpt, Release, Ret};
 pub use path::Mailbox;
 
 use crate::reply::Reply;

@@ -9,7 +9,7 @@ const MAX_ENVID_BYTES: usize = 100;
 const MAX_ORCPT_BYTES: usize = 500;
 
 /// What MAIL FROM said.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mail {
     /// The reverse path; none is the null path `<>`, to which nothing is ever mailed.
     pub from: Option<Mailbox>,
@@ -21,6 +21,35 @@ pub struct Mail {
     pub ret: Option<Ret>,
     /// The client's name for this mail, decoded.
     pub envid: Option<String>,
+    /// Whether addresses and headers may be UTF-8 (RFC 6531 3.4).
+    pub smtputf8: bool,
+    /// When it is to go out, if not at once.
+    pub release: Option<Release>,
+    /// By when it is to be there.
+    pub deliver_by: Option<DeliverBy>,
+    /// MT-PRIORITY: -9 to 9, 0 is ordinary (RFC 6710 4.1).
+    pub priority: Option<i8>,
+}
+
+/// FUTURERELEASE (RFC 4865 4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Release {
+    /// After this many seconds.
+    For(u32),
+    /// At this moment.
+    Until(jiff::Timestamp),
+}
+
+/// DELIVERBY (RFC 2852 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliverBy {
+    /// The seconds from now; may be negative on a mail that was late before it came.
+    pub seconds: i64,
+    /// Whether it is to be given back when the time is over (R), instead of only
+    /// reported (N).
+    pub give_back: bool,
+    /// Whether each hop is to be reported.
+    pub trace: bool,
 }
 
 /// What RCPT TO said.
@@ -82,7 +111,7 @@ pub(super) fn mail(rest: &str) -> Result<Mail, CommandError> {
     const USAGE: CommandError = CommandError::Usage("MAIL FROM:<address> [parameters]");
     let argument = after_word(rest, "FROM:").ok_or(USAGE)?;
     let (from, rest) = path(argument).map_err(CommandError::BadSender)?;
-    let mut mail = Mail { from, size: None, body: Body::SevenBit, ret: None, envid: None };
+    let mut mail = Mail { from, ..Mail::default() };
     for (key, value) in parameters(rest).map_err(CommandError::BadSender)? {
         let bad = |why| CommandError::BadParameter(key.clone(), why);
         match key.as_str() {

@@ -158,7 +158,8 @@ impl Connection {
             }
             Question::Sender(mail) => {
                 let verdict = desk.sender(self.session.peer(), &mail).await;
-                self.verdict("sender", verdict);
+                self.log_refusal("sender", verdict.as_ref().err());
+                self.session.granted(verdict);
             }
             Question::Recipient(mail, rcpt) => {
                 let verdict = desk.recipient(self.session.peer(), &mail, &rcpt).await;
@@ -173,10 +174,14 @@ impl Connection {
     }
 
     fn verdict(&mut self, what: &str, verdict: Result<(), Reply>) {
-        if let Err(refusal) = &verdict {
+        self.log_refusal(what, verdict.as_ref().err());
+        self.session.verdict(verdict);
+    }
+
+    fn log_refusal(&self, what: &str, refusal: Option<&Reply>) {
+        if let Some(refusal) = refusal {
             info!(address = %self.session.peer().address, code = refusal.code(), "{what} refused");
         }
-        self.session.verdict(verdict);
     }
 
     async fn open_spool(&mut self, mail: &Mail) -> Result<(), Reply> {
@@ -229,17 +234,19 @@ impl Connection {
     async fn hand_over(&mut self, mail: &Arc<Mail>, rcpts: Vec<Rcpt>) {
         let (path, bytes) = self.stored.take().expect("the session asks after it was stored");
         let (peer, count) = (self.session.peer().clone(), rcpts.len());
-        let envelope = Envelope { mail: Mail::clone(mail), rcpts, path, bytes };
+        let granted = self.session.grants();
+        let envelope = Envelope { mail: Mail::clone(mail), granted, rcpts, path, bytes };
         let desk = Arc::clone(&self.context.desk);
         let task = tokio::spawn(async move { desk.message(&peer, envelope).await });
-        let reply = task.await.unwrap_or_else(|error| {
+        let taken = task.await.unwrap_or_else(|error| {
             error!(%error, "the desk failed on a message");
-            Reply::new(451, (3, 0), "internal error, try again later")
+            Err(Reply::new(451, (3, 0), "internal error, try again later"))
         });
         let address = self.session.peer().address;
         let protocol = self.session.protocol();
-        info!(%address, protocol, bytes, recipients = count, code = reply.code(), "message");
-        self.session.finished(&reply);
+        let code = taken.as_ref().map_or_else(Reply::code, |_| 250);
+        info!(%address, protocol, bytes, recipients = count, code, "message");
+        self.session.finished(taken);
     }
 
     async fn secure(&mut self) -> Result<(), Ended> {

@@ -62,6 +62,8 @@ mod tests {
             role: Role::Submission,
             helo: "my (evil) printer".into(),
             identity: None,
+            certificate: None,
+            process: None,
         };
         let rcpt = Rcpt { mailbox: "+44@fax.example".parse().unwrap(), notify: None, orcpt: None };
         let rcpts = [rcpt.clone(), rcpt];

@@ -35,9 +35,13 @@ impl Session {
     /// What the desk says of the message.
     ///
     /// Panics if it was not asked.
-    pub fn finished(&mut self, reply: &Reply) {
+    pub fn finished(&mut self, taken: Result<Vec<String>, Reply>) {
         assert!(matches!(self.phase, Phase::Asked(Asked::Message)), "no message was given");
-        self.end_of_message(reply);
+        let reply = match taken {
+            Ok(names) => Reply::new(250, (0, 0), format!("queued as {}", names.join(", "))),
+            Err(refusal) => refusal,
+        };
+        self.end_of_message(&reply);
     }
 
     pub(super) fn take_body(&mut self) {

@@ -32,7 +32,7 @@ use crate::{
     auth::{Credentials, Exchange},
     command::{self, Command, Mail, Rcpt},
     data::Decoder,
-    desk::{Peer, Role},
+    desk::{Granted, Peer, Role},
     reply::Reply,
 };
 use input::{Input, Line};
@@ -99,7 +99,7 @@ pub enum Wait {
 pub enum Question {
     /// Answer with [`Session::authenticated`].
     Authenticate(Credentials),
-    /// Answer with [`Session::verdict`].
+    /// Answer with [`Session::granted`].
     Sender(Arc<Mail>),
     /// Answer with [`Session::verdict`].
     Recipient(Arc<Mail>, Rcpt),
@@ -133,6 +133,7 @@ enum Asked {
 #[derive(Debug)]
 struct Transaction {
     mail: Arc<Mail>,
+    granted: Granted,
     rcpts: Vec<Rcpt>,
     tried: bool,
 }
@@ -148,7 +149,15 @@ impl Session {
         offers_tls: bool,
     ) -> Self {
         let tls = role == Role::Submissions;
-        let peer = Peer { address, tls, role, helo: String::new(), identity: None };
+        let peer = Peer {
+            address,
+            tls,
+            role,
+            helo: String::new(),
+            identity: None,
+            certificate: None,
+            process: None,
+        };
         Self {
             limits,
             hostname: hostname.to_owned(),
@@ -191,6 +200,11 @@ impl Session {
             (true, true, false) => "ESMTPS",
             (true, true, true) => "ESMTPSA",
         }
+    }
+
+    /// What the desk granted the sender of the mail.
+    pub fn grants(&self) -> Granted {
+        self.transaction.as_ref().map(|transaction| transaction.granted).unwrap_or_default()
     }
 
     /// The recipients so far.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::desk::{AuthRefusal, Identity};
+use crate::desk::{AuthRefusal, Granted, Identity};
 
 /// A session with a desk that likes everything but `bad@` addresses and passwords.
 struct Dialog {
@@ -78,7 +78,7 @@ impl Dialog {
             }
             Question::Sender(mail) => {
                 let bad = mail.from.as_ref().is_some_and(|from| from.local() == "bad");
-                self.session.verdict(refuse(bad));
+                self.session.granted(refuse(bad).map(|()| Granted::default()));
             }
             Question::Recipient(_, rcpt) => {
                 self.session.verdict(refuse(rcpt.mailbox.local() == "bad"));
@@ -86,7 +86,7 @@ impl Dialog {
             Question::Spool(_) => self.session.verdict(Ok(())),
             Question::Message(_, rcpts) => {
                 self.messages.push((std::mem::take(&mut self.written), rcpts.len()));
-                self.session.finished(&Reply::new(250, (0, 0), "queued"));
+                self.session.finished(Ok(vec!["one".into()]));
             }
         }
     }

@@ -6,11 +6,30 @@ use super::{Asked, Output, Phase, Question, Session, Transaction};
 use crate::{
     command::{Mail, Rcpt},
     data::Decoder,
+    desk::Granted,
     reply::Reply,
 };
 
 impl Session {
-    /// What the desk says of a sender, a recipient or a place to write to.
+    /// What the desk says of a sender.
+    ///
+    /// Panics if it was not asked.
+    pub fn granted(&mut self, verdict: Result<Granted, Reply>) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Commands);
+        let Phase::Asked(Asked::Sender(mail)) = phase else {
+            panic!("the desk was not asked for a sender")
+        };
+        match verdict {
+            Ok(granted) => {
+                let rcpts = Vec::new();
+                self.transaction = Some(Transaction { mail, granted, rcpts, tried: false });
+                self.send(&Reply::new(250, (1, 0), "sender ok"));
+            }
+            Err(refusal) => self.refuse(&refusal),
+        }
+    }
+
+    /// What the desk says of a recipient or a place to write to.
     ///
     /// Panics if it was not asked.
     pub fn verdict(&mut self, verdict: Result<(), Reply>) {
@@ -18,12 +37,10 @@ impl Session {
             panic!("the desk was not asked")
         };
         match (asked, verdict) {
-            (Asked::Login | Asked::Message, _) => panic!("the desk was asked something else"),
-            (_, Err(refusal)) => self.refuse(&refusal),
-            (Asked::Sender(mail), Ok(())) => {
-                self.transaction = Some(Transaction { mail, rcpts: Vec::new(), tried: false });
-                self.send(&Reply::new(250, (1, 0), "sender ok"));
+            (Asked::Login | Asked::Sender(_) | Asked::Message, _) => {
+                panic!("the desk was asked something else")
             }
+            (_, Err(refusal)) => self.refuse(&refusal),
             (Asked::Recipient(rcpt), Ok(())) => {
                 self.begun().rcpts.push(rcpt);
                 self.send(&Reply::new(250, (1, 5), "recipient ok"));

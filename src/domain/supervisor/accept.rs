@@ -5,7 +5,7 @@ use crate::{
     destination::{Destination, FaxAddress},
     document::Document,
     fleet::{self, Denial},
-    job::{Cause, Job, Notify, Sent},
+    job::{Cause, DeliverBy, Job, Notify, Release, Sent, State},
     names::{ClientName, JobId, Token},
     number::Number,
     time::Timestamp,
@@ -34,6 +34,10 @@ pub struct Submission {
     pub document: Document,
     /// 0 is ordinary, 9 most urgent, -9 least.
     pub priority: i8,
+    /// When it is to go out, if not at once.
+    pub release: Option<Release>,
+    /// By when it is to be there.
+    pub deliver_by: Option<DeliverBy>,
 }
 
 /// One recipient of a submission.
@@ -125,7 +129,7 @@ impl Supervisor {
     }
 
     fn job_of(&self, id: JobId, mail: &Submission, to: &Recipient, now: Timestamp) -> Job {
-        let cause = Cause::Sent(Sent {
+        let cause = Cause::Sent(Box::new(Sent {
             client: mail.client.clone(),
             reverse_path: mail.reverse_path.clone(),
             message_id: mail.message_id.clone(),
@@ -135,11 +139,18 @@ impl Supervisor {
             envelope_id: mail.envelope_id.clone(),
             original_recipient: to.original.clone(),
             notify: to.notify,
-        });
+            release: mail.release.clone(),
+            deliver_by: mail.deliver_by,
+        }));
         let address = Destination::Fax(to.address.clone());
+        let due = mail.release.as_ref().map_or(now, |release| release.at.max(now));
+        let given_back = mail.deliver_by.filter(|by| by.give_back).map(|by| by.at);
+        let expires = due + self.setup.limits.expire;
         Job {
             document: Some(mail.document.clone()),
             priority: mail.priority,
+            state: State::Waiting { due },
+            expires: given_back.map_or(expires, |by| by.min(expires)),
             ..Job::new(id, cause, address, now, self.setup.limits.expire)
         }
     }

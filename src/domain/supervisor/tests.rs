@@ -117,6 +117,8 @@ pub(super) fn submission(from: &str, to: &str, message_id: &str) -> Submission {
         }],
         document: document(3),
         priority: 0,
+        release: None,
+        deliver_by: None,
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::super::*;
-use crate::desk::{AuthRefusal, Envelope, Identity, Mail, Peer, Rcpt};
+use crate::desk::{AuthRefusal, Envelope, Granted, Identity, Mail, Peer, Rcpt};
 
 pub(super) const ENVELOPE: &str = "MAIL FROM:<a@b.example>\r\nRCPT TO:<+44@fax.example>\r\n";
 
@@ -41,8 +41,8 @@ impl Desk for Recorder {
         }
     }
 
-    async fn sender(&self, _: &Peer, _: &Mail) -> Result<(), Reply> {
-        Ok(())
+    async fn sender(&self, _: &Peer, _: &Mail) -> Result<Granted, Reply> {
+        Ok(Granted::default())
     }
 
     async fn recipient(&self, _: &Peer, _: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
@@ -62,10 +62,10 @@ impl Desk for Recorder {
         }
     }
 
-    async fn message(&self, peer: &Peer, envelope: Envelope) -> Reply {
+    async fn message(&self, peer: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply> {
         sleep(self.takes).await;
         self.messages.lock().unwrap().push((peer.clone(), envelope));
-        Reply::new(250, (0, 0), "queued")
+        Ok(vec!["one".into()])
     }
 }
 

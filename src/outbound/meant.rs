@@ -1,0 +1,68 @@
+//! Whom a recipient's address means: a number that the sender may have called, or a
+//! refusal in words.
+
+use postfax_domain::{
+    destination::FaxAddress, fleet, job::Notify, names::ClientName, number::Number, setup::Setup,
+    supervisor::Recipient,
+};
+use postfax_gateway::{
+    address::{self, Recipient as Meant},
+    desk::{Notify as Asked, Rcpt},
+    reply::Reply,
+};
+
+use super::{FaxDesk, replies::denied};
+
+impl FaxDesk {
+    pub(super) fn recipient_of(
+        &self,
+        setup: &Setup,
+        client: &ClientName,
+        rcpt: &Rcpt,
+    ) -> Result<Recipient, Reply> {
+        let mailbox = &rcpt.mailbox;
+        let meant = address::parse(mailbox.local(), mailbox.domain(), &setup.domain)
+            .map_err(|bad| bad.reply())?;
+        let phone = match meant {
+            Meant::Phone(phone) => phone,
+            Meant::Alias(alias) => {
+                return Err(Reply::new(
+                    550,
+                    (1, 1),
+                    format!("there is no alias {alias} in the phone book"),
+                ));
+            }
+            Meant::Postmaster | Meant::Service(_) => {
+                return Err(Reply::new(
+                    550,
+                    (1, 1),
+                    format!("nobody reads mail here: write to {}", setup.postmaster),
+                ));
+            }
+        };
+        let number = Number::parse(&phone.text, setup.country)
+            .map_err(|bad| Reply::new(553, (1, 3), bad.to_string()))?;
+        fleet::permitted(setup, client, &number).map_err(|denial| denied(&denial))?;
+        let original = rcpt.orcpt.as_ref().map(|o| (o.kind.clone(), o.address.clone()));
+        Ok(Recipient {
+            address: FaxAddress {
+                number,
+                subaddress: phone.subaddress,
+                attention: phone.attention,
+                as_written: mailbox.to_string(),
+            },
+            notify: notify(rcpt.notify.as_ref()),
+            original,
+        })
+    }
+}
+
+fn notify(asked: Option<&Asked>) -> Notify {
+    match asked {
+        None => Notify::Unsaid,
+        Some(Asked::Never) => Notify::Never,
+        Some(Asked::On { success, failure, delay }) => {
+            Notify::On { success: *success, failure: *failure, delay: *delay }
+        }
+    }
+}
