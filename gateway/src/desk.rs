@@ -43,6 +43,14 @@ pub struct Peer {
     pub process: Option<Process>,
 }
 
+impl Peer {
+    /// One that has just connected, in the clear, and said nothing.
+    pub fn new(role: Role, address: IpAddr) -> Self {
+        let (helo, tls) = (String::new(), false);
+        Self { address, tls, role, helo, identity: None, certificate: None, process: None }
+    }
+}
+
 /// A client's TLS certificate, signed by an authority that we were told to believe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {

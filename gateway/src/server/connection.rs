@@ -14,9 +14,9 @@ use tracing::{debug, error, info, warn};
 use super::{Options, Stage, reached, received, spool::Spool};
 use crate::{
     command::{Mail, Rcpt},
-    desk::{Desk, Envelope, Role},
+    desk::{Desk, Envelope, Peer, Role},
     reply::Reply,
-    session::{Output, Question, Session, Wait},
+    session::{Output, Question, Secured, Session, Wait},
 };
 use postfax_domain::redacted::Redacted;
 
@@ -77,13 +77,19 @@ impl Connection {
         stages: watch::Receiver<Stage>,
     ) -> Result<Self, Ended> {
         let mut stream: Box<dyn Stream> = Box::new(stream);
+        let mut secured = None;
         if context.role == Role::Submissions {
-            stream = secure(stream, &context).await?;
+            let (encrypted, brought) = secure(stream, &context).await?;
+            (stream, secured) = (encrypted, Some(brought));
         }
         let options = &context.options;
         let limits = options.limits.clone();
         let tls = options.tls.is_some();
-        let mut session = Session::new(context.role, limits, &options.hostname, address, tls);
+        let peer = Peer::new(context.role, address);
+        let mut session = Session::new(limits, &options.hostname, peer, tls);
+        if let Some(secured) = secured {
+            session.encrypted(secured);
+        }
         let mut buffer = vec![0; READ_BYTES].into_boxed_slice();
         let early = Duration::from_millis(options.timeouts.greeting_wait_ms);
         if let Ok(read) = timeout(early, stream.read(&mut buffer)).await {
@@ -252,11 +258,12 @@ impl Connection {
     async fn secure(&mut self) -> Result<(), Ended> {
         self.flush().await?;
         let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
-        self.stream = tokio::select! {
+        let (encrypted, brought) = tokio::select! {
             secured = secure(plain, &self.context) => secured?,
             () = reached(&mut self.stages, Stage::Stopping) => return Err(Ended::Stopped),
         };
-        self.session.secured();
+        self.stream = encrypted;
+        self.session.secured(brought);
         Ok(())
     }
 
@@ -338,14 +345,17 @@ impl Connection {
 }
 
 /// Does the TLS handshake with the certificate of the moment.
-async fn secure(stream: Box<dyn Stream>, context: &Context) -> Result<Box<dyn Stream>, Ended> {
+async fn secure(
+    stream: Box<dyn Stream>,
+    context: &Context,
+) -> Result<(Box<dyn Stream>, Secured), Ended> {
     let options = &context.options;
     let config = options.tls.as_ref().map(|tls| Arc::clone(&tls.borrow()));
     let config = config.expect("TLS is offered only with a certificate");
     let within = Duration::from_secs(options.timeouts.handshake_s);
     let handshake = timeout(within, TlsAcceptor::from(config).accept(stream));
     match handshake.await {
-        Ok(Ok(secured)) => Ok(Box::new(secured)),
+        Ok(Ok(encrypted)) => Ok((Box::new(encrypted), Secured::default())),
         Ok(Err(error)) => Err(Ended::Handshake(error.to_string())),
         Err(_) => Err(Ended::Handshake("it took too long".to_owned())),
     }

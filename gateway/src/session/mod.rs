@@ -23,7 +23,7 @@ mod login;
 mod order;
 mod transaction;
 
-use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 pub use limits::Limits;
 
@@ -32,7 +32,7 @@ use crate::{
     auth::{Credentials, Exchange},
     command::{self, Command, Mail, Rcpt},
     data::Decoder,
-    desk::{Granted, Peer, Role},
+    desk::{Certificate, Granted, Peer, Role},
     reply::Reply,
 };
 use input::{Input, Line};
@@ -41,6 +41,18 @@ use input::{Input, Line};
 /// asks for 1036 and more.
 const MAX_COMMAND_BYTES: usize = 4096;
 
+/// Octets of the keying material that a login is bound to (RFC 9266 3).
+pub const EXPORTER_BYTES: usize = 32;
+
+/// What a TLS handshake has brought.
+#[derive(Debug, Clone, Default)]
+pub struct Secured {
+    /// The client's certificate, verified.
+    pub certificate: Option<Certificate>,
+    /// `tls-exporter` (RFC 9266): bound logins are offered only where it is there.
+    pub exporter: Option<[u8; EXPORTER_BYTES]>,
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Session {
@@ -48,6 +60,8 @@ pub struct Session {
     hostname: String,
     offers_tls: bool,
     peer: Peer,
+    /// What a login may be bound to.
+    exporter: Option<[u8; EXPORTER_BYTES]>,
     extended: bool,
     input: Input,
     phase: Phase,
@@ -140,29 +154,14 @@ struct Transaction {
 
 impl Session {
     /// A connection that was just accepted. `offers_tls` says whether a handshake
-    /// could be done; with [`Role::Submissions`] it is done already.
-    pub fn new(
-        role: Role,
-        limits: Limits,
-        hostname: &str,
-        address: IpAddr,
-        offers_tls: bool,
-    ) -> Self {
-        let tls = role == Role::Submissions;
-        let peer = Peer {
-            address,
-            tls,
-            role,
-            helo: String::new(),
-            identity: None,
-            certificate: None,
-            process: None,
-        };
+    /// could be done; one that was done already is told by [`Session::encrypted`].
+    pub fn new(limits: Limits, hostname: &str, peer: Peer, offers_tls: bool) -> Self {
         Self {
             limits,
             hostname: hostname.to_owned(),
             offers_tls,
             peer,
+            exporter: None,
             extended: false,
             input: Input::default(),
             phase: Phase::Greeting,
@@ -243,12 +242,19 @@ impl Session {
         }
     }
 
+    /// The connection was encrypted before its first octet (RFC 8314 3.3).
+    pub fn encrypted(&mut self, secured: Secured) {
+        self.peer.tls = true;
+        self.peer.certificate = secured.certificate;
+        self.exporter = secured.exporter;
+    }
+
     /// The TLS handshake is done: both sides forget everything (RFC 3207 4.2).
-    pub fn secured(&mut self) {
+    pub fn secured(&mut self, secured: Secured) {
         assert!(matches!(self.phase, Phase::Securing), "no handshake was asked for");
+        self.encrypted(secured);
         self.input.clear();
         self.transaction = None;
-        self.peer.tls = true;
         self.peer.identity = None;
         self.peer.helo.clear();
         self.extended = false;

@@ -22,8 +22,10 @@ impl Dialog {
     }
 
     fn with(role: Role, limits: Limits) -> Self {
-        let address = [192, 0, 2, 7].into();
-        let mut session = Session::new(role, limits, "fax.example", address, true);
+        let address = std::net::IpAddr::from([192, 0, 2, 7]);
+        let mut peer = Peer::new(role, address);
+        peer.tls = role == Role::Submissions;
+        let mut session = Session::new(limits, "fax.example", peer, true);
         session.greet();
         let mut dialog = Self {
             session,
@@ -55,7 +57,7 @@ impl Dialog {
                 Output::Send(reply) => self.said.push_str(std::str::from_utf8(&reply).unwrap()),
                 Output::Pause(pause) => self.paused += pause,
                 Output::Ask(question) => self.answer(question),
-                Output::Secure => self.session.secured(),
+                Output::Secure => self.session.secured(Secured::default()),
                 Output::Write(_) if !self.disk_works => self.session.disk_failed(),
                 Output::Write(octets) => self.written.extend(octets),
                 Output::Store => self.session.stored(self.disk_works),
@@ -113,7 +115,7 @@ fn a_message_from_hello_to_goodbye() {
     assert_eq!(dialog.say("RCPT TO:<+44@f>\r\n"), "250 2.1.5 recipient ok\r\n");
     assert_eq!(dialog.say("DATA\r\n"), "354 end with <CRLF>.<CRLF>\r\n");
     assert_eq!(dialog.say("Subject: x\r\n\r\n..dot\r\n"), "");
-    assert_eq!(dialog.say(".\r\n"), "250 2.0.0 queued\r\n");
+    assert_eq!(dialog.say(".\r\n"), "250 2.0.0 queued as one\r\n");
     assert_eq!(dialog.messages, [(b"Subject: x\r\n\r\n.dot\r\n".to_vec(), 1)]);
     assert_eq!(dialog.session.protocol(), "ESMTP");
     assert_eq!(dialog.say("QUIT\r\n"), "221 2.0.0 goodbye\r\n");
@@ -156,8 +158,8 @@ fn what_may_not_be_followed_is_not() {
 
 #[test]
 fn early_talkers_are_turned_away() {
-    let address = [192, 0, 2, 7].into();
-    let mut session = Session::new(Role::Relay, Limits::default(), "fax.example", address, false);
+    let peer = Peer::new(Role::Relay, std::net::IpAddr::from([192, 0, 2, 7]));
+    let mut session = Session::new(Limits::default(), "fax.example", peer, false);
     session.feed(b"EHLO x\r\n");
     session.greet();
     assert!(matches!(session.poll(), Output::Send(reply) if reply.starts_with(b"554 ")));
