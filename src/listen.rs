@@ -54,7 +54,11 @@ pub async fn smtp(
         let address = socket.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
         info!(%address, role = ?listener.role, "listening");
         let tls = certificate.as_ref().map(watch::Sender::subscribe);
-        let options = options(config, tls);
+        let mut options = options(config, tls);
+        if listener.verify.is_empty() {
+            // Whoever logs in or is trusted need not prove its patience.
+            options.timeouts.greeting_wait_ms = 0;
+        }
         let desk = FaxDesk::new(daemon.context(), listener.trust.clone(), logins.clone());
         let stop = daemon.stop.subscribe();
         daemon.tasks.spawn(async move {
