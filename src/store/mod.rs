@@ -156,7 +156,7 @@ impl Store {
     /// [`StoreError`]; then nothing has changed.
     pub async fn commit(&mut self, changes: &[Change], now: Timestamp) -> Result<(), StoreError> {
         // What a row names is there before the row is.
-        tokio::task::block_in_place(|| self.reader.documents.sync())?;
+        self.reader.documents.sync().await?;
         let mut writer = self.take_writer().await?;
         let committed = write(&mut writer, changes, now).await;
         self.give_back(writer, committed)
