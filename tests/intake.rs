@@ -129,7 +129,7 @@ fn queued(postfax: &Postfax) -> BTreeMap<u64, u32> {
     let mut found = BTreeMap::new();
     let mut before = u64::MAX >> 1;
     loop {
-        let arguments = ["jobs", "--json", "--limit", "1000", "--before", &before.to_string()];
+        let arguments = ["jobs", "--limit", "1000", "--before", &before.to_string()];
         let page = postfax.ask_json(&arguments);
         let jobs = page["jobs"].as_array().or(page.as_array()).unwrap();
         let Some(last) = jobs.last() else { return found };
