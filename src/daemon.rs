@@ -36,7 +36,7 @@ use postfax_gateway::{
 };
 use postfax_hw::driver::Driver;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     task::JoinSet,
 };
 use tracing::{error, info, warn};
@@ -46,7 +46,7 @@ use crate::{
     config::Config,
     crash,
     inbound::{self, Watchers},
-    post,
+    post, prepare,
     store::{Reader, Store, StoreError},
 };
 
@@ -104,6 +104,8 @@ pub struct Context {
     pub courier: ArcSwap<Courier>,
     /// Reads what is durable.
     pub reader: Reader,
+    /// One for each conversion that may go on.
+    pub converters: Semaphore,
     /// This program, for the children that convert documents.
     pub exe: PathBuf,
     /// Goes up with every round that changed something.
@@ -162,6 +164,8 @@ pub struct Daemon {
     events: mpsc::Receiver<Event>,
     carriers: Carriers,
     watchers: Watchers,
+    /// Mails whose pages are being made.
+    presses: JoinSet<()>,
     /// Work besides the loop: listeners, doors.
     pub tasks: JoinSet<()>,
     /// True when everyone is to stop.
@@ -184,6 +188,7 @@ impl Daemon {
         let context = Arc::new(Context {
             drivers: ArcSwap::from_pointee(inbound::drivers(&config)),
             courier: ArcSwap::from_pointee(post::courier(&config)?),
+            converters: Semaphore::new(config.convert.parallel),
             config: ArcSwap::from_pointee(config),
             reader: store.reader(),
             exe,
@@ -199,6 +204,7 @@ impl Daemon {
             supervisor,
             store,
             events: received,
+            presses: JoinSet::new(),
             tasks: JoinSet::new(),
             stop: watch::Sender::new(false),
         })
@@ -238,6 +244,7 @@ impl Daemon {
             let round = std::mem::take(&mut batch);
             self.round(round).await;
             self.carriers.reap();
+            while self.presses.try_join_next().is_some() {}
         }
         self.finish().await;
     }
@@ -277,10 +284,13 @@ impl Daemon {
             Action::Save(_) => unreachable!("saved before"),
             Action::Promise(token, answer) => self.context.answer(token, answer),
             // Whoever stops begins nothing; the next life carries it on.
-            Action::Carry(_) if *self.stop.borrow() => {}
+            Action::Carry(_) | Action::Prepare(_) if *self.stop.borrow() => {}
             Action::Carry(job) => self.carriers.carry(*job, false),
             Action::Cancel(job, _) => self.carriers.cancel(job),
             Action::Forget(server, ticket) => self.carriers.forget(server, ticket),
+            Action::Prepare(mail) => {
+                self.presses.spawn(prepare::run(self.context.clone(), mail));
+            }
             Action::Release(server, key) => self.watchers.release(&server, key),
         }
     }
@@ -321,6 +331,7 @@ impl Daemon {
             self.round(round).await;
         }
         self.carriers.tasks.shutdown().await;
+        self.presses.shutdown().await;
         info!("stopped");
     }
 }
@@ -333,6 +344,7 @@ fn deed(action: &Action) -> &'static str {
         Action::Carry(_) => "carry",
         Action::Cancel(..) => "cancel",
         Action::Forget(..) => "let forget",
+        Action::Prepare(_) => "prepare",
         Action::Release(..) => "let go",
     }
 }

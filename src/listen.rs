@@ -7,10 +7,7 @@ use postfax_gateway::{
     desk,
     server::{self, Options, tls},
 };
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
-};
+use tokio::{net::TcpListener, sync::watch};
 use tracing::{error, info};
 
 use crate::{
@@ -40,7 +37,6 @@ pub async fn smtp(
         None => None,
     };
     let logins = Arc::new(Checker::new(LOGINS_AT_ONCE, LOGIN_REMEMBERED));
-    let converters = Arc::new(Semaphore::new(config.convert.parallel));
     for listener in &config.listeners {
         let role = match listener.role {
             Role::Submission => desk::Role::Submission,
@@ -59,12 +55,7 @@ pub async fn smtp(
         info!(%address, role = ?listener.role, "listening");
         let tls = certificate.as_ref().map(watch::Sender::subscribe);
         let options = options(config, tls);
-        let desk = FaxDesk::new(
-            daemon.context(),
-            listener.trust.clone(),
-            logins.clone(),
-            converters.clone(),
-        );
+        let desk = FaxDesk::new(daemon.context(), listener.trust.clone(), logins.clone());
         let stop = daemon.stop.subscribe();
         daemon.tasks.spawn(async move {
             if let Err(failed) = server::serve(socket, role, options, Arc::new(desk), stop).await {

@@ -86,7 +86,7 @@ impl<'a> Check<'a> {
         let passwords = self.passwords(&raw.supervisor);
         self.members(raw, &clients, &servers);
         let delivery = delivery?;
-        let limits = self.job_limits(&raw.limits, delivery.connections);
+        let limits = self.job_limits(&raw.limits, delivery.connections, convert.parallel);
         let supervisor = supervisor?;
         let setup = Setup {
             domain: supervisor.domain,

@@ -254,7 +254,12 @@ impl Check<'_> {
         self.small(&raw.keep_days, 30, 0..=36_500)
     }
 
-    pub(super) fn job_limits(&mut self, raw: &raw::Limits, mail_lines: u32) -> JobLimits {
+    pub(super) fn job_limits(
+        &mut self,
+        raw: &raw::Limits,
+        mail_lines: u32,
+        converters: usize,
+    ) -> JobLimits {
         let seconds = Duration::from_secs;
         JobLimits {
             max_pages: self.small(&raw.max_pages, 200, 1..=10_000),
@@ -263,6 +268,7 @@ impl Check<'_> {
             mail_expire: seconds(self.count(&raw.mail_expire_s, 5 * DAY_S, 60..=30 * DAY_S)),
             duplicate_window: seconds(self.count(&raw.duplicate_window_s, DAY_S, 0..=30 * DAY_S)),
             mail_lines,
+            converters,
         }
     }
 }

@@ -152,6 +152,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then nothing has changed.
     pub async fn commit(&mut self, changes: &[Change], now: Timestamp) -> Result<(), StoreError> {
+        // What a row names is there before the row is.
+        tokio::task::block_in_place(|| self.reader.documents.sync())?;
         let mut writer = self.take_writer().await?;
         let committed = write(&mut writer, changes, now).await;
         self.give_back(writer, committed)
@@ -396,6 +398,7 @@ async fn save_job(round: &mut SqliteConnection, job: &Job) -> Result<(), sqlx::E
         Destination::Unrouted => (client, number_of),
     };
     let (state, ended) = match &job.state {
+        State::Preparing { .. } => ("preparing", None),
         State::Waiting { .. } => ("waiting", None),
         State::Carrying { .. } => ("carrying", None),
         State::Held => ("held", None),
@@ -407,7 +410,7 @@ async fn save_job(round: &mut SqliteConnection, job: &Job) -> Result<(), sqlx::E
                            message, body) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
          ON CONFLICT (id) DO UPDATE SET state = excluded.state, client = excluded.client, \
-           ended = excluded.ended, body = excluded.body",
+           ended = excluded.ended, digest = excluded.digest, body = excluded.body",
     )
     .bind(number(job.id))
     .bind(kind)
