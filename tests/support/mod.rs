@@ -10,6 +10,7 @@ pub mod pages;
 pub mod postfax;
 pub mod sink;
 pub mod slow;
+pub mod wire;
 
 use std::time::{Duration, Instant};
 
