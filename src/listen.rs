@@ -6,6 +6,7 @@ use postfax_gateway::{
     auth::password::Checker,
     desk,
     server::{self, Options, tls},
+    verify::Verifier,
 };
 use tokio::{
     net::TcpListener,
@@ -14,7 +15,7 @@ use tokio::{
 use tracing::{error, info};
 
 use crate::{
-    config::{Config, Role},
+    config::{Config, Role, Verify},
     daemon::{Daemon, DaemonError},
     outbound::FaxDesk,
 };
@@ -41,6 +42,7 @@ pub async fn smtp(
     };
     let logins = Arc::new(Checker::new(LOGINS_AT_ONCE, LOGIN_REMEMBERED));
     let converters = Arc::new(Semaphore::new(config.convert.parallel));
+    let verifier = verifier(config)?;
     for listener in &config.listeners {
         let role = match listener.role {
             Role::Submission => desk::Role::Submission,
@@ -64,7 +66,8 @@ pub async fn smtp(
             listener.trust.clone(),
             logins.clone(),
             converters.clone(),
-        );
+        )
+        .verifying(verifier.clone().filter(|_| listener.verify.contains(&Verify::Dmarc)));
         let stop = daemon.stop.subscribe();
         daemon.tasks.spawn(async move {
             if let Err(failed) = server::serve(socket, role, options, Arc::new(desk), stop).await {
@@ -73,6 +76,14 @@ pub async fn smtp(
         });
     }
     Ok(certificate)
+}
+
+/// What checks mails of strangers, where a listener takes some.
+fn verifier(config: &Config) -> Result<Option<Arc<Verifier>>, DaemonError> {
+    if config.listeners.iter().all(|listener| listener.verify.is_empty()) {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Verifier::new(&config.dns, &config.hostname)?)))
 }
 
 fn options(config: &Config, tls: Option<watch::Receiver<Arc<rustls::ServerConfig>>>) -> Options {

@@ -7,6 +7,7 @@
 //! 4.5.3.2), a page takes a fraction of a second, and the number of converters at
 //! work is limited.
 
+mod claim;
 mod fit;
 mod meant;
 mod pages;
@@ -26,6 +27,7 @@ use postfax_gateway::{
     desk::{self, AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Ret},
     message::{Limits, Message},
     reply::Reply,
+    verify::Verifier,
 };
 use tokio::sync::Semaphore;
 
@@ -42,6 +44,8 @@ pub struct FaxDesk {
     context: Arc<Context>,
     /// Hosts that speak for our clients.
     trust: Vec<Cidr>,
+    /// Checks what all other hosts bring; without it they are refused.
+    verifier: Option<Arc<Verifier>>,
     logins: Arc<Checker>,
     converters: Arc<Semaphore>,
 }
@@ -55,7 +59,7 @@ impl FaxDesk {
         logins: Arc<Checker>,
         converters: Arc<Semaphore>,
     ) -> Self {
-        Self { context, trust, logins, converters }
+        Self { context, trust, verifier: None, logins, converters }
     }
 
     fn config(&self) -> Arc<Config> {
@@ -70,6 +74,7 @@ impl FaxDesk {
             .iter()
             .map(|rcpt| self.recipient_of(&config.setup, &client, rcpt))
             .collect::<Result<Vec<_>, _>>()?;
+        self.prove(&config.setup, peer, envelope, &client).await?;
         let path = envelope.path.clone();
         let read = tokio::task::spawn_blocking(move || Message::read(&path, &Limits::default()));
         let message = read
@@ -122,6 +127,7 @@ impl Desk for FaxDesk {
 
     async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
         self.client(&self.config().setup, peer, mail)?;
+        self.look_ahead(peer, mail);
         Ok(Granted { priority: mail.priority.unwrap_or(0) })
     }
 
