@@ -125,9 +125,8 @@ pub(crate) fn dkim(file: &Path, output: Output) -> Result<Exit, Failure> {
     let config = load(file)?;
     let published = config.delivery.signer.published();
     if output.json {
-        let records = published.map(|key| {
-            serde_json::json!({ "name": key.name, "type": "TXT", "value": key.value })
-        });
+        let records = published
+            .map(|key| serde_json::json!({ "name": key.name, "type": "TXT", "value": key.value }));
         println!("{}", serde_json::Value::Array(records.collect()));
     } else {
         for key in published {

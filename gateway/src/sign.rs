@@ -102,8 +102,7 @@ impl Key {
             name: format!("{selector}._domainkey.{domain}"),
             value: format!("v=DKIM1; k={kind}; p={}", STANDARD.encode(public)),
         };
-        let signer =
-            DkimSigner::from_key(key).domain(domain).selector(selector).headers(FIELDS);
+        let signer = DkimSigner::from_key(key).domain(domain).selector(selector).headers(FIELDS);
         Ok(Self { signer, published })
     }
 }

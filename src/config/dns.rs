@@ -126,9 +126,14 @@ mod tests {
             let expected = expected.map(|address| address.parse().unwrap());
             assert_eq!(server(text).ok(), expected, "{text}");
         }
-        for (text, good) in
-            [("fax1", true), ("a.b", true), ("", false), ("a..b", false), ("-a", false), ("a_b", false)]
-        {
+        for (text, good) in [
+            ("fax1", true),
+            ("a.b", true),
+            ("", false),
+            ("a..b", false),
+            ("-a", false),
+            ("a_b", false),
+        ] {
             assert_eq!(selector(text).is_ok(), good, "{text}");
         }
     }

@@ -29,9 +29,8 @@ impl FaxDesk {
     /// What checks the mails of a peer; `None` when somebody vouches for it, or when
     /// it could prove nothing here.
     pub(super) fn verifier_of(&self, peer: &Peer) -> Option<&Arc<Verifier>> {
-        let stranger = peer.role == Role::Relay
-            && peer.identity.is_none()
-            && !self.is_trusted(peer.address);
+        let stranger =
+            peer.role == Role::Relay && peer.identity.is_none() && !self.is_trusted(peer.address);
         self.verifier.as_ref().filter(|_| stranger)
     }
 

@@ -120,8 +120,7 @@ impl Verifier {
     pub async fn spf(&self, sender: &Sender) -> Spf {
         let from = sender.from.as_deref().unwrap_or_default();
         let address = sender.address.to_canonical();
-        let asked =
-            SpfParameters::verify_mail_from(address, &sender.helo, &self.hostname, from);
+        let asked = SpfParameters::verify_mail_from(address, &sender.helo, &self.hostname, from);
         let domain = from.rsplit_once('@').map_or(sender.helo.as_str(), |(_, domain)| domain);
         let result = match timeout(CHECK_LIMIT, self.dns.verify_spf(asked)).await {
             Ok(output) => output.result(),
@@ -146,7 +145,8 @@ impl Verifier {
         let path = path.to_owned();
         let read = tokio::task::spawn_blocking(move || Head::read(&path)).await;
         drop(place);
-        let head = read.map_err(io::Error::other).and_then(|read| read).map_err(Doubt::Unreadable)?;
+        let head =
+            read.map_err(io::Error::other).and_then(|read| read).map_err(Doubt::Unreadable)?;
         let mut message = AuthenticatedMessage::parse(&head.fields).ok_or(Doubt::NoAuthor)?;
         let author = author(&message)?;
         let weak = unfit(&mut message);

@@ -103,11 +103,8 @@ mod tests {
     use crate::verify::{Broken, Signed, Spf};
 
     fn evidence() -> Evidence {
-        let signed = |domain: &str, flaw| Signed {
-            domain: domain.into(),
-            selector: "s1".into(),
-            flaw,
-        };
+        let signed =
+            |domain: &str, flaw| Signed { domain: domain.into(), selector: "s1".into(), flaw };
         Evidence {
             author: "anna@example.com".into(),
             spf: Spf { domain: "example.com".into(), result: SpfResult::SoftFail },

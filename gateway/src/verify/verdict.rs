@@ -3,8 +3,7 @@
 use std::{fmt, io};
 
 use mail_auth::{
-    DkimOutput, DkimResult, DnsError, Error, SpfResult,
-    common::crypto::CryptoError,
+    DkimOutput, DkimResult, DnsError, Error, SpfResult, common::crypto::CryptoError,
     dkim::DkimError,
 };
 
