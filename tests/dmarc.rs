@@ -485,6 +485,14 @@ fn records_that_are_wrong_are_named() {
         "550 5.7.26 permerror.proofs.test is not proven to be behind this mail: SPF permerror for \
          permerror.proofs.test; no DKIM signature",
     );
+    stage.domain("broken.proofs.test", HERE, Some("; aspf=x"));
+    stage.refused(
+        "a@broken.proofs.test",
+        &mail("a@broken.proofs.test"),
+        Step::End,
+        "550 5.7.26 the DMARC record that counts for broken.proofs.test is not valid: SPF pass \
+         for broken.proofs.test; no DKIM signature",
+    );
     // RFC 7208 4.6.4: not more than ten of them.
     let many: Vec<String> = (0..11).map(|n| format!("include:i{n}.proofs.test")).collect();
     for n in 0..11 {

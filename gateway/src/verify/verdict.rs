@@ -115,7 +115,7 @@ pub enum Doubt {
     )]
     Unanswered(Box<Evidence>),
     /// The DMARC record is there and cannot be read.
-    #[error("the DMARC record of {domain} is not valid: {0}", domain = .0.domain())]
+    #[error("the DMARC record that counts for {domain} is not valid: {0}", domain = .0.domain())]
     BadRecord(Box<Evidence>),
     /// There is no `From` with an address.
     #[error("the message has no From with an address")]
@@ -171,7 +171,9 @@ impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (author, spf) = (self.domain(), &self.spf);
         write!(f, "SPF {} for {}", word(spf.result), spf.domain)?;
-        if spf.result == SpfResult::Pass && self.dmarc != Dmarc::Spf {
+        // Only then it is known what would have been aligned.
+        let unaligned = self.dmarc == Dmarc::Fail;
+        if spf.result == SpfResult::Pass && unaligned {
             write!(f, ", which is not aligned with {author}")?;
         }
         if self.signatures.is_empty() {
@@ -185,7 +187,7 @@ impl fmt::Display for Evidence {
                 Some(Flaw::Broken(broken)) => write!(f, "fail: {broken}")?,
                 Some(Flaw::Unanswered) => write!(f, "unknown: the DNS does not give its key")?,
             }
-            if signed.flaw.is_none() && matches!(self.dmarc, Dmarc::Fail | Dmarc::Unanswered) {
+            if signed.flaw.is_none() && unaligned {
                 write!(f, ", which is not aligned with {author}")?;
             }
         }
