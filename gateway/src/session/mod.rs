@@ -25,11 +25,12 @@ mod transaction;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+pub use crate::auth::EXPORTER_BYTES;
 pub use limits::Limits;
 
 use crate::{
     auth,
-    auth::{Credentials, Exchange},
+    auth::{Credentials, Exchange, Proof, scram::First},
     command::{self, Command, Mail, Rcpt},
     data::Decoder,
     desk::{Certificate, Granted, Peer, Role},
@@ -40,9 +41,6 @@ use input::{Input, Line};
 /// Longest command line other than AUTH with its CRLF, in octets. RFC 3461 5.4
 /// asks for 1036 and more.
 const MAX_COMMAND_BYTES: usize = 4096;
-
-/// Octets of the keying material that a login is bound to (RFC 9266 3).
-pub const EXPORTER_BYTES: usize = 32;
 
 /// What a TLS handshake has brought.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +60,8 @@ pub struct Session {
     peer: Peer,
     /// What a login may be bound to.
     exporter: Option<[u8; EXPORTER_BYTES]>,
+    /// Whether logins by proof are offered.
+    proofs: bool,
     extended: bool,
     input: Input,
     phase: Phase,
@@ -113,6 +113,10 @@ pub enum Wait {
 pub enum Question {
     /// Answer with [`Session::authenticated`].
     Authenticate(Credentials),
+    /// The keys of this user: answer with [`Session::keys`].
+    Keys(String),
+    /// Answer with [`Session::authenticated`].
+    Proof(Proof),
     /// Answer with [`Session::granted`].
     Sender(Arc<Mail>),
     /// Answer with [`Session::verdict`].
@@ -138,6 +142,7 @@ enum Phase {
 #[derive(Debug)]
 enum Asked {
     Login,
+    Keys(First),
     Sender(Arc<Mail>),
     Recipient(Rcpt),
     Spool,
@@ -162,6 +167,7 @@ impl Session {
             offers_tls,
             peer,
             exporter: None,
+            proofs: false,
             extended: false,
             input: Input::default(),
             phase: Phase::Greeting,
@@ -350,7 +356,7 @@ impl Session {
                 lines.push("STARTTLS".to_owned());
             }
             if self.peer.role != Role::Relay && self.peer.tls {
-                lines.push(format!("AUTH {}", auth::OFFERED));
+                lines.push(format!("AUTH {}", self.offer().words()));
             }
         }
         self.send(&Reply::plain(250, lines.join("\n")));

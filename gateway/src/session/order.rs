@@ -52,7 +52,10 @@ impl Session {
     }
 
     fn needs_login(&self) -> bool {
-        self.peer.role != Role::Relay && self.peer.identity.is_none()
+        // A certificate or a process may be known as well as a name: the desk says.
+        let peer = &self.peer;
+        let shown = peer.identity.is_some() || peer.certificate.is_some() || peer.process.is_some();
+        peer.role != Role::Relay && !shown
     }
 
     /// Counts commands that only keep a connection busy; true once they are too many.

@@ -37,7 +37,7 @@ impl Session {
             panic!("the desk was not asked")
         };
         match (asked, verdict) {
-            (Asked::Login | Asked::Sender(_) | Asked::Message, _) => {
+            (Asked::Login | Asked::Keys(_) | Asked::Sender(_) | Asked::Message, _) => {
                 panic!("the desk was asked something else")
             }
             (_, Err(refusal)) => self.refuse(&refusal),
