@@ -16,7 +16,7 @@ use tracing::{error, info};
 use crate::{
     config::{Config, Role},
     daemon::{Daemon, DaemonError},
-    outbound::FaxDesk,
+    outbound::{Door, FaxDesk},
 };
 
 /// Password checks at a time; each takes 19 MiB and some 25 ms.
@@ -39,7 +39,7 @@ pub async fn smtp(
         Some(tls) => Some(watch::Sender::new(certificate(&tls.certificate, &tls.key)?)),
         None => None,
     };
-    let logins = Arc::new(Checker::new(LOGINS_AT_ONCE, LOGIN_REMEMBERED));
+    let door = Arc::new(Door::new(Checker::new(LOGINS_AT_ONCE, LOGIN_REMEMBERED)));
     let converters = Arc::new(Semaphore::new(config.convert.parallel));
     for listener in &config.listeners {
         let role = match listener.role {
@@ -62,7 +62,7 @@ pub async fn smtp(
         let desk = FaxDesk::new(
             daemon.context(),
             listener.trust.clone(),
-            logins.clone(),
+            door.clone(),
             converters.clone(),
         );
         let stop = daemon.stop.subscribe();

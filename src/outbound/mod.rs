@@ -7,7 +7,9 @@
 //! 4.5.3.2), a page takes a fraction of a second, and the number of converters at
 //! work is limited.
 
+mod door;
 mod fit;
+mod logins;
 mod meant;
 mod pages;
 mod replies;
@@ -22,7 +24,7 @@ use postfax_domain::{
     time::Timestamp,
 };
 use postfax_gateway::{
-    auth::password::Checker,
+    auth::{Proof, scram::Keys},
     desk::{self, AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Ret},
     message::{Limits, Message},
     reply::Reply,
@@ -34,15 +36,18 @@ use crate::{
     crash,
     daemon::{Context, now},
 };
+pub use door::Door;
+use door::What;
 use fit::acceptable;
 use replies::{no_room, refused};
+use who::says_the_truth;
 
 /// Decides for one listener.
 pub struct FaxDesk {
     context: Arc<Context>,
     /// Hosts that speak for our clients.
     trust: Vec<Cidr>,
-    logins: Arc<Checker>,
+    door: Arc<Door>,
     converters: Arc<Semaphore>,
 }
 
@@ -52,10 +57,10 @@ impl FaxDesk {
     pub fn new(
         context: Arc<Context>,
         trust: Vec<Cidr>,
-        logins: Arc<Checker>,
+        door: Arc<Door>,
         converters: Arc<Semaphore>,
     ) -> Self {
-        Self { context, trust, logins, converters }
+        Self { context, trust, door, converters }
     }
 
     fn config(&self) -> Arc<Config> {
@@ -64,7 +69,7 @@ impl FaxDesk {
 
     async fn take(&self, peer: &Peer, envelope: &Envelope) -> Result<Vec<u64>, Reply> {
         let config = self.config();
-        let client = self.client(&config.setup, peer, &envelope.mail)?;
+        let client = self.client(&config, peer, &envelope.mail)?;
         let recipients = envelope
             .rcpts
             .iter()
@@ -76,6 +81,7 @@ impl FaxDesk {
             .await
             .map_err(|_| Reply::new(451, (3, 0), "the message could not be read"))?
             .map_err(|bad| Reply::new(554, (6, 0), bad.to_string()))?;
+        says_the_truth(&config, peer, &client, &message)?;
         acceptable(&message)?;
         crash::point("pages");
         let document = self.pages(&config, &message).await?;
@@ -103,7 +109,7 @@ impl FaxDesk {
         crash::point("offer");
         match self.context.submit(submission).await {
             Some(Answer::Accepted(ids)) => Ok(ids.iter().map(|id| id.0).collect()),
-            Some(Answer::Refused(refusal)) => Err(refused(&refusal)),
+            Some(Answer::Refused(refusal)) => Err(refused(&refusal, &config.timezone)),
             _ => Err(Reply::new(451, (3, 2), "going down, try again later")),
         }
     }
@@ -120,15 +126,28 @@ impl Desk for FaxDesk {
         self.log_in(peer, user, password).await
     }
 
+    fn has_keys(&self) -> bool {
+        self.some_have_keys()
+    }
+
+    async fn keys(&self, peer: &Peer, user: &str) -> Result<Keys, AuthRefusal> {
+        self.keys_of(peer, user).await
+    }
+
+    async fn proven(&self, peer: &Peer, proof: &Proof) -> Result<Identity, AuthRefusal> {
+        self.judge(peer, proof)
+    }
+
     async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
-        self.client(&self.config().setup, peer, mail)?;
-        Ok(Granted { priority: mail.priority.unwrap_or(0) })
+        self.admit(peer, mail)
     }
 
     async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
         let config = self.config();
-        let client = self.client(&config.setup, peer, mail)?;
-        self.recipient_of(&config.setup, &client, rcpt).map(drop)
+        let client = self.client(&config, peer, mail)?;
+        let recipient = self.recipient_of(&config.setup, &client, rcpt)?;
+        self.has_quota(&config, &client, recipient.address.number).await?;
+        self.count(&config, peer, &client, What::Recipient)
     }
 
     async fn spool(&self, _peer: &Peer, _mail: &Mail) -> Result<PathBuf, Reply> {

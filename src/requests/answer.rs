@@ -10,6 +10,7 @@ use postfax_domain::{
     number::{Country, Number},
     quota::UsedUp,
     supervisor::{Answer, Request, Status},
+    time::Timestamp,
 };
 use tokio::sync::watch;
 

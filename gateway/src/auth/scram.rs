@@ -43,7 +43,7 @@ type Hash = [u8; HASH_BYTES];
 
 /// What is kept of a password: enough to check a proof, not to make one (RFC 5802 3).
 /// In a file, `SCRAM-SHA-256$ROUNDS:SALT$STOREDKEY:SERVERKEY` (RFC 5803 2).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Keys {
     salt: Vec<u8>,
     iterations: u32,

@@ -55,7 +55,7 @@ pub struct Throttle {
 }
 
 /// Whoever has one address of it has all of it.
-type Network = IpAddr;
+pub type Network = IpAddr;
 
 impl Throttle {
     /// Nothing has failed yet.
@@ -172,8 +172,8 @@ fn delay(failures: f64) -> Duration {
     FIRST_DELAY.mul_f64((failures - FREE_FAILURES).floor().min(16.0).exp2()).min(MAX_DELAY)
 }
 
-/// An IPv4 address stands for itself, an IPv6 address for the 64 bits of its network.
-fn network(address: IpAddr) -> Network {
+/// What an address is counted as: an IPv4 address stands for itself, an IPv6 address for the 64 bits of its network.
+pub fn network(address: IpAddr) -> Network {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,
