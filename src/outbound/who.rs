@@ -59,7 +59,7 @@ impl FaxDesk {
         let client = self.client(&config, peer, mail)?;
         self.count(&config, peer, &client, What::Mail)?;
         let most = config.access.get(&client).map_or(0, |access| access.max_priority);
-        Ok(Granted { priority: mail.priority.unwrap_or(0).min(most) })
+        Ok(granted(mail.priority, most))
     }
 
     /// Takes one more from what a client may send in a while.
@@ -77,6 +77,11 @@ impl FaxDesk {
         let whose = Whose { client, access: &access, address };
         self.door.take(&config.intake, &whose, what, now())
     }
+}
+
+/// Nobody raises a mail above what its client may have (RFC 6710 5).
+fn granted(priority: Option<i8>, most: i8) -> Granted {
+    Granted { priority: priority.unwrap_or(0).min(most) }
 }
 
 /// Who a peer has shown to be; `None` when it showed nothing.
@@ -133,5 +138,95 @@ pub(super) fn says_the_truth(
             "{client} may not send as {}, which is in From:",
             mailbox.address
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postfax_gateway::desk::{Certificate, Identity, Process};
+
+    use super::*;
+
+    const CONFIG: &str = r#"
+[supervisor]
+domain = "fax.example.com"
+country = "GB"
+postmaster = "it@example.com"
+[delivery]
+relay = "smtp://127.0.0.1:25"
+from = "fax@fax.example.com"
+[[client]]
+name = "mfp"
+mail = ["mfp@example.com"]
+certificates = ["name:MFP3.example.com"]
+[[client]]
+name = "printer"
+mail = ["printer@example.com"]
+certificates = ["sha256:@PRINT@"]
+users = ["7"]
+"#;
+
+    fn config() -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("postfax.toml");
+        std::fs::write(&file, CONFIG.replace("@PRINT@", &"AB:".repeat(32)[..95])).unwrap();
+        crate::config::load(&file).unwrap()
+    }
+
+    fn peer(certificate: Option<(&str, &[&str])>, uid: Option<u32>, login: Option<&str>) -> Peer {
+        let certificate = certificate.map(|(print, names)| Certificate {
+            fingerprint: print.repeat(32),
+            names: names.iter().map(ToString::to_string).collect(),
+        });
+        let identity = login.map(|login| Identity(login.to_owned()));
+        let process = uid.map(|uid| Process { uid, gid: 0 });
+        let address = IpAddr::from([127, 0, 0, 1]);
+        Peer { certificate, identity, process, ..Peer::new(Role::Submission, address) }
+    }
+
+    #[test]
+    fn certificates_and_users_show_who_a_client_is() {
+        let config = config();
+        for (peer, who) in [
+            (peer(None, None, None), Some(None)),
+            (peer(Some(("cd", &["other.example.com"])), None, None), Some(None)),
+            (peer(Some(("cd", &["mfp3.example.com"])), None, None), Some(Some("mfp"))),
+            (peer(Some(("ab", &[])), None, None), Some(Some("printer"))),
+            // The fingerprint says more than a name.
+            (peer(Some(("ab", &["mfp3.example.com"])), None, None), Some(Some("printer"))),
+            (peer(None, Some(7), None), Some(Some("printer"))),
+            (peer(None, Some(8), None), Some(None)),
+            (peer(Some(("ab", &[])), None, Some("printer certificate")), Some(Some("printer"))),
+            // The login was by a certificate that is not this client's any more.
+            (peer(Some(("ab", &[])), None, Some("mfp certificate")), None),
+            (peer(None, None, Some("mfp 1")), None),
+            (peer(None, None, Some("nobody 1")), None),
+        ] {
+            let found = shown(&config, &peer).ok();
+            assert_eq!(found.map(|name| name.map(ClientName::as_str)), who, "{peer:?}");
+        }
+    }
+
+    #[test]
+    fn a_socket_of_this_host_is_here_only_for_lmtp() {
+        for (role, address, uid, here) in [
+            (Role::Lmtp, [127, 0, 0, 1], None, true),
+            (Role::Lmtp, [192, 0, 2, 1], Some(0), true),
+            (Role::Lmtp, [192, 0, 2, 1], None, false),
+            (Role::Relay, [127, 0, 0, 1], Some(0), false),
+        ] {
+            let process = uid.map(|uid| Process { uid, gid: 0 });
+            let peer = Peer { process, ..Peer::new(role, IpAddr::from(address)) };
+            assert_eq!(is_here(&peer), here, "{peer:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_raises_a_mail_above_what_it_may_have() {
+        for (asked, most, given) in
+            [(None, 0, 0), (Some(9), 0, 0), (Some(9), 3, 3), (Some(2), 3, 2), (Some(-9), 3, -9)]
+        {
+            assert_eq!(granted(asked, most), Granted { priority: given });
+        }
     }
 }
