@@ -14,7 +14,7 @@ use tracing::{error, info};
 use crate::{
     config::{Config, Role, Verify},
     daemon::{Daemon, DaemonError},
-    outbound::FaxDesk,
+    outbound::{Door, FaxDesk},
 };
 
 /// Password checks at a time; each takes 19 MiB and some 25 ms.
@@ -37,7 +37,7 @@ pub async fn smtp(
         Some(tls) => Some(watch::Sender::new(certificate(&tls.certificate, &tls.key)?)),
         None => None,
     };
-    let logins = Arc::new(Checker::new(LOGINS_AT_ONCE, LOGIN_REMEMBERED));
+    let door = Arc::new(Door::new(Checker::new(LOGINS_AT_ONCE, LOGIN_REMEMBERED)));
     let verifier = verifier(config)?;
     for listener in &config.listeners {
         let role = match listener.role {
@@ -61,7 +61,7 @@ pub async fn smtp(
             // Whoever logs in or is trusted need not prove its patience.
             options.timeouts.greeting_wait_ms = 0;
         }
-        let desk = FaxDesk::new(daemon.context(), listener.trust.clone(), logins.clone())
+        let desk = FaxDesk::new(daemon.context(), listener.trust.clone(), door.clone())
             .verifying(verifier.clone().filter(|_| listener.verify.contains(&Verify::Dmarc)));
         let stop = daemon.stop.subscribe();
         daemon.tasks.spawn(async move {

@@ -163,8 +163,8 @@ fn run(args: Args) -> Result<Exit, Failure> {
         Command::Demo(demo) => demo::run(demo),
         Command::Lab(lab) => lab::run(lab),
         Command::Passwd(who) => {
-            let file = who.file.unwrap_or_else(|| serve::password_file(&config));
-            cli::passwd(&who.client, &file)
+            let file = serve::passwords(&config, &who)?;
+            cli::passwd(&who, &file)
         }
         Command::Completions { shell } => cli::completions(shell),
         Command::Man { dir } => cli::man(dir.as_deref()),

@@ -10,7 +10,10 @@ use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    cli::{Exit, Failure, args::Output},
+    cli::{
+        Exit, Failure,
+        args::{Output, Passwd},
+    },
     config::{self, Config},
     control::Control,
     daemon::{Daemon, DaemonError},
@@ -159,9 +162,25 @@ pub(crate) fn control_socket(file: &Path) -> Option<PathBuf> {
     Some(config::load(file).ok()?.control_socket)
 }
 
-/// The file of passwords beside a configuration.
-pub(crate) fn password_file(file: &Path) -> PathBuf {
-    file.parent().map_or_else(|| PASSWORDS.into(), |folder| folder.join("passwords"))
+/// The file of passwords: as asked for, else the one that the configuration names, else
+/// one beside it.
+///
+/// # Errors
+/// [`Failure`] when the configuration has no such client. A password can be taken from
+/// anybody, and a file that was asked for may be of another configuration.
+pub(crate) fn passwords(config: &Path, who: &Passwd) -> Result<PathBuf, Failure> {
+    if let Some(file) = &who.file {
+        return Ok(file.clone());
+    }
+    let declared = config::declared(config);
+    if let (Some(declared), Some(client), false) = (&declared, &who.client, who.remove)
+        && let Some(help) = declared.instead_of(client.as_str())
+    {
+        let words = format!("there is no client \"{client}\" in {}", config.display());
+        return Err(Failure::new(Exit::Usage, words).advise(help));
+    }
+    let beside = || config.parent().map_or_else(|| PASSWORDS.into(), |home| home.join("passwords"));
+    Ok(declared.and_then(|declared| declared.passwords).unwrap_or_else(beside))
 }
 
 /// The confined child that draws documents.

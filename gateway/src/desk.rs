@@ -9,7 +9,10 @@ use async_trait::async_trait;
 pub use crate::command::{
     Body, DeliverBy, Mail, Mailbox, Notify, OriginalRecipient, Rcpt, Release, Ret,
 };
-use crate::reply::Reply;
+use crate::{
+    auth::{Proof, scram::Keys},
+    reply::Reply,
+};
 
 /// What a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +129,23 @@ pub trait Desk: Send + Sync + 'static {
         user: &str,
         password: &str,
     ) -> Result<Identity, AuthRefusal>;
+
+    /// Whether anybody here has keys, so that passwords can be proven without telling
+    /// them (RFC 5802).
+    fn has_keys(&self) -> bool {
+        false
+    }
+
+    /// The keys by which this user is known. Who is not known gets keys that nobody can
+    /// prove, so that the answer does not tell who is.
+    async fn keys(&self, _peer: &Peer, _user: &str) -> Result<Keys, AuthRefusal> {
+        Err(AuthRefusal::Unavailable)
+    }
+
+    /// Who this is, who proved it or failed to.
+    async fn proven(&self, _peer: &Peer, _proof: &Proof) -> Result<Identity, AuthRefusal> {
+        Err(AuthRefusal::WrongCredentials)
+    }
 
     /// May this peer send this mail? A refusal is a 4xx or 5xx reply.
     async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply>;

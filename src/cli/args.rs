@@ -139,7 +139,8 @@ pub(crate) enum Command {
     Lab(Lab),
 
     /// Set the password of a client that sends mail through Postfax
-    #[command(after_help = "Example:\n  postfax passwd anna\n\n\
+    #[command(after_help = "Examples:\n  postfax passwd anna\n  postfax passwd --remove anna\n  \
+        postfax passwd --list\n\n\
         Asks twice on a terminal; anywhere else the first line of the input is the password.")]
     Passwd(Passwd),
 
@@ -301,9 +302,15 @@ pub(crate) enum LabKind {
 #[derive(Debug, Group)]
 pub(crate) struct Passwd {
     /// The name of the client
-    #[arg(value_parser = client)]
-    pub(crate) client: postfax_domain::names::ClientName,
-    /// The file of passwords, one `client:hash` in each line
+    #[arg(value_parser = client, required_unless_present = "list", conflicts_with = "list")]
+    pub(crate) client: Option<postfax_domain::names::ClientName>,
+    /// Take the client's password away
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) remove: bool,
+    /// Show who has a password, and by what it can be checked
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// The file of passwords, instead of the one that the configuration names
     #[arg(long, short, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
-//! `postfax passwd`: sets the password of a client in the file of passwords. Only
-//! the Argon2id hash is ever written, and the file is replaced as a whole, so that
-//! the running Postfax reads the old one or the new one and nothing between.
+//! `postfax passwd`: sets the password of a client in the file of passwords, or takes
+//! it away. Only the Argon2id hash and the keys of SCRAM are ever written, and the file
+//! is replaced as a whole, so that the running Postfax reads the old one or the new one
+//! and nothing between.
 
 use std::{
     fs,
@@ -9,20 +10,35 @@ use std::{
     path::Path,
 };
 
-use argon2::{Argon2, PasswordHasher as _};
 use postfax_domain::names::ClientName;
+use postfax_gateway::auth::{password, prepared, scram::Keys};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use super::{Exit, Failure, ask::print};
+use super::{Exit, Failure, args::Passwd, ask::print};
 
-/// Longest password in bytes; SMTP AUTH carries no more in one line.
-const MAX_PASSWORD_BYTES: usize = 512;
+/// Longest password in bytes (RFC 4616 2).
+const MAX_PASSWORD_BYTES: usize = 255;
 
-/// Reads a password and sets it.
+/// Does what was asked for with the file of passwords.
 ///
 /// # Errors
-/// When it cannot be read, is unusable, or the file cannot be replaced.
-pub(crate) fn passwd(client: &ClientName, file: &Path) -> Result<Exit, Failure> {
+/// When a password cannot be read or is unusable, or the file cannot be replaced.
+pub(crate) fn passwd(who: &Passwd, file: &Path) -> Result<Exit, Failure> {
+    let Some(client) = &who.client else {
+        print(&listed(&content(file)?))?;
+        return Ok(Exit::Ok);
+    };
+    if who.remove {
+        let old = content(file)?;
+        let new = with_line(&old, client, None);
+        if new == old {
+            let words = format!("{client} has no password in {}", file.display());
+            return Err(Failure::new(Exit::Usage, words));
+        }
+        replace(file, &new).map_err(|error| Failure::file(file.display(), &error))?;
+        print(&format!("{client} has no password any more in {}\n", file.display()))?;
+        return Ok(Exit::Ok);
+    }
     let password = if io::stdin().is_terminal() { typed_twice(client)? } else { first_line()? };
     set(client, &password, file)?;
     print(&format!("the password of {client} is set in {}\n", file.display()))?;
@@ -37,37 +53,47 @@ fn set(client: &ClientName, password: &str, file: &Path) -> Result<(), Failure> 
         let words = format!("the password is longer than {MAX_PASSWORD_BYTES} bytes");
         return Err(Failure::new(Exit::Usage, words));
     }
-    let hash = Argon2::default()
-        .hash_password(password.as_bytes())
-        .map_err(|why| Failure::new(Exit::Bug, format!("the password cannot be hashed: {why}")))?;
-    let old = match fs::read_to_string(file) {
-        Ok(old) => old,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(Failure::file(file.display(), &error)),
-    };
-    let new = with_line(&old, client, &hash.to_string());
+    let bug = |why| Failure::new(Exit::Bug, format!("{why}"));
+    let hash = password::hash(&prepared(password)).map_err(bug)?;
+    let keys = Keys::new(password).map_err(bug)?;
+    let old = content(file)?;
+    let new = with_line(&old, client, Some(&format!("{hash}:{keys}")));
     replace(file, &new).map_err(|error| Failure::file(file.display(), &error))
 }
 
-/// The file with the client's line replaced, or added at its end; everything else
-/// stays, comments too.
-fn with_line(old: &str, client: &ClientName, hash: &str) -> String {
-    let line = format!("{client}:{hash}");
+fn content(file: &Path) -> Result<String, Failure> {
+    match fs::read_to_string(file) {
+        Ok(content) => Ok(content),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(Failure::file(file.display(), &error)),
+    }
+}
+
+/// Who has a password, and whether it can be proven without telling it.
+fn listed(content: &str) -> String {
+    let lines = content.lines().filter(|line| !line.starts_with('#'));
+    let entries = lines.filter_map(|line| line.split_once(':'));
+    entries.fold(String::new(), |list, (client, secrets)| {
+        let by = if secrets.contains(':') { "SCRAM-SHA-256 PLAIN LOGIN" } else { "PLAIN LOGIN" };
+        list + &format!("{client}  {by}\n")
+    })
+}
+
+/// The file with the client's line replaced, added at its end, or left out; everything
+/// else stays, comments too.
+fn with_line(old: &str, client: &ClientName, secrets: Option<&str>) -> String {
+    let mut line = secrets.map(|secrets| format!("{client}:{secrets}"));
     let owner = |line: &str| line.split_once(':').is_some_and(|(name, _)| name == client.as_str());
-    let mut lines: Vec<&str> = Vec::new();
-    let mut placed = false;
+    let mut lines: Vec<String> = Vec::new();
     for other in old.lines() {
-        if !owner(other) {
-            lines.push(other);
-        } else if !placed {
-            lines.push(&line);
-            placed = true;
+        if owner(other) {
+            lines.extend(line.take());
+        } else {
+            lines.push(other.to_owned());
         }
     }
-    if !placed {
-        lines.push(&line);
-    }
-    lines.join("\n") + "\n"
+    lines.extend(line);
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// Writes beside the file, makes it durable, and renames. A new file is readable
@@ -141,8 +167,6 @@ impl Drop for Silence {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use argon2::{PasswordHash, PasswordVerifier as _};
-
     use super::*;
 
     fn anna() -> ClientName {
@@ -158,8 +182,16 @@ mod tests {
             ("anna:A\nbert:B\nanna:C\n", "anna:H\nbert:B\n"),
             ("annabel:A\n", "annabel:A\nanna:H\n"),
         ] {
-            assert_eq!(with_line(old, &anna(), "H"), new);
+            assert_eq!(with_line(old, &anna(), Some("H")), new);
         }
+    }
+
+    #[test]
+    fn a_password_is_taken_away_and_shown() {
+        let old = "# ours\nbert:B\nanna:A:K\n";
+        assert_eq!(listed(old), "bert  PLAIN LOGIN\nanna  SCRAM-SHA-256 PLAIN LOGIN\n");
+        assert_eq!(with_line(old, &anna(), None), "# ours\nbert:B\n");
+        assert_eq!(with_line("bert:B\n", &anna(), None), "bert:B\n");
     }
 
     #[test]
@@ -169,11 +201,11 @@ mod tests {
         set(&anna(), "first", &file).unwrap();
         set(&anna(), "hunter42", &file).unwrap();
         let text = fs::read_to_string(&file).unwrap();
-        let hash = text.strip_prefix("anna:").unwrap().trim_end();
+        let (hash, keys) = text.strip_prefix("anna:").unwrap().split_once(':').unwrap();
         assert!(hash.starts_with("$argon2id$"), "{hash}");
-        let hash = PasswordHash::new(hash).unwrap();
-        assert!(Argon2::default().verify_password(b"hunter42", &hash).is_ok());
-        assert!(Argon2::default().verify_password(b"first", &hash).is_err());
+        assert!(password::verify(hash, "hunter42").unwrap());
+        assert!(!password::verify(hash, "first").unwrap());
+        assert!(keys.trim_end().parse::<Keys>().is_ok(), "{keys}");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     }
@@ -182,7 +214,7 @@ mod tests {
     fn what_cannot_be_a_password_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("passwords");
-        for bad in ["", &"x".repeat(513)] {
+        for bad in ["", &"x".repeat(256)] {
             assert_eq!(set(&anna(), bad, &file).unwrap_err().exit, Exit::Usage);
         }
         assert!(!file.exists());

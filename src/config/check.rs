@@ -84,7 +84,7 @@ impl<'a> Check<'a> {
         let dial = self.dial_rules(&raw.dial);
         let routes = self.routes(&raw.route, &clients, &servers);
         let retry = self.retry_rules(&raw.retry);
-        let passwords = self.passwords(&raw.supervisor);
+        let client_access = self.client_access(&raw.client, &raw.supervisor);
         self.members(raw, &clients, &servers);
         let delivery = delivery?;
         let limits = self.job_limits(&raw.limits, delivery.connections, convert.parallel);
@@ -113,7 +113,7 @@ impl<'a> Check<'a> {
             delivery,
             dns,
             servers: access,
-            passwords,
+            access: client_access,
             intake,
             convert,
             keep_days,

@@ -9,6 +9,7 @@
 //!
 //! Nothing in here starts, connects or writes anything.
 
+mod access;
 mod address;
 mod check;
 mod dns;
@@ -38,6 +39,7 @@ use postfax_domain::{
 };
 use postfax_gateway::{sign::Signer, verify};
 
+pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
 pub(crate) use problem::{Problem, report};
 pub(crate) use secret::Secret;
@@ -75,8 +77,8 @@ pub(crate) struct Config {
     pub(crate) dns: verify::Options,
     /// How each server of the setup is reached; it has the same names.
     pub(crate) servers: BTreeMap<ServerName, ServerAccess>,
-    /// Argon2 hashes in PHC form, of the clients that may log in.
-    pub(crate) passwords: BTreeMap<ClientName, String>,
+    /// How each client of the setup shows who it is; it has the same names.
+    pub(crate) access: BTreeMap<ClientName, Access>,
     /// What bounds the mails that come in.
     pub(crate) intake: Intake,
     /// How pages are made.
@@ -221,6 +223,18 @@ pub(crate) struct Intake {
     pub(crate) max_connections_per_address: usize,
     /// Most failed logins of one connection.
     pub(crate) max_login_failures: u32,
+    /// Most failed logins of late from one address.
+    pub(crate) max_login_failures_per_address: u32,
+    /// Most failed logins of late to one account.
+    pub(crate) max_login_failures_per_account: u32,
+    /// Most mails of one client in a minute.
+    pub(crate) max_mails_per_minute: u32,
+    /// Most recipients of one client in an hour.
+    pub(crate) max_recipients_per_hour: u32,
+    /// Most mails from one address in a minute.
+    pub(crate) max_mails_per_minute_per_address: u32,
+    /// Most recipients from one address in an hour.
+    pub(crate) max_recipients_per_hour_per_address: u32,
     /// Longest wait for a command, in seconds.
     pub(crate) command_timeout_s: u64,
     /// Longest wait for the next part of a message, in seconds.
@@ -281,6 +295,45 @@ fn load_with(path: &Path, credentials: Option<PathBuf>) -> Result<Config, Vec<Pr
             Ok(Config { files, warnings: findings.finish(), ..config })
         }
         _ => Err(findings.finish()),
+    }
+}
+
+/// The names of all clients that are declared, right or wrong, and the file of passwords
+/// as it is written; `None` where there is no configuration to be read.
+pub(crate) fn declared(path: &Path) -> Option<Declared> {
+    let mut findings = Findings::default();
+    let mut raw = Raw::default();
+    for file in files(path, &mut findings) {
+        let text = read_file(&file).ok()?;
+        let number = findings.text(&file, text.clone());
+        Reader::read(&mut findings, number, &text, &mut raw);
+    }
+    let clients = raw.client.iter().filter_map(|client| client.name.given());
+    let passwords = raw.supervisor.passwords_file.given();
+    let home = path.parent().unwrap_or(Path::new(""));
+    Some(Declared {
+        clients: clients.map(|name| name.value.clone()).collect(),
+        passwords: passwords.map(|file| home.join(&file.value)),
+    })
+}
+
+/// What whoever sets passwords needs of a configuration that may not be whole yet.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    /// The names of its clients.
+    pub(crate) clients: Vec<String>,
+    /// Its file of passwords.
+    pub(crate) passwords: Option<PathBuf>,
+}
+
+impl Declared {
+    /// What would be right instead of a client that is not there; `None` for one that is.
+    pub(crate) fn instead_of(&self, client: &str) -> Option<String> {
+        let names = || self.clients.iter().map(String::as_str);
+        if names().any(|name| name == client) {
+            return None;
+        }
+        Some(suggest::instead(client, "client", names()))
     }
 }
 

@@ -1,9 +1,8 @@
-//! Checks who takes part: groups, clients with their passwords and authority, and
-//! whether they can reach each other at all.
+//! Checks who takes part: groups, clients with their authority, and whether they can
+//! reach each other at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use argon2::password_hash::phc::PasswordHash;
 use postfax_domain::{
     authority::{Grant, Role, Scope, Verb},
     names::{BadName, ClientName, GroupName, RoleName, ServerName},
@@ -17,7 +16,6 @@ use super::{
     findings::{Place, Placed},
     raw::{self, Raw},
     read::Entry,
-    read_file,
 };
 
 const FORMATS: &[(&str, Format)] =
@@ -44,7 +42,8 @@ impl Check<'_> {
                 self.operator(written, clients.get(client), group);
             }
             if let Some(name) = name {
-                groups.insert(name, Group { operator: named });
+                let quota = self.quota(&group.quota);
+                groups.insert(name, Group { operator: named, quota });
             }
         }
         groups
@@ -86,10 +85,11 @@ impl Check<'_> {
             let grants = self.grants(&client.roles);
             let receive = self.receive(&client.receive);
             let receipts = self.choice(client.receipts.given(), RECEIPTS).unwrap_or_default();
+            let quota = self.quota(&client.quota);
             if let Some(name) = self.named(name, ClientName::new) {
                 let mail = mail.into_iter().map(|(pattern, _)| pattern).collect();
                 // Of two with one name, which was reported, the first counts.
-                let client = Client { mail, groups, grants, receive, receipts };
+                let client = Client { mail, groups, grants, receive, receipts, quota };
                 clients.entry(name).or_insert(client);
             }
         }
@@ -265,69 +265,8 @@ impl Check<'_> {
             }
         }
     }
-
-    /// The hashes of those who may log in: a line `client:hash` for each.
-    pub(super) fn passwords(&mut self, raw: &raw::Supervisor) -> BTreeMap<ClientName, String> {
-        let Some(file) = raw.passwords_file.given() else { return BTreeMap::new() };
-        let path = self.secret_path(file);
-        let text = match read_file(&path) {
-            Ok(text) => text,
-            Err(error) => {
-                let message = format!("{} cannot be read: {error}", path.display());
-                let help = "name a file with a line \"client:hash\" for each client that logs in";
-                self.findings.error(&file.place, message, help);
-                return BTreeMap::new();
-            }
-        };
-        let number = self.findings.text(&path, masked(&text));
-        let mut passwords = BTreeMap::new();
-        let mut start = 0;
-        for line in text.split_inclusive('\n') {
-            let entry = line.trim_end();
-            let place = Place { text: number, span: start..start + entry.len(), key: "".into() };
-            start += line.len();
-            if entry.is_empty() || entry.starts_with('#') {
-                continue;
-            }
-            let Some((client, hash)) = self.password(entry, &place) else { continue };
-            if passwords.insert(client, hash).is_some() {
-                let help = "leave one of the two lines out";
-                self.findings.error(&place, "this client has a password already", help);
-            }
-        }
-        passwords
-    }
-
-    fn password(&mut self, entry: &str, place: &Place) -> Option<(ClientName, String)> {
-        let Some((client, hash)) = entry.split_once(':') else {
-            self.findings.error(place, "this line has no colon", "write client:hash");
-            return None;
-        };
-        let name = Placed { value: client.to_owned(), place: place.clone() };
-        let client = self.client_named(&name);
-        let is_argon2 = |hash: PasswordHash| hash.algorithm.as_str().starts_with("argon2");
-        if !PasswordHash::new(hash).is_ok_and(is_argon2) {
-            let help = "write an Argon2 hash in PHC form: $argon2id$v=19$...";
-            self.findings.error(place, "what follows the colon is no password hash", help);
-            return None;
-        }
-        Some((client?, hash.to_owned()))
-    }
 }
 
 fn owned((a, b): (&str, &str)) -> (String, String) {
     (a.to_owned(), b.to_owned())
-}
-
-/// The text with everything but names replaced, so that no hash is ever shown.
-fn masked(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        let entry = line.trim_end();
-        let shown = entry.find(':').unwrap_or(0);
-        masked.push_str(&entry[..shown]);
-        masked.push_str(&"*".repeat(entry.len() - shown));
-        masked.push_str(&line[entry.len()..]);
-    }
-    masked
 }

@@ -141,6 +141,12 @@ tables! {
         max_connections: Count,
         max_connections_per_address: Count,
         max_login_failures: Count,
+        max_login_failures_per_address: Count,
+        max_login_failures_per_account: Count,
+        max_mails_per_minute: Count,
+        max_recipients_per_hour: Count,
+        max_mails_per_minute_per_address: Count,
+        max_recipients_per_hour_per_address: Count,
         command_timeout_s: Count,
         data_timeout_s: Count,
     }
@@ -155,6 +161,14 @@ tables! {
     Group {
         name: Text,
         operator: Text,
+        quota: Quota,
+    }
+
+    /// `quota` of a `[[group]]` or `[[client]]`
+    Quota {
+        pages_a_day: Count,
+        calls_a_day: Count,
+        calls_abroad_a_day: Count,
     }
 
     /// `[[server]]`
@@ -180,6 +194,13 @@ tables! {
         roles: Texts,
         receive: Receive,
         receipts: Text,
+        certificates: Texts,
+        users: Texts,
+        may_send_as: Texts,
+        max_priority: Count,
+        max_mails_per_minute: Count,
+        max_recipients_per_hour: Count,
+        quota: Quota,
     }
 
     /// `receive` of a `[[client]]`
@@ -233,6 +254,7 @@ pub(super) fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         ("[[server]]", Server::KEYS),
         ("[[client]]", Client::KEYS),
         ("receive", Receive::KEYS),
+        ("quota", Quota::KEYS),
         ("[[role]]", Role::KEYS),
         ("[[dial]]", Dial::KEYS),
         ("[[route]]", Route::KEYS),

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -24,6 +25,8 @@ const TIMEZONE: &str = "UTC";
 /// Longest path of a socket (`sun_path` without its final zero).
 const MAX_SOCKET_PATH_BYTES: usize = 107;
 const DAY_S: u64 = 24 * 3600;
+/// Bounds of what may come in a minute or an hour.
+const MANY: RangeInclusive<u64> = 1..=1_000_000;
 
 const ROLES: &[(&str, Role)] = &[
     ("submission", Role::Submission),
@@ -247,6 +250,28 @@ impl Check<'_> {
                 1..=100_000,
             ),
             max_login_failures: self.small(&raw.max_login_failures, 3, 1..=100),
+            max_login_failures_per_address: self.small(
+                &raw.max_login_failures_per_address,
+                30,
+                1..=100_000,
+            ),
+            max_login_failures_per_account: self.small(
+                &raw.max_login_failures_per_account,
+                60,
+                1..=100_000,
+            ),
+            max_mails_per_minute: self.small(&raw.max_mails_per_minute, 600, MANY),
+            max_recipients_per_hour: self.small(&raw.max_recipients_per_hour, 10_000, MANY),
+            max_mails_per_minute_per_address: self.small(
+                &raw.max_mails_per_minute_per_address,
+                1200,
+                MANY,
+            ),
+            max_recipients_per_hour_per_address: self.small(
+                &raw.max_recipients_per_hour_per_address,
+                20_000,
+                MANY,
+            ),
             command_timeout_s: self.count(&raw.command_timeout_s, 300, 5..=3600),
             data_timeout_s: self.count(&raw.data_timeout_s, 180, 5..=3600),
         }

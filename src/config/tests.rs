@@ -64,7 +64,7 @@ fn what_is_written_is_what_is_used() {
     let rule = setup.retry.0["no-answer"];
     assert_eq!((rule.delay, rule.tries), (Duration::from_secs(300), 3));
     let anna = ClientName::new("anna").unwrap();
-    assert!(config.passwords[&anna].starts_with("$argon2id$"));
+    assert!(config.access[&anna].password.as_ref().unwrap().hash.starts_with("$argon2id$"));
     let client = &setup.clients[&anna];
     assert_eq!((client.receive.format, client.receipts), (Format::Both, Receipts::Failures));
     assert_eq!((client.receive.language.as_str(), client.grants.len()), ("fr", 3));

@@ -17,6 +17,7 @@ use crate::{
     dial::{self, Verdict},
     names::{ClientName, ServerName},
     number::Number,
+    quota::UsedUp,
     setup::Setup,
     time::Timestamp,
 };
@@ -110,6 +111,9 @@ pub enum Denial {
     /// Nobody knows the sender.
     #[error("sender not authorised")]
     UnknownClient,
+    /// The sender has used up a quota.
+    #[error("{0}")]
+    UsedUp(UsedUp),
 }
 
 /// The servers that may make a call.

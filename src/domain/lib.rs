@@ -14,6 +14,8 @@ pub mod job;
 pub mod names;
 pub mod number;
 pub mod outcome;
+pub mod quota;
+pub mod rate;
 pub mod redacted;
 pub mod retry;
 pub mod route;

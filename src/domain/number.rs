@@ -126,6 +126,18 @@ impl Number {
         }
     }
 
+    /// Whether it is a number of another country. Where countries share a code and it
+    /// cannot be told whose number it is, it counts as one of ours.
+    #[must_use]
+    pub fn is_abroad(&self, home: Country) -> bool {
+        let Ok(read) = phonenumber::parse(None, self.as_str()) else { return true };
+        let ours = phonenumber::metadata::DATABASE.by_id(home.0.as_ref());
+        if ours.is_none_or(|ours| ours.country_code() != read.country().code()) {
+            return true;
+        }
+        read.country().id().is_some_and(|theirs| theirs != home.0)
+    }
+
     /// The number with its leading `+`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -235,6 +247,22 @@ mod tests {
             ("+44", "+441", false),
         ] {
             assert_eq!(Pattern::new(pattern).matches(text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_another_country_is_abroad() {
+        for (number, home, abroad) in [
+            ("+442079460100", "GB", false),
+            ("+442079460100", "US", true),
+            ("+12025550123", "US", false),
+            ("+12025550123", "CA", true),
+            ("+16135550123", "US", true),
+            ("+15550100", "US", false),
+            ("+493012345678", "AT", true),
+        ] {
+            let read = Number::try_from(number.to_owned()).unwrap();
+            assert_eq!(read.is_abroad(home.parse().unwrap()), abroad, "{number} from {home}");
         }
     }
 }

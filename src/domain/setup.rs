@@ -14,6 +14,7 @@ use crate::{
     dial::DialRule,
     names::{ClientName, GroupName, RoleName, ServerName},
     number::{Country, Number, Pattern},
+    quota::Quota,
     retry::RetryRules,
     route::Route,
 };
@@ -50,6 +51,8 @@ pub struct Setup {
 pub struct Group {
     /// Gets what no route took.
     pub operator: Option<ClientName>,
+    /// What its clients may use together.
+    pub quota: Quota,
 }
 
 /// A fax server, as far as choosing it goes.
@@ -79,6 +82,8 @@ pub struct Client {
     pub receive: Receive,
     /// When it gets receipts that it did not ask for.
     pub receipts: Receipts,
+    /// What it may use.
+    pub quota: Quota,
 }
 
 impl Client {

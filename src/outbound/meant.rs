@@ -2,8 +2,14 @@
 //! refusal in words.
 
 use postfax_domain::{
-    destination::FaxAddress, fleet, job::Notify, names::ClientName, number::Number, setup::Setup,
-    supervisor::Recipient,
+    destination::FaxAddress,
+    fleet::{self, Denial},
+    job::Notify,
+    names::ClientName,
+    number::Number,
+    quota,
+    setup::Setup,
+    supervisor::{Answer, Recipient, Request},
 };
 use postfax_gateway::{
     address::{self, Recipient as Meant},
@@ -11,7 +17,11 @@ use postfax_gateway::{
     reply::Reply,
 };
 
-use super::{FaxDesk, replies::denied};
+use super::{
+    FaxDesk,
+    replies::{denied, used_up},
+};
+use crate::config::Config;
 
 impl FaxDesk {
     pub(super) fn recipient_of(
@@ -54,6 +64,27 @@ impl FaxDesk {
             notify: notify(rcpt.notify.as_ref()),
             original,
         })
+    }
+}
+
+impl FaxDesk {
+    /// Whether the client may call once more today, and send a page at least.
+    pub(super) async fn has_quota(
+        &self,
+        config: &Config,
+        client: &ClientName,
+        to: Number,
+    ) -> Result<(), Reply> {
+        if !quota::limits(&config.setup, client) {
+            return Ok(());
+        }
+        let request = Request::Explain { from: client.clone(), to, pages: 1 };
+        match self.context.ask(request).await {
+            Some(Answer::Explained(Err(Denial::UsedUp(quota)))) => {
+                Err(used_up(&quota, &config.timezone))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

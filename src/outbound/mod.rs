@@ -3,7 +3,9 @@
 //! idle, and later when all are busy; `prepare` says why.
 
 mod claim;
+mod door;
 mod fit;
+mod logins;
 mod meant;
 mod replies;
 mod who;
@@ -17,7 +19,7 @@ use postfax_domain::{
     time::Timestamp,
 };
 use postfax_gateway::{
-    auth::password::Checker,
+    auth::{Proof, scram::Keys},
     desk::{self, AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Ret},
     reply::Reply,
     verify::Verifier,
@@ -29,8 +31,11 @@ use crate::{
     daemon::{Context, now},
     prepare::{self, Contents, Trouble},
 };
+pub use door::Door;
+use door::What;
 use fit::acceptable;
 use replies::{no_room, refused, unfit};
+use who::says_the_truth;
 
 /// Decides for one listener.
 pub struct FaxDesk {
@@ -39,14 +44,14 @@ pub struct FaxDesk {
     trust: Vec<Cidr>,
     /// Checks what all other hosts bring; without it they are refused.
     verifier: Option<Arc<Verifier>>,
-    logins: Arc<Checker>,
+    door: Arc<Door>,
 }
 
 impl FaxDesk {
     /// A desk for a listener that believes the hosts in `trust`.
     #[must_use]
-    pub fn new(context: Arc<Context>, trust: Vec<Cidr>, logins: Arc<Checker>) -> Self {
-        Self { context, trust, verifier: None, logins }
+    pub fn new(context: Arc<Context>, trust: Vec<Cidr>, door: Arc<Door>) -> Self {
+        Self { context, trust, verifier: None, door }
     }
 
     fn config(&self) -> Arc<Config> {
@@ -55,7 +60,7 @@ impl FaxDesk {
 
     async fn take(&self, peer: &Peer, envelope: &Envelope) -> Result<Vec<u64>, Reply> {
         let config = self.config();
-        let client = self.client(&config.setup, peer, &envelope.mail)?;
+        let client = self.client(&config, peer, &envelope.mail)?;
         let recipients = envelope
             .rcpts
             .iter()
@@ -67,6 +72,7 @@ impl FaxDesk {
         let read = reading.await.unwrap_or(Err(Trouble::Bug));
         let contents = Arc::new(read.map_err(|trouble| unfit(&trouble))?);
         let message = &contents.message;
+        says_the_truth(&config, peer, &client, message)?;
         acceptable(message)?;
         crash::point("pages");
         let document = match self.context.converters.try_acquire() {
@@ -101,7 +107,7 @@ impl FaxDesk {
         crash::point("offer");
         match self.context.submit(submission).await {
             Some(Answer::Accepted(ids)) => Ok(ids.iter().map(|id| id.0).collect()),
-            Some(Answer::Refused(refusal)) => Err(refused(&refusal)),
+            Some(Answer::Refused(refusal)) => Err(refused(&refusal, &config.timezone)),
             _ => Err(Reply::new(451, (3, 2), "going down, try again later")),
         }
     }
@@ -118,16 +124,30 @@ impl Desk for FaxDesk {
         self.log_in(peer, user, password).await
     }
 
+    fn has_keys(&self) -> bool {
+        self.some_have_keys()
+    }
+
+    async fn keys(&self, peer: &Peer, user: &str) -> Result<Keys, AuthRefusal> {
+        self.keys_of(peer, user).await
+    }
+
+    async fn proven(&self, peer: &Peer, proof: &Proof) -> Result<Identity, AuthRefusal> {
+        self.judge(peer, proof)
+    }
+
     async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
-        self.client(&self.config().setup, peer, mail)?;
+        let granted = self.admit(peer, mail)?;
         self.look_ahead(peer, mail);
-        Ok(Granted { priority: mail.priority.unwrap_or(0) })
+        Ok(granted)
     }
 
     async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
         let config = self.config();
-        let client = self.client(&config.setup, peer, mail)?;
-        self.recipient_of(&config.setup, &client, rcpt).map(drop)
+        let client = self.client(&config, peer, mail)?;
+        let recipient = self.recipient_of(&config.setup, &client, rcpt)?;
+        self.has_quota(&config, &client, recipient.address.number).await?;
+        self.count(&config, peer, &client, What::Recipient)
     }
 
     async fn spool(&self, _peer: &Peer, _mail: &Mail) -> Result<PathBuf, Reply> {

@@ -1,7 +1,8 @@
 //! What a mail client is told that is refused: one place for the codes (RFC 5321
 //! 4.2, RFC 3463).
 
-use postfax_domain::{fleet::Denial, supervisor::Refusal};
+use jiff::tz::TimeZone;
+use postfax_domain::{fleet::Denial, quota::UsedUp, supervisor::Refusal};
 use postfax_gateway::reply::Reply;
 use postfax_hw::render::RenderError;
 use tracing::warn;
@@ -24,13 +25,23 @@ pub(super) fn denied(denial: &Denial) -> Reply {
             Reply::new(550, (7, 1), text)
         }
         Denial::NoRoute => Reply::new(550, (4, 4), text),
+        Denial::UsedUp(_) => Reply::new(452, (2, 2), text),
     }
 }
 
-pub(super) fn refused(refusal: &Refusal) -> Reply {
+/// A quota that comes back is worth another try; one that is too small never is.
+pub(super) fn used_up(quota: &UsedUp, zone: &TimeZone) -> Reply {
+    let Some(again) = quota.again else { return Reply::new(550, (7, 1), quota.to_string()) };
+    let moment = jiff::Timestamp::from_millisecond(again.0).unwrap_or_default();
+    let time = moment.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string();
+    Reply::new(452, (2, 2), format!("{quota}, again from {time}"))
+}
+
+pub(super) fn refused(refusal: &Refusal, zone: &TimeZone) -> Reply {
     match refusal {
         Refusal::Denied { denial, .. } => denied(denial),
         Refusal::TooManyPages { .. } => Reply::new(552, (3, 4), refusal.to_string()),
+        Refusal::UsedUp(quota) => used_up(quota, zone),
         Refusal::QueueFull => Reply::new(452, (3, 1), refusal.to_string()),
     }
 }

@@ -1,34 +1,40 @@
-//! Who is sending (a client may send only as itself): who logged in, or whom a
-//! trusted host vouches for. The `From:` text alone proves nothing.
+//! Who is sending (a client may send only as itself): who logged in, showed a
+//! certificate or is a user of this host; or whom a trusted host vouches for. The
+//! `From:` text alone proves nothing, and must not say anything else.
 
 use std::net::IpAddr;
 
-use postfax_domain::{names::ClientName, redacted::Redacted, setup::Setup};
+use postfax_domain::names::ClientName;
 use postfax_gateway::{
-    desk::{AuthRefusal, Identity, Mail, Peer, Role},
+    desk::{Granted, Mail, Peer, Role},
+    message::Message,
     reply::Reply,
 };
-use tracing::warn;
 
-use super::{FaxDesk, replies::unauthorised};
+use super::{
+    FaxDesk,
+    door::{What, Whose},
+    logins::{self, Login},
+    replies::unauthorised,
+};
+use crate::{config::Config, daemon::now};
 
 impl FaxDesk {
     pub(super) fn is_trusted(&self, address: IpAddr) -> bool {
         self.trust.iter().any(|network| network.contains(address))
     }
 
-    /// The client that a mail is from: who logged in, or whom a trusted host vouches for.
-    /// Of a host that must prove it, the client that it claims to speak for.
+    /// The client that a mail is from: who showed who it is, or whom a trusted host
+    /// vouches for. Of a host that must prove it, the client that it claims to speak for.
     pub(super) fn client(
         &self,
-        setup: &Setup,
+        config: &Config,
         peer: &Peer,
         mail: &Mail,
     ) -> Result<ClientName, Reply> {
+        let setup = &config.setup;
         let from = mail.from.as_ref().map(ToString::to_string);
-        if let Some(identity) = &peer.identity {
-            let name = setup.clients.keys().find(|name| name.as_str() == identity.0);
-            let name = name.ok_or_else(|| unauthorised("this client is not set up any more"))?;
+        if let Some(name) = shown(config, peer)? {
             return match from {
                 Some(from) if !setup.clients[name].owns(&from) => Err(unauthorised(&format!(
                     "{name} may send only from its own addresses, and {from} is none"
@@ -36,10 +42,11 @@ impl FaxDesk {
                 _ => Ok(name.clone()),
             };
         }
-        if peer.role != Role::Relay {
+        if matches!(peer.role, Role::Submission | Role::Submissions) {
             return Err(Reply::new(530, (7, 0), "authentication required"));
         }
-        if !self.is_trusted(peer.address) && self.verifier_of(peer).is_none() {
+        let vouched = self.is_trusted(peer.address) || is_here(peer);
+        if !vouched && self.verifier_of(peer).is_none() {
             return Err(unauthorised("this host is not trusted to speak for our clients"));
         }
         let from = from.ok_or_else(|| Reply::new(550, (7, 1), "notifications are not faxed"))?;
@@ -47,37 +54,180 @@ impl FaxDesk {
         client.ok_or_else(|| unauthorised(&format!("no client has the address {from}")))
     }
 
-    pub(super) async fn log_in(
-        &self,
-        peer: &Peer,
-        user: &str,
-        password: &str,
-    ) -> Result<Identity, AuthRefusal> {
+    /// Whether a mail may come now, and what its sender is granted.
+    pub(super) fn admit(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
         let config = self.config();
-        // People log in with their client's name or with its mail address.
-        let name = config
-            .setup
-            .clients
-            .keys()
-            .find(|name| name.as_str() == user)
-            .or_else(|| config.setup.client_of(user));
-        let hash = name.and_then(|name| config.passwords.get(name));
-        let right = match hash {
-            Some(hash) => self.logins.verify(hash, password).await.map_err(|failed| {
-                warn!(%failed, "a login could not be checked");
-                AuthRefusal::Unavailable
-            })?,
-            None => {
-                self.logins.verify_nobody(password).await;
-                false
-            }
+        let client = self.client(&config, peer, mail)?;
+        self.count(&config, peer, &client, What::Mail)?;
+        let most = config.access.get(&client).map_or(0, |access| access.max_priority);
+        Ok(granted(mail.priority, most))
+    }
+
+    /// Takes one more from what a client may send in a while.
+    pub(super) fn count(
+        &self,
+        config: &Config,
+        peer: &Peer,
+        client: &ClientName,
+        what: What,
+    ) -> Result<(), Reply> {
+        let access = config.access.get(client).cloned().unwrap_or_default();
+        // A mail server brings the mails of all clients, and has no limit of its own.
+        let counts = !self.is_trusted(peer.address) && peer.process.is_none() && !is_here(peer);
+        let address = counts.then_some(peer.address);
+        let whose = Whose { client, access: &access, address };
+        self.door.take(&config.intake, &whose, what, now())
+    }
+}
+
+/// Nobody raises a mail above what its client may have (RFC 6710 5).
+fn granted(priority: Option<i8>, most: i8) -> Granted {
+    Granted { priority: priority.unwrap_or(0).min(most) }
+}
+
+/// Who a peer has shown to be; `None` when it showed nothing.
+fn shown<'a>(config: &'a Config, peer: &Peer) -> Result<Option<&'a ClientName>, Reply> {
+    if let Some(identity) = &peer.identity {
+        let login = Login::of(identity);
+        let known =
+            |login: &Login| config.setup.clients.keys().find(|name| name.as_str() == login.client);
+        let (Some(login), Some(name)) = (&login, login.as_ref().and_then(known)) else {
+            return Err(unauthorised("this client is not set up any more"));
         };
-        match name {
-            Some(name) if right => Ok(Identity(name.to_string())),
-            _ => {
-                warn!(user = %Redacted(user), address = %peer.address, "failed login");
-                Err(AuthRefusal::WrongCredentials)
-            }
+        return match login.still_holds(config, name, peer) {
+            true => Ok(Some(name)),
+            false => Err(Reply::new(421, (7, 0), "your login has changed, log in again")),
+        };
+    }
+    if let Some(process) = peer.process {
+        let is = |name: &&ClientName| config.access[*name].users.contains(&process.uid);
+        if let Some(name) = config.access.keys().find(is) {
+            return Ok(Some(name));
+        }
+    }
+    let certificate = peer.certificate.as_ref();
+    Ok(certificate.and_then(|shown| logins::certified(config, shown)))
+}
+
+/// A mail server that hands over by LMTP on this host: who may open its socket, or
+/// reach its loopback address, speaks for our clients.
+fn is_here(peer: &Peer) -> bool {
+    let local = peer.process.is_some() || peer.address.to_canonical().is_loopback();
+    peer.role == Role::Lmtp && local
+}
+
+/// Whether what a mail says of its sender is true, where a client has shown who it is.
+/// Any name may stand before the address.
+pub(super) fn says_the_truth(
+    config: &Config,
+    peer: &Peer,
+    client: &ClientName,
+    message: &Message,
+) -> Result<(), Reply> {
+    if shown(config, peer)?.is_none() {
+        return Ok(());
+    }
+    let own = config.setup.clients.get(client);
+    let others = config.access.get(client).map_or(&[][..], |access| &access.may_send_as);
+    let may = |address: &str| {
+        own.is_some_and(|own| own.owns(address))
+            || others.iter().any(|pattern| pattern.matches(address))
+    };
+    match message.mailboxes("From").iter().find(|mailbox| !may(&mailbox.address)) {
+        None => Ok(()),
+        Some(mailbox) => Err(unauthorised(&format!(
+            "{client} may not send as {}, which is in From:",
+            mailbox.address
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postfax_gateway::desk::{Certificate, Identity, Process};
+
+    use super::*;
+
+    const CONFIG: &str = r#"
+[supervisor]
+domain = "fax.example.com"
+country = "GB"
+postmaster = "it@example.com"
+[delivery]
+relay = "smtp://127.0.0.1:25"
+from = "fax@fax.example.com"
+[[client]]
+name = "mfp"
+mail = ["mfp@example.com"]
+certificates = ["name:MFP3.example.com"]
+[[client]]
+name = "printer"
+mail = ["printer@example.com"]
+certificates = ["sha256:@PRINT@"]
+users = ["7"]
+"#;
+
+    fn config() -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("postfax.toml");
+        std::fs::write(&file, CONFIG.replace("@PRINT@", &"AB:".repeat(32)[..95])).unwrap();
+        crate::config::load(&file).unwrap()
+    }
+
+    fn peer(certificate: Option<(&str, &[&str])>, uid: Option<u32>, login: Option<&str>) -> Peer {
+        let certificate = certificate.map(|(print, names)| Certificate {
+            fingerprint: print.repeat(32),
+            names: names.iter().map(ToString::to_string).collect(),
+        });
+        let identity = login.map(|login| Identity(login.to_owned()));
+        let process = uid.map(|uid| Process { uid, gid: 0 });
+        let address = IpAddr::from([127, 0, 0, 1]);
+        Peer { certificate, identity, process, ..Peer::new(Role::Submission, address) }
+    }
+
+    #[test]
+    fn certificates_and_users_show_who_a_client_is() {
+        let config = config();
+        for (peer, who) in [
+            (peer(None, None, None), Some(None)),
+            (peer(Some(("cd", &["other.example.com"])), None, None), Some(None)),
+            (peer(Some(("cd", &["mfp3.example.com"])), None, None), Some(Some("mfp"))),
+            (peer(Some(("ab", &[])), None, None), Some(Some("printer"))),
+            // The fingerprint says more than a name.
+            (peer(Some(("ab", &["mfp3.example.com"])), None, None), Some(Some("printer"))),
+            (peer(None, Some(7), None), Some(Some("printer"))),
+            (peer(None, Some(8), None), Some(None)),
+            (peer(Some(("ab", &[])), None, Some("printer certificate")), Some(Some("printer"))),
+            // The login was by a certificate that is not this client's any more.
+            (peer(Some(("ab", &[])), None, Some("mfp certificate")), None),
+            (peer(None, None, Some("mfp 1")), None),
+            (peer(None, None, Some("nobody 1")), None),
+        ] {
+            let found = shown(&config, &peer).ok();
+            assert_eq!(found.map(|name| name.map(ClientName::as_str)), who, "{peer:?}");
+        }
+    }
+
+    #[test]
+    fn a_socket_of_this_host_is_here_only_for_lmtp() {
+        for (role, address, uid, here) in [
+            (Role::Lmtp, [127, 0, 0, 1], None, true),
+            (Role::Lmtp, [192, 0, 2, 1], Some(0), true),
+            (Role::Lmtp, [192, 0, 2, 1], None, false),
+            (Role::Relay, [127, 0, 0, 1], Some(0), false),
+        ] {
+            let process = uid.map(|uid| Process { uid, gid: 0 });
+            let peer = Peer { process, ..Peer::new(role, IpAddr::from(address)) };
+            assert_eq!(is_here(&peer), here, "{peer:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_raises_a_mail_above_what_it_may_have() {
+        for (asked, most, given) in
+            [(None, 0, 0), (Some(9), 0, 0), (Some(9), 3, 3), (Some(2), 3, 2), (Some(-9), 3, -9)]
+        {
+            assert_eq!(granted(asked, most), Granted { priority: given });
         }
     }
 }

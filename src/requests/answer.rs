@@ -8,7 +8,9 @@ use postfax_domain::{
     job::{Attempt, Carrier, Job, State},
     names::{ClientName, JobId},
     number::{Country, Number},
+    quota::UsedUp,
     supervisor::{Answer, Request, Status},
+    time::Timestamp,
 };
 use tokio::sync::watch;
 
@@ -186,12 +188,25 @@ async fn verdict(
         Answer::Explained(Err(denial)) => {
             let rule = match &denial {
                 Denial::Barred { rule, .. } => Some(*rule),
-                Denial::NoRoute | Denial::NoServerPermitted | Denial::UnknownClient => None,
+                Denial::NoRoute
+                | Denial::NoServerPermitted
+                | Denial::UnknownClient
+                | Denial::UsedUp(_) => None,
             };
-            Ok(Verdict::Denied { why: denial.to_string(), rule })
+            let again = match &denial {
+                Denial::UsedUp(UsedUp { again: Some(at), .. }) => again_from(*at),
+                _ => String::new(),
+            };
+            Ok(Verdict::Denied { why: format!("{denial}{again}"), rule })
         }
         other => Err(unexpected(&other)),
     }
+}
+
+/// When a quota has room again, to the minute and in UTC as all times of answers.
+fn again_from(at: Timestamp) -> String {
+    let moment = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+    format!(", again from {}", moment.strftime("%Y-%m-%d %H:%M UTC"))
 }
 
 async fn find(daemon: &dyn Daemon, id: JobId) -> Result<Job, Problem> {

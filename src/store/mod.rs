@@ -18,6 +18,7 @@ use std::{
 use postfax_domain::{
     job::Job,
     names::{JobId, ServerName},
+    quota::{self, Spent},
     supervisor::{Change, DuplicateKey, Saved},
     time::Timestamp,
 };
@@ -111,6 +112,8 @@ pub struct Reader {
     pub documents: Documents,
     /// Random, made with the database: no other installation has it.
     pub installation: String,
+    /// Random, made with the database, and told to nobody.
+    pub secret: String,
 }
 
 impl Store {
@@ -137,10 +140,11 @@ impl Store {
             .run(&mut writer)
             .await
             .map_err(|bad| fail(sqlx::Error::Migrate(Box::new(bad))))?;
-        let installation = installation(&mut writer).await.map_err(fail)?;
+        let installation = once(&mut writer, "installation", 4).await.map_err(fail)?;
+        let secret = once(&mut writer, "secret", 32).await.map_err(fail)?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(0);
         let pool = readers.connect_with(options.clone().read_only(true)).await.map_err(fail)?;
-        let reader = Reader { path: path.clone(), pool, documents, installation };
+        let reader = Reader { path: path.clone(), pool, documents, installation, secret };
         Ok(Self { path, options, writer: Some(writer), reader, _lock: lock })
     }
 
@@ -200,17 +204,21 @@ impl Store {
             .await
             .map_err(fail)?;
         let jobs = rows.iter().map(read_job).collect::<Result<_, _>>()?;
+        let since = (now - duplicates).min(now - quota::DAY);
         let rows = sqlx::query(
             "SELECT id, body FROM jobs WHERE kind = 'sent' AND created >= $1 ORDER BY id",
         )
-        .bind((now - duplicates).0)
+        .bind(since.0)
         .fetch_all(&mut writer)
         .await
         .map_err(fail)?;
-        let mut accepted = Vec::new();
+        let (mut accepted, mut spent) = (Vec::new(), Vec::new());
         for row in &rows {
             let job = read_job(row)?;
-            accepted.extend(DuplicateKey::of(&job).map(|key| (key, job.id, job.created)));
+            if job.created >= now - duplicates {
+                accepted.extend(DuplicateKey::of(&job).map(|key| (key, job.id, job.created)));
+            }
+            spent.extend(Spent::of(&job));
         }
         let last: i64 = sqlx::query_scalar(
             "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'jobs'",
@@ -227,7 +235,7 @@ impl Store {
         };
         let arrivals = rows.iter().filter_map(arrival).collect();
         self.writer = Some(writer);
-        Ok(Saved { jobs, next_job: last.unsigned_abs() + 1, accepted, arrivals })
+        Ok(Saved { jobs, next_job: last.unsigned_abs() + 1, accepted, arrivals, spent, at: now })
     }
 
     /// Drops jobs that ended before `oldest`, and the files that only they named.
@@ -363,14 +371,21 @@ async fn lock(state: &Path) -> Result<File, StoreError> {
     }
 }
 
-async fn installation(writer: &mut SqliteConnection) -> Result<String, sqlx::Error> {
+/// A random text of so many octets that is made once and then stays.
+async fn once(
+    writer: &mut SqliteConnection,
+    name: &str,
+    octets: u8,
+) -> Result<String, sqlx::Error> {
     sqlx::query(
-        "INSERT INTO meta (key, value) VALUES ('installation', lower(hex(randomblob(4)))) \
+        "INSERT INTO meta (key, value) VALUES ($1, lower(hex(randomblob($2)))) \
          ON CONFLICT DO NOTHING",
     )
+    .bind(name)
+    .bind(i64::from(octets))
     .execute(&mut *writer)
     .await?;
-    sqlx::query_scalar("SELECT value FROM meta WHERE key = 'installation'").fetch_one(writer).await
+    sqlx::query_scalar("SELECT value FROM meta WHERE key = $1").bind(name).fetch_one(writer).await
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Session;
-use crate::{auth, desk::Role, reply::Reply};
+use crate::{desk::Role, reply::Reply};
 
 /// What the client began with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Session {
             offers.push("STARTTLS".to_owned());
         }
         if self.takes_logins() && self.peer.tls {
-            offers.push(format!("AUTH {}", auth::OFFERED));
+            offers.push(format!("AUTH {}", self.offer().words()));
         }
         if let Some(least) = limits.min_deliver_by_s {
             offers.push(format!("DELIVERBY {least}"));

@@ -2,13 +2,35 @@
 
 use super::{Asked, Output, Phase, Question, Session};
 use crate::{
-    auth::{AuthError, Exchange, Mechanism, Step},
+    auth::{AuthError, Exchange, Offer, Step, scram::Keys},
     desk::{AuthRefusal, Identity},
     reply::Reply,
 };
 
 impl Session {
-    /// What the desk says of a user name and a password.
+    /// Whether the desk has keys to check proofs by, so that they can be offered.
+    pub fn offer_proofs(&mut self, proofs: bool) {
+        self.proofs = proofs;
+    }
+
+    pub(super) fn offer(&self) -> Offer {
+        let certificate = self.peer.certificate.is_some();
+        Offer { scram: self.proofs, exporter: self.exporter, certificate }
+    }
+
+    /// The keys of the user who wants to prove a password, and a new nonce.
+    ///
+    /// Panics if it was not asked.
+    pub fn keys(&mut self, answer: Result<(Keys, String), AuthRefusal>) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Commands);
+        let Phase::Asked(Asked::Keys(first)) = phase else { panic!("nobody proves a password") };
+        match answer {
+            Ok((keys, nonce)) => self.take_step(Ok(Exchange::prove(first, keys, &nonce))),
+            Err(refusal) => self.refuse_login(refusal),
+        }
+    }
+
+    /// What the desk says of a user name and a password, or of a proof.
     ///
     /// Panics if it was not asked.
     pub fn authenticated(&mut self, answer: Result<Identity, AuthRefusal>) {
@@ -24,8 +46,9 @@ impl Session {
     }
 
     pub(super) fn auth(&mut self, mechanism: &str, initial: Option<&str>) {
-        let step = match Mechanism::of(mechanism) {
-            Some(mechanism) => Exchange::start(mechanism, initial),
+        let offer = self.offer();
+        let step = match offer.named(mechanism) {
+            Some(mechanism) => Exchange::start(mechanism, initial, &offer),
             None => Err(AuthError::UnknownMechanism),
         };
         self.take_step(step);
@@ -51,6 +74,10 @@ impl Session {
                 self.outputs.push_back(Output::Ask(Question::Authenticate(credentials)));
                 self.phase = Phase::Asked(Asked::Login);
             }
+            Ok(Step::Keys(first)) => {
+                self.ask(Question::Keys(first.user().to_owned()), Asked::Keys(first));
+            }
+            Ok(Step::Proof(proof)) => self.ask(Question::Proof(proof), Asked::Login),
             Err(error) => self.complain(error.reply()),
         }
     }

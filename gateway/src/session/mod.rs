@@ -32,11 +32,12 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
+pub use crate::auth::EXPORTER_BYTES;
 pub use limits::Limits;
 
 use crate::{
     auth,
-    auth::{Credentials, Exchange},
+    auth::{Credentials, Exchange, Proof, scram::First},
     command::{self, Chunk, Command, Mail, Rcpt},
     data::Decoder,
     desk::{Certificate, Granted, Peer, Role},
@@ -49,9 +50,6 @@ use input::{Input, Line};
 /// Longest command line other than AUTH with its CRLF, in octets. RFC 3461 5.4
 /// asks for 1036 and more.
 const MAX_COMMAND_BYTES: usize = 4096;
-
-/// Octets of the keying material that a login is bound to (RFC 9266 3).
-pub const EXPORTER_BYTES: usize = 32;
 
 /// What a TLS handshake has brought.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +69,8 @@ pub struct Session {
     peer: Peer,
     /// What a login may be bound to.
     exporter: Option<[u8; EXPORTER_BYTES]>,
+    /// Whether logins by proof are offered.
+    proofs: bool,
     extended: bool,
     /// The moment of the last poll.
     now: Timestamp,
@@ -128,6 +128,10 @@ pub enum Wait {
 pub enum Question {
     /// Answer with [`Session::authenticated`].
     Authenticate(Credentials),
+    /// The keys of this user: answer with [`Session::keys`].
+    Keys(String),
+    /// Answer with [`Session::authenticated`].
+    Proof(Proof),
     /// Answer with [`Session::granted`].
     Sender(Arc<Mail>),
     /// Answer with [`Session::verdict`].
@@ -154,6 +158,7 @@ enum Phase {
 #[derive(Debug)]
 enum Asked {
     Login,
+    Keys(First),
     Sender(Arc<Mail>),
     Recipient(Rcpt),
     Spool,
@@ -181,6 +186,7 @@ impl Session {
             offers_tls,
             peer,
             exporter: None,
+            proofs: false,
             extended: false,
             now: Timestamp::UNIX_EPOCH,
             input: Input::default(),

@@ -71,7 +71,10 @@ impl Session {
     }
 
     fn needs_login(&self) -> bool {
-        self.takes_logins() && self.peer.identity.is_none()
+        // A certificate or a process may be known as well as a name: the desk says.
+        let peer = &self.peer;
+        let shown = peer.identity.is_some() || peer.certificate.is_some() || peer.process.is_some();
+        self.takes_logins() && !shown
     }
 
     fn has_chunks(&self) -> bool {

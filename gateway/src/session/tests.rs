@@ -6,7 +6,10 @@ mod random;
 mod terms;
 
 use super::*;
-use crate::desk::{AuthRefusal, Granted, Identity};
+use crate::{
+    auth::scram::Keys,
+    desk::{AuthRefusal, Granted, Identity},
+};
 
 /// When all dialogs are held.
 const NOW: &str = "2026-03-04T05:06:07Z";
@@ -96,6 +99,18 @@ impl Dialog {
                 let good = credentials.password != "bad";
                 let identity = Identity(credentials.user);
                 let answer = good.then_some(identity).ok_or(AuthRefusal::WrongCredentials);
+                self.session.authenticated(answer);
+            }
+            Question::Keys(user) => {
+                let keys = Keys::of_nobody(b"secret", &user);
+                self.session.keys(Ok((keys, "ours".to_owned())));
+            }
+            Question::Proof(proof) => {
+                let answer = match proof {
+                    Proof::Password { user } => Ok(Identity(user)),
+                    Proof::Certificate { .. } => Ok(Identity("certified".to_owned())),
+                    Proof::WrongPassword { .. } => Err(AuthRefusal::WrongCredentials),
+                };
                 self.session.authenticated(answer);
             }
             Question::Sender(mail) => {
@@ -336,4 +351,40 @@ fn other_protocols_are_shown_the_door() {
     let mut dialog = Dialog::new(Role::Relay);
     assert_eq!(codes(&dialog.say("GET / HTTP/1.1\r\nHost: x\r\n")).len(), 1);
     assert!(dialog.closed);
+}
+
+#[test]
+fn a_proof_is_offered_where_it_can_be_checked_and_bound() {
+    let mut dialog = Dialog::new(Role::Submissions);
+    dialog.session.offer_proofs(true);
+    let ehlo = dialog.say("EHLO x\r\n");
+    assert!(ehlo.contains("AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n"), "{ehlo}");
+    assert_eq!(codes(&dialog.say("AUTH SCRAM-SHA-256-PLUS\r\n")), [504]);
+    let exporter = Some([7; EXPORTER_BYTES]);
+    dialog.session.encrypted(Secured { exporter, certificate: None });
+    let ehlo = dialog.say("EHLO x\r\n");
+    assert!(ehlo.contains("AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\r\n"), "{ehlo}");
+    // y,,n=anna,r=abc: the client did not see -PLUS.
+    let asked = dialog.say("AUTH SCRAM-SHA-256 eSwsbj1hbm5hLHI9YWJj\r\n");
+    assert!(asked.starts_with("535 5.7.8 "), "{asked}");
+    // n,,n=anna,r=abc, and a proof of 32 zeros.
+    let challenge = dialog.say("AUTH SCRAM-SHA-256 biwsbj1hbm5hLHI9YWJj\r\n");
+    assert!(challenge.starts_with("334 cj1hYmNvdXJzLHM9"), "r=abcours,s=...: {challenge}");
+    let last =
+        "Yz1iaXdzLHI9YWJjb3VycyxwPUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE9";
+    assert_eq!(codes(&dialog.say(&format!("{last}\r\n"))), [535]);
+    assert!(dialog.paused >= Duration::from_secs(2));
+    assert_eq!(codes(&dialog.say("MAIL FROM:<a@b>\r\n")), [530]);
+}
+
+#[test]
+fn a_certificate_is_shown_and_asked_for() {
+    let mut dialog = Dialog::new(Role::Submissions);
+    let certificate = Certificate { fingerprint: "ab".repeat(32), names: Vec::new() };
+    dialog.session.encrypted(Secured { certificate: Some(certificate), exporter: None });
+    let ehlo = dialog.say("EHLO x\r\n");
+    assert!(ehlo.contains("AUTH EXTERNAL PLAIN LOGIN\r\n"), "{ehlo}");
+    assert_eq!(codes(&dialog.say("MAIL FROM:<a@b>\r\n")), [250], "the desk knows it");
+    assert_eq!(codes(&dialog.say("RSET\r\nAUTH EXTERNAL =\r\n")), [250, 235]);
+    assert_eq!(dialog.session.peer().identity, Some(Identity("certified".into())));
 }

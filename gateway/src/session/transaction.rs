@@ -38,7 +38,7 @@ impl Session {
             panic!("the desk was not asked")
         };
         match (asked, verdict) {
-            (Asked::Login | Asked::Sender(_) | Asked::Message, _) => {
+            (Asked::Login | Asked::Keys(_) | Asked::Sender(_) | Asked::Message, _) => {
                 panic!("the desk was asked something else")
             }
             (Asked::SpoolForChunk(chunk), verdict) => self.take_spool(chunk, verdict),

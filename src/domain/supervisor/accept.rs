@@ -8,6 +8,7 @@ use crate::{
     job::{Cause, DeliverBy, Job, Notify, Release, Sent, State},
     names::{ClientName, JobId, Token},
     number::Number,
+    quota::{Used, UsedUp},
     time::Timestamp,
 };
 
@@ -72,6 +73,9 @@ pub enum Refusal {
         /// Pages allowed.
         limit: u32,
     },
+    /// The sender has used up a quota.
+    #[error("{0}")]
+    UsedUp(UsedUp),
     /// Too many jobs wait already.
     #[error("too many faxes are waiting, try again later")]
     QueueFull,
@@ -111,13 +115,17 @@ impl Supervisor {
             return;
         }
         self.forget_old_mails(now);
+        if let Err(used_up) = self.charge(&submission, now) {
+            let refusal = Refusal::UsedUp(used_up);
+            actions.push(Action::Promise(token, Answer::Refused(refusal)));
+            return;
+        }
         let oldest = now - self.setup.limits.duplicate_window;
         let mut ids = Vec::with_capacity(submission.recipients.len());
         for recipient in &submission.recipients {
             let key = duplicate_key(&submission, recipient);
-            let before = key.as_ref().and_then(|key| self.accepted.get(key));
-            if let Some((id, _)) = before.filter(|(_, at)| *at >= oldest) {
-                ids.push(*id);
+            if let Some(id) = key.as_ref().and_then(|key| self.taken_before(key, oldest)) {
+                ids.push(id);
                 continue;
             }
             let id = self.next_id();
@@ -128,6 +136,27 @@ impl Supervisor {
             ids.push(id);
         }
         actions.push(Action::Promise(token, Answer::Accepted(ids)));
+    }
+
+    fn taken_before(&self, key: &DuplicateKey, oldest: Timestamp) -> Option<JobId> {
+        self.accepted.get(key).filter(|(_, at)| *at >= oldest).map(|(id, _)| *id)
+    }
+
+    /// Takes what the new faxes of a mail use from the sender's quota, or nothing of it.
+    fn charge(&mut self, mail: &Submission, now: Timestamp) -> Result<(), UsedUp> {
+        let oldest = now - self.setup.limits.duplicate_window;
+        let is_new = |to: &&Recipient| {
+            !duplicate_key(mail, to).is_some_and(|key| self.taken_before(&key, oldest).is_some())
+        };
+        // Pages that are still to be made are charged when they are.
+        let pages = mail.document.as_ref().map_or(0, |document| document.pages);
+        let new = mail.recipients.iter().filter(is_new);
+        let wanted = new.fold(Used::default(), |sum, to| {
+            sum + Used::by_fax(&to.address.number, pages, self.setup.country)
+        });
+        self.quotas.admit(&self.setup, &mail.client, wanted, now)?;
+        self.quotas.charge(&self.setup, &mail.client, wanted, now);
+        Ok(())
     }
 
     fn job_of(&self, id: JobId, mail: &Submission, to: &Recipient, now: Timestamp) -> Job {

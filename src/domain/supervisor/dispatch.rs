@@ -157,9 +157,10 @@ impl Supervisor {
 /// A setup that changed after a fax was accepted may forbid it.
 fn outcome_of(denial: &Denial) -> Outcome {
     match denial {
-        Denial::Barred { .. } | Denial::NoServerPermitted | Denial::UnknownClient => {
-            Outcome::NumberForbidden
-        }
+        Denial::Barred { .. }
+        | Denial::NoServerPermitted
+        | Denial::UnknownClient
+        | Denial::UsedUp(_) => Outcome::NumberForbidden,
         Denial::NoRoute => Outcome::ServerRefused,
     }
 }

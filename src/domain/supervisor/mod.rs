@@ -20,6 +20,8 @@ mod requests;
 mod model;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::setup as test_setup;
 
 use std::{
     cmp::Reverse,
@@ -42,6 +44,7 @@ use crate::{
     job::{Alarm, AttemptEnd, Carrier, Cause, Job, State},
     names::{JobId, ServerName, Token},
     number::Number,
+    quota::{Ledger, Spent},
     route::Arrival,
     setup::Setup,
     time::Timestamp,
@@ -139,6 +142,10 @@ pub struct Saved {
     pub accepted: Vec<(DuplicateKey, JobId, Timestamp)>,
     /// Faxes that were fetched.
     pub arrivals: Vec<(ServerName, String)>,
+    /// What faxes of the last 24 hours have used.
+    pub spent: Vec<Spent>,
+    /// When it was read.
+    pub at: Timestamp,
 }
 
 /// By this a mail is recognised that comes a second time (RFC 4161 2.1).
@@ -178,6 +185,7 @@ pub struct Supervisor {
     accepted: HashMap<DuplicateKey, (JobId, Timestamp)>,
     accepted_walked_at: usize,
     arrivals: HashSet<(ServerName, String)>,
+    quotas: Ledger,
 }
 
 impl Supervisor {
@@ -185,6 +193,7 @@ impl Supervisor {
     /// it carries on what was under way.
     #[must_use]
     pub fn restore(setup: Arc<Setup>, saved: Saved) -> Self {
+        let quotas = Ledger::restore(&setup, &saved.spent, saved.at);
         let mut supervisor = Self {
             setup,
             fleet: Fleet::default(),
@@ -199,6 +208,7 @@ impl Supervisor {
             accepted: saved.accepted.into_iter().map(|(k, id, at)| (k, (id, at))).collect(),
             accepted_walked_at: 0,
             arrivals: saved.arrivals.into_iter().collect(),
+            quotas,
         };
         for job in saved.jobs {
             supervisor.next_job = supervisor.next_job.max(job.id.0 + 1);

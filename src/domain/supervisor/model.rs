@@ -181,6 +181,7 @@ impl World {
             next_job: self.store.keys().last().map_or(1, |id| id.0 + 1),
             accepted: keys.collect(),
             arrivals: self.arrivals.iter().cloned().collect(),
+            ..Saved::default()
         };
         self.supervisor = Supervisor::restore(self.setup.clone(), saved);
         // Whoever carried still does; nothing else is carried on.

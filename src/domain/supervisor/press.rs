@@ -16,6 +16,7 @@ use crate::{
     job::{Job, State},
     names::JobId,
     outcome::Outcome,
+    quota::Used,
     time::Timestamp,
 };
 
@@ -106,7 +107,7 @@ impl Supervisor {
         self.press.at_work.remove(mail);
         let made = made.and_then(|document| self.short_enough(document));
         for id in self.press.mails.get(mail).cloned().unwrap_or_default() {
-            let made = made.clone();
+            let made = made.clone().and_then(|document| self.charge_pages(id, document, now));
             self.change(id, actions, |job| {
                 match made {
                     Ok(document) => job.prepared(document),
@@ -115,6 +116,27 @@ impl Supervisor {
                 true
             });
             self.conclude_saved(actions, now);
+        }
+    }
+
+    /// Takes the pages from the sender's quota, of which the call was taken before.
+    fn charge_pages(
+        &mut self,
+        id: JobId,
+        document: Document,
+        now: Timestamp,
+    ) -> Result<Document, Unfit> {
+        let sender = self.jobs[&id].sender().expect("only a mail has pages to be made");
+        let client = sender.client.clone();
+        let wanted = Used { pages: document.pages, ..Used::default() };
+        match self.quotas.admit(&self.setup, &client, wanted, now) {
+            Ok(()) => {
+                self.quotas.charge(&self.setup, &client, wanted, now);
+                Ok(document)
+            }
+            Err(used_up) => {
+                Err(Unfit { outcome: Outcome::TooManyPages, said: used_up.to_string() })
+            }
         }
     }
 

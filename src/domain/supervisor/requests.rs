@@ -9,6 +9,7 @@ use crate::{
     job::{Job, State},
     names::{ClientName, JobId, ServerName, Token},
     number::Number,
+    quota::Used,
     retry::Tries,
     time::Timestamp,
 };
@@ -106,7 +107,12 @@ impl Supervisor {
             Request::Explain { from, to, pages } => {
                 let avoid = Default::default();
                 let need = Need { from: &from, to: &to, pages, avoid: &avoid };
-                Answer::Explained(self.fleet.choose(&self.setup, &need, now))
+                let chosen = self.fleet.choose(&self.setup, &need, now);
+                let one = Used::by_fax(&to, pages, self.setup.country);
+                let room = self.quotas.admit(&self.setup, &from, one, now);
+                Answer::Explained(
+                    chosen.and_then(|chosen| room.map(|()| chosen).map_err(Denial::UsedUp)),
+                )
             }
         };
         actions.push(Action::Promise(token, answer));

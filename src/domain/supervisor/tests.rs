@@ -11,6 +11,7 @@ use crate::{
     names::{ClientName, GroupName},
     number::Pattern,
     outcome::Outcome,
+    quota::Quota,
     retry::RetryRules,
     route::Route,
     setup::{Client, Group, JobLimits, Receipts, Receive, Server, Setup},
@@ -36,7 +37,7 @@ pub(super) fn document(pages: u32) -> Document {
 }
 
 /// Two groups: anna and ann's server in london, bob in paris, carl in both.
-pub(super) fn setup() -> Setup {
+pub(crate) fn setup() -> Setup {
     let group = |name: &str| GroupName::new(name).unwrap();
     let groups = |names: &[&str]| names.iter().map(|name| group(name)).collect();
     let member = |mail: &str, in_groups: &[&str]| Client {
@@ -45,6 +46,7 @@ pub(super) fn setup() -> Setup {
         grants: vec![],
         receive: Receive::default(),
         receipts: Receipts::Always,
+        quota: Quota::default(),
     };
     let machine = |in_groups: &[&str], lines| Server {
         groups: groups(in_groups),
@@ -57,8 +59,8 @@ pub(super) fn setup() -> Setup {
         country: "GB".parse().unwrap(),
         postmaster: "it@example.com".into(),
         groups: [
-            (group("london"), Group { operator: Some(client("carl")) }),
-            (group("paris"), Group { operator: None }),
+            (group("london"), Group { operator: Some(client("carl")), ..Group::default() }),
+            (group("paris"), Group::default()),
         ]
         .into(),
         servers: [

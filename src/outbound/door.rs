@@ -1,0 +1,155 @@
+//! What all listeners share about who comes in: the checking of passwords, how often
+//! logins failed, and how many mails and recipients came lately. It remembers; what
+//! follows from it is decided where it is asked.
+
+use std::{
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use postfax_domain::{
+    names::ClientName,
+    rate::{Rate, Rates},
+    time::Timestamp,
+};
+use postfax_gateway::{
+    auth::{
+        password::Checker,
+        throttle::{self, Throttle, Verdict},
+    },
+    reply::Reply,
+};
+
+use crate::config::{Access, Intake};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+/// In this time as many failed logins are forgotten as are allowed.
+const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
+
+/// Shared by all listeners.
+#[derive(Debug)]
+pub struct Door {
+    pub(super) checker: Checker,
+    throttle: Mutex<Throttle>,
+    mails: Mutex<Rates<Sender>>,
+    recipients: Mutex<Rates<Sender>>,
+}
+
+/// Whose mails are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Sender {
+    Client(ClientName),
+    Address(IpAddr),
+}
+
+/// What has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum What {
+    Mail,
+    Recipient,
+}
+
+/// Whose it is.
+pub(super) struct Whose<'a> {
+    pub(super) client: &'a ClientName,
+    /// How far the client may go.
+    pub(super) access: &'a Access,
+    /// Where it came from, if that counts.
+    pub(super) address: Option<IpAddr>,
+}
+
+impl Door {
+    /// Nothing has come yet.
+    #[must_use]
+    pub fn new(checker: Checker) -> Self {
+        let limits = throttle::Limits { per_address: 1, per_account: 1, window: LOGIN_WINDOW };
+        let throttle = Mutex::new(Throttle::new(limits));
+        Self { checker, throttle, mails: Mutex::default(), recipients: Mutex::default() }
+    }
+
+    /// How long a login is to wait before it is checked; `None` when it is not checked.
+    pub(super) fn patience(
+        &self,
+        intake: &Intake,
+        address: IpAddr,
+        account: &str,
+    ) -> Option<Duration> {
+        let mut throttle = locked(&self.throttle);
+        throttle.set_limits(throttle::Limits {
+            per_address: intake.max_login_failures_per_address,
+            per_account: intake.max_login_failures_per_account,
+            window: LOGIN_WINDOW,
+        });
+        match throttle.ask(Instant::now(), address, account) {
+            Verdict::After(pause) => Some(pause),
+            Verdict::Refused => None,
+        }
+    }
+
+    pub(super) fn login_failed(&self, address: IpAddr, account: &str) {
+        locked(&self.throttle).failed(Instant::now(), address, account);
+    }
+
+    pub(super) fn login_succeeded(&self, address: IpAddr, account: &str) {
+        locked(&self.throttle).succeeded(Instant::now(), address, account);
+    }
+
+    /// Takes one more from the rates of a client and of an address, or none.
+    pub(super) fn take(
+        &self,
+        intake: &Intake,
+        whose: &Whose<'_>,
+        what: What,
+        now: Timestamp,
+    ) -> Result<(), Reply> {
+        let rates = match what {
+            What::Mail => &self.mails,
+            What::Recipient => &self.recipients,
+        };
+        let client = (Sender::Client(whose.client.clone()), rate_of_client(intake, whose, what));
+        let address = whose.address.map(|address| {
+            (Sender::Address(throttle::network(address)), rate_of_address(intake, what))
+        });
+        let mut rates = locked(rates);
+        let both: Vec<_> = std::iter::once(client).chain(address).collect();
+        for (sender, rate) in &both {
+            rates.ask(now, sender, *rate).map_err(too_fast)?;
+        }
+        for (sender, rate) in both {
+            rates.note(now, sender, rate);
+        }
+        Ok(())
+    }
+}
+
+fn rate_of_client(intake: &Intake, whose: &Whose<'_>, what: What) -> Rate {
+    let access = whose.access;
+    match what {
+        What::Mail => Rate {
+            most: access.mails_per_minute.unwrap_or(intake.max_mails_per_minute),
+            period: MINUTE,
+        },
+        What::Recipient => Rate {
+            most: access.recipients_per_hour.unwrap_or(intake.max_recipients_per_hour),
+            period: HOUR,
+        },
+    }
+}
+
+fn rate_of_address(intake: &Intake, what: What) -> Rate {
+    match what {
+        What::Mail => Rate { most: intake.max_mails_per_minute_per_address, period: MINUTE },
+        What::Recipient => Rate { most: intake.max_recipients_per_hour_per_address, period: HOUR },
+    }
+}
+
+fn too_fast(wait: Duration) -> Reply {
+    let seconds = wait.as_secs_f64().ceil().max(1.0);
+    Reply::new(450, (7, 0), format!("rate limit, retry after {seconds} s"))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
