@@ -12,6 +12,7 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -194,7 +195,7 @@ fn reply(client: &mut impl BufRead) -> String {
 
 fn dkimpy(arguments: &[&str], input: &[u8]) -> String {
     let mut child = Command::new(PYTHON)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/dkim.py"))
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/sign.py"))
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -229,10 +230,13 @@ fn mail(from: &str) -> String {
     mail_with(&format!("From: {from}\r\n"))
 }
 
+/// No two mails are the same one.
 fn mail_with(from: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = NEXT.fetch_add(1, Ordering::SeqCst);
     format!(
         "{from}To: fax@fax.example.com\r\nSubject: A proof\r\n\
-         Date: Mon, 2 Mar 2026 10:00:00 +0000\r\nMessage-ID: <1@proofs.test>\r\n\r\n\
+         Date: Mon, 2 Mar 2026 10:00:00 +0000\r\nMessage-ID: <{number}@proofs.test>\r\n\r\n\
          Pages of a fax.\r\n"
     )
 }
@@ -245,7 +249,7 @@ fn spf_proves_what_is_aligned() {
     let stage = Stage::set("");
     stage.domain("spf.proofs.test", HERE, Some(""));
     let job = stage.accepted("a@spf.proofs.test", &mail("A <A@Spf.Proofs.test>"), "tess");
-    let mails = stage.postfax.file("state/mails");
+    let mails = stage.postfax.file("state/mail");
     let kept = fs::read_dir(&mails).unwrap().flatten().map(|entry| fs::read(entry.path()).unwrap());
     let kept: Vec<String> = kept.map(|mail| String::from_utf8_lossy(&mail).into_owned()).collect();
     let field = "Authentication-Results: fax1.example.com;\r\n\
@@ -477,7 +481,7 @@ fn what_the_dns_does_not_say_is_asked_again_later() {
 #[test]
 fn records_that_are_wrong_are_named() {
     let stage = Stage::set("");
-    stage.domain("permerror.proofs.test", "frobnicate:x -all", Some(""));
+    stage.domain("permerror.proofs.test", "include -all", Some(""));
     stage.refused(
         "a@permerror.proofs.test",
         &mail("a@permerror.proofs.test"),
