@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod mta;
 pub mod pages;
 pub mod postfax;
+pub mod proof;
 pub mod sink;
 pub mod slow;
 pub mod wire;

@@ -233,7 +233,8 @@ fn broken(error: &Error) -> Broken {
         Error::Dkim(DkimError::FailedBodyHashMatch) => Broken::Body,
         Error::Dkim(DkimError::SignatureExpired) => Broken::Expired,
         Error::Dkim(DkimError::SignatureLength) => Broken::Partial,
-        Error::Crypto(CryptoError::FailedVerification) => Broken::Header,
+        // What ring says of an Ed25519 signature that does not hold.
+        Error::Crypto(CryptoError::FailedVerification | CryptoError::Library(_)) => Broken::Header,
         Error::Dns(DnsError::RecordNotFound(_) | DnsError::InvalidRecordType) => Broken::NoKey,
         other => Broken::Unusable(other.to_string()),
     }

@@ -1,7 +1,7 @@
 """Signs and verifies mails with an implementation that is not ours (dkimpy).
 
-dkim.py sign DOMAIN SELECTOR KEY.pem rsa|ed25519 HEADER,.. < MAIL > SIGNED
-dkim.py verify RECORDS.json < MAIL
+sign.py sign DOMAIN SELECTOR KEY.pem rsa|ed25519 HEADER,.. < MAIL > SIGNED
+sign.py verify RECORDS.json < MAIL
 
 `verify` prints one line for each signature: its algorithm and True or False.
 """
