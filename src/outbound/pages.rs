@@ -70,6 +70,9 @@ impl FaxDesk {
         for part in message.attachments() {
             let bytes = part.bytes();
             let title = title(part);
+            if bytes.is_empty() {
+                return Err(Reply::new(554, (6, 0), format!("{title} is empty")));
+            }
             let kind = render::Kind::detect(&part.content_type, part.name.as_deref().unwrap_or(""), &bytes)
                 .ok_or_else(|| {
                     Reply::new(554, (6, 1), format!("{title} ({}) is not supported: send PDF, TIFF, PNG, JPEG, GIF, WebP, BMP or text", part.content_type))
