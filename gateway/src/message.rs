@@ -32,6 +32,7 @@
 
 mod body;
 mod fields;
+mod html;
 mod part;
 mod picture;
 mod rules;

@@ -3,10 +3,9 @@
 
 use std::collections::HashSet;
 
-use mail_parser::decoders::html::html_to_text;
-
 use super::{
     fields::Fields,
+    html,
     part::{Disposition, Kind, Part},
     picture, tree,
 };
@@ -34,7 +33,7 @@ pub(super) fn settle(parts: &mut Vec<Part>, start: usize, forwarded: Option<&Fie
     let own = &mut parts[start..];
     mark_inline(own);
     let text = words(own);
-    let says_something = !is_blank(&text, own);
+    let says_something = !text.is_empty();
     mark_accessories(own, says_something);
     let mut pictures = false;
     if !own.iter().any(|part| part.kind == Kind::Attachment) {
@@ -55,18 +54,38 @@ pub(super) fn settle(parts: &mut Vec<Part>, start: usize, forwarded: Option<&Fie
     }
 }
 
-/// What the bodies among `parts` say, one after the other.
+/// What the bodies among `parts` say, one after the other, without the lines that only
+/// stand for a picture.
 pub(super) fn words(parts: &[Part]) -> String {
     let said = |part: &Part| match part.kind {
         Kind::TextBody => Some(part.text()),
-        Kind::HtmlBody if !part.said_better => {
-            Some(html_to_text(&part.text()).replace("\r\n", "\n").replace('\r', ""))
-        }
+        Kind::HtmlBody if !part.said_better => Some(html::words(&part.text())),
         _ => None,
     };
     let said: Vec<String> = parts.iter().filter_map(said).collect();
-    let blank = said.iter().all(|text| text.trim().is_empty());
-    if blank { String::new() } else { said.join("\n") }
+    let said = said.join("\n");
+    let pictures: Vec<&Part> =
+        parts.iter().filter(|part| part.content_type.starts_with("image/")).collect();
+    let text: String = if pictures.is_empty() {
+        said
+    } else {
+        said.split_inclusive('\n').filter(|line| !stands_for_one(line, &pictures)).collect()
+    };
+    let is_blank = |c: char| c.is_whitespace() || c == '\u{fffc}';
+    if text.chars().all(is_blank) { String::new() } else { text }
+}
+
+/// Whether a line only says where a picture was: `[cid:1@x]` by Outlook, `[image:
+/// scan.png]` by Gmail, `<scan.png>` by Apple Mail.
+fn stands_for_one(line: &str, pictures: &[&Part]) -> bool {
+    let line = line.trim();
+    let inside = |open: &str, close: &str| line.strip_prefix(open)?.strip_suffix(close);
+    let id = inside("[cid:", "]");
+    let name = inside("[image: ", "]").or_else(|| inside("<", ">"));
+    pictures.iter().any(|picture| {
+        (id.is_some() && id == picture.content_id.as_deref())
+            || (name.is_some() && name == picture.name.as_deref())
+    })
 }
 
 /// Of several forms of one thing: HTML gives way to plain text that says anything, and
@@ -118,7 +137,7 @@ fn is_accessory(part: &Part) -> bool {
     let is_empty = match part.content_type.as_str() {
         "text/plain" => part.encoded_len() < BLANK_BYTES && part.text().trim().is_empty(),
         "text/html" => {
-            part.encoded_len() < BLANK_BYTES && html_to_text(&part.text()).trim().is_empty()
+            part.encoded_len() < BLANK_BYTES && html::words(&part.text()).trim().is_empty()
         }
         _ => false,
     };
@@ -129,19 +148,6 @@ fn is_accessory(part: &Part) -> bool {
 
 /// A text that is longer, in octets, is not looked through for words.
 const BLANK_BYTES: usize = 4096;
-
-/// Whether a text says nothing: where there are pictures, a line that only stands for
-/// one (`[cid:1@x]`, `[image: scan.png]`, `<scan.png>`) says nothing either.
-fn is_blank(text: &str, parts: &[Part]) -> bool {
-    let pictures = parts.iter().any(|part| part.kind == Kind::Inline);
-    let stands_for_picture = |line: &str| {
-        (line.starts_with('[') && line.ends_with(']'))
-            || (line.starts_with('<') && line.ends_with('>'))
-    };
-    text.lines()
-        .map(|line| line.trim_matches(|c: char| c.is_whitespace() || c == '\u{fffc}'))
-        .all(|line| line.is_empty() || (pictures && stands_for_picture(line)))
-}
 
 /// The page of a message within a message: who wrote it to whom and when, and what.
 fn forwarded_page(fields: &Fields, text: &str) -> Part {
