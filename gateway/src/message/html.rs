@@ -46,11 +46,20 @@ pub(super) fn words(html: &str) -> String {
     words
 }
 
-/// Ends a line after each block, and marks the items of lists.
+/// Ends a line after each block, marks the items of lists, and takes a `<` that opens no
+/// tag for the sign that it is.
 fn with_line_ends(html: &str) -> String {
     let mut marked = String::with_capacity(html.len() + html.len() / 8);
     let mut rest = html;
     while let Some(open) = rest.find('<') {
+        let begins_tag = |c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?');
+        if !rest[open + 1..].starts_with(begins_tag) {
+            // The decoder would take the words behind it for a tag.
+            marked.push_str(&rest[..open]);
+            marked.push_str("&lt;");
+            rest = &rest[open + 1..];
+            continue;
+        }
         let Some(length) = rest[open..].find('>') else { break };
         let (before, tag) = (&rest[..open], &rest[open..=open + length]);
         marked.push_str(before);

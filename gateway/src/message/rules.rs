@@ -92,7 +92,8 @@ fn stands_for_one(line: &str, pictures: &[&Part]) -> bool {
 /// of documents the last is the best (RFC 2046 5.1.4).
 pub(super) fn choose_form(forms: &mut [Part]) {
     let plain = |part: &Part| part.kind == Kind::TextBody && !part.text().trim().is_empty();
-    if forms.iter().any(plain) {
+    let html = |part: &Part| part.kind == Kind::HtmlBody && !part.said_better;
+    if forms.iter().any(html) && forms.iter().any(plain) {
         let html = forms.iter_mut().filter(|part| part.kind == Kind::HtmlBody);
         html.for_each(|part| part.said_better = true);
     }
