@@ -5,7 +5,13 @@
 
 mod support;
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpStream,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
@@ -79,13 +85,17 @@ impl Site {
     /// The `nth` fax that anna sent, from 0, with everything that must follow from
     /// it. `mails` are those to anna and to bob.
     fn follow(&self, nth: usize, mails: impl Fn(&str) -> Vec<Mail>) {
+        self.follow_pages(2, nth, mails);
+    }
+
+    fn follow_pages(&self, pages: usize, nth: usize, mails: impl Fn(&str) -> Vec<Mail>) {
         let job = self.nth_job("sent", nth);
         let job = self.postfax.wait_for_end(job["id"].as_u64().unwrap(), PATIENCE_S);
         assert_eq!(job["state"]["ended"]["end"], "delivered", "{job:#}");
-        assert_eq!(job["confirmed"], 2, "{job:#}");
+        assert_eq!(job["confirmed"], pages, "{job:#}");
         assert_eq!(job["attempts"].as_array().unwrap().len(), 1, "{job:#}");
         let sent = pages::pixels(&self.document(&job));
-        assert_eq!(sent.len(), 2);
+        assert_eq!(sent.len(), pages);
 
         let arrived = self.nth_job("arrived", nth);
         assert!(sent == pages::pixels(&self.document(&arrived)), "it arrived as it was sent");
@@ -93,23 +103,25 @@ impl Site {
         let id = job["cause"]["sent"]["message_id"].as_str().unwrap_or_default().to_owned();
         let is_receipt = |mail: &Mail| {
             mail.part("message/delivery-status").is_some()
-                && mail.header("In-Reply-To").is_some_and(|about| about.contains(&id))
+                && (id.is_empty()
+                    || mail.header("In-Reply-To").is_some_and(|about| about.contains(&id)))
         };
-        self.check_receipt(&self.mail("the receipt", || mails("anna@example.com"), is_receipt));
+        let receipt = self.mail("the receipt", || mails("anna@example.com"), is_receipt);
+        self.check_receipt(pages, &receipt);
         let fax = |mail: &Mail| mail.header("X-Fax-Pages").is_some();
         let fax = self.mail("the fax", || nth_of(mails("bob@example.com"), fax, nth), |_| true);
-        assert_eq!(fax.header("X-Fax-Pages").as_deref(), Some("2"));
+        assert_eq!(fax.header("X-Fax-Pages"), Some(pages.to_string()));
         let pdf = fax.part("application/pdf").expect("the pages are attached");
         assert!(sent == pages::pixels_of_pdf(&pdf), "the PDF shows what was sent");
         eprintln!("{}: fax {} after {:.1?}", self.name, nth + 1, self.began.elapsed());
     }
 
-    fn check_receipt(&self, receipt: &Mail) {
+    fn check_receipt(&self, pages: usize, receipt: &Mail) {
         assert!(receipt.subject().starts_with("Fax delivered"), "{}", receipt.subject());
         let field = |name: &str| receipt.status_field(name);
         assert_eq!(field("Action").as_deref(), Some("delivered"));
         assert!(field("Status").unwrap().starts_with("2.1.5"));
-        assert_eq!(field("X-Fax-Pages").as_deref(), Some("2/2"));
+        assert_eq!(field("X-Fax-Pages"), Some(format!("{pages}/{pages}")));
         let recipient = field("Final-Recipient").unwrap().replace(' ', "");
         assert_eq!(recipient, format!("rfc822;{}", self.recipient()));
         let text = receipt.text();
@@ -255,6 +267,32 @@ fn s_nail_sends_a_fax() {
         .arg(site.recipient());
     run(s_nail, b"Please fax this.\n");
     site.follow(0, site.at_sink());
+}
+
+/// A scanner that knows no EHLO, leaves out brackets, and writes neither a Message-ID
+/// nor a date that is right.
+#[test]
+fn a_scanner_that_knows_little_sends_a_fax() {
+    let site = Site::start("scanner");
+    let mail =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/canon-scan.eml"));
+    let mut output = TcpStream::connect(("127.0.0.1", site.postfax.relay)).unwrap();
+    output.set_read_timeout(Some(Duration::from_secs(PATIENCE_S))).unwrap();
+    let mut answers = BufReader::new(output.try_clone().unwrap()).lines();
+    for (say, expected) in [
+        (String::new(), "220"),
+        ("HELO iR-ADV\r\n".into(), "250"),
+        ("MAIL FROM:anna@example.com\r\n".into(), "250"),
+        (format!("RCPT TO: {}\r\n", site.recipient()), "250"),
+        ("DATA\r\n".into(), "354"),
+        (mail.unwrap().replace('\n', "\r\n") + ".\r\n", "250"),
+        ("QUIT\r\n".into(), "221"),
+    ] {
+        output.write_all(say.as_bytes()).unwrap();
+        let answer = answers.next().unwrap().unwrap();
+        assert!(answer.starts_with(expected), "{say}: {answer}");
+    }
+    site.follow_pages(1, 0, site.at_sink());
 }
 
 #[test]
