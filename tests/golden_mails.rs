@@ -12,6 +12,7 @@ use std::{
     net::TcpStream,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -230,7 +231,8 @@ proptest! {
     /// not much more than what went in.
     #[test]
     fn damaged_mails_are_read_and_stay_small(which in 0_usize..1000, damage in damage()) {
-        let mails = mails();
+        static MAILS: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(mails);
+        let mails = &*MAILS;
         let mail = damaged(&mails[which % mails.len()].1, &damage);
         let length = mail.len();
         let limits = Limits { max_parts: 50, max_depth: 8, ..Limits::default() };

@@ -316,3 +316,48 @@ fn a_text_file_is_written_in_utf_8_and_a_mislabelled_document_as_it_is() {
         assert_eq!(std::fs::read(&path).unwrap(), expected, "{head}");
     }
 }
+
+/// Half a megabyte of one trick after another: nothing in here takes longer than in
+/// proportion to what came.
+#[test]
+fn no_trick_makes_the_reader_slow() {
+    const OCTETS: usize = 512 << 10;
+    let kinds = [
+        "text/plain",
+        "text/plain; format=flowed; delsp=yes",
+        "text/html",
+        "message/rfc822",
+        "multipart/alternative; boundary=b",
+    ];
+    let tricks = [
+        "cid:",
+        "<",
+        "<li>",
+        "</div>",
+        "<a href=\"cid:x",
+        "&",
+        "<!--",
+        "begin 644 a\r\n",
+        "begin 644 a\r\n\r\n",
+        "[cid:x]\r\n",
+        "> \r\n",
+        ">",
+        "-----BEGIN PGP SIGNED MESSAGE-----\r\n",
+        "-----BEGIN PGP SIGNATURE-----\r\n-----END PGP SIGNATURE-----\r\n",
+        "--b",
+        "=",
+        " \r\n",
+    ];
+    for kind in kinds {
+        for trick in tricks {
+            let mut text = format!("Content-Type: {kind}\r\n\r\n");
+            text += &trick.repeat(OCTETS / trick.len());
+            let began = std::time::Instant::now();
+            if let Ok(message) = Message::parse(text.into(), &Limits::default()) {
+                let _ = message.text();
+            }
+            let took = began.elapsed();
+            assert!(took.as_secs() < 10, "{trick:?} in {kind} took {took:?}");
+        }
+    }
+}
