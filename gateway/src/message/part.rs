@@ -1,5 +1,4 @@
-//! A leaf part of a message, and what it is called to be. Does not know its
-//! neighbours.
+//! A leaf part of a message. Does not know its neighbours.
 
 use std::{
     borrow::Cow,
