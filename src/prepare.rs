@@ -39,6 +39,12 @@ pub enum Trouble {
     /// There is nothing in it.
     #[error("message contains nothing to fax: no attachment and no text")]
     Nothing,
+    /// A part without content.
+    #[error("{title} is empty")]
+    Empty {
+        /// The part.
+        title: String,
+    },
     /// A part that nobody here can draw.
     #[error(
         "{title} ({content_type}) is not supported: \
@@ -96,6 +102,14 @@ impl From<StoreError> for Trouble {
     }
 }
 
+/// Reads a mail from its file.
+///
+/// # Errors
+/// [`Trouble::Message`].
+pub fn read(path: &Path) -> Result<Message, Trouble> {
+    Ok(Message::read(path, &Limits::default())?)
+}
+
 /// A mail, and what of it is to be faxed.
 pub struct Contents {
     /// The mail.
@@ -107,16 +121,18 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Reads a mail from its file. Takes its time: not for a task that others wait for.
+    /// Finds what is to be faxed. Takes its time: not for a task that others wait for.
     ///
     /// # Errors
     /// [`Trouble`] when the mail itself shows that it cannot be faxed.
-    pub fn read(path: &Path) -> Result<Self, Trouble> {
-        let message = Message::read(path, &Limits::default())?;
+    pub fn of(message: Message) -> Result<Self, Trouble> {
         let mut hash = Sha256::new();
         let mut kinds = Vec::new();
         for part in message.attachments() {
             let bytes = part.bytes();
+            if bytes.is_empty() {
+                return Err(Trouble::Empty { title: title(part) });
+            }
             let name = part.name.as_deref().unwrap_or("");
             let kind = render::Kind::detect(&part.content_type, name, &bytes);
             kinds.push(kind.ok_or_else(|| unsupported(part))?);
@@ -233,7 +249,7 @@ async fn make(context: Arc<Context>, mail: String) -> Result<Document, Unfit> {
 async fn attempt(context: &Arc<Context>, mail: &str) -> Result<Document, Trouble> {
     let _converter = context.converters.acquire().await.map_err(|_| Trouble::Bug)?;
     let path = context.reader.documents.mail(mail);
-    let reading = tokio::task::spawn_blocking(move || Contents::read(&path));
+    let reading = tokio::task::spawn_blocking(move || Contents::of(read(&path)?));
     let contents = reading.await.map_err(|_| Trouble::Bug)??;
     pages(context, &context.config.load_full(), &Arc::new(contents)).await
 }

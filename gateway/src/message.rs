@@ -1,21 +1,47 @@
 //! Reads a mail: who it is from, what it says about itself, and its parts in
-//! the order in which they stand. Which of them are worth faxing is decided by
-//! others. Nothing in here writes a mail or answers one.
+//! the order in which they stand. Nothing in here writes a mail or answers one, and
+//! nothing in here knows what a page looks like.
 //!
-//! The tree of parts is walked here and not by `mail-parser`, because limits
-//! must hold while a message is read and not after it has been; values of
-//! header fields, character sets and HTML are left to that crate. Parts are
-//! slices of the one copy of the file, decoded when somebody asks.
+//! # What counts
+//!
+//! The documents of a message are its [`Message::attachments`] in their order; where
+//! there is none, its [`Message::text`] is. To make that true for the mails that
+//! programs really send:
+//!
+//! - A picture to which the HTML body refers (`cid:`) belongs to the body, as the logo
+//!   of a signature does, and is no attachment. Where nothing is attached, the body is
+//!   the document: then its large pictures follow its words, and where it has no words
+//!   at all every picture is an attachment.
+//! - A forwarded message (`message/rfc822`) is opened: its words under the head of its
+//!   header are one attachment, what was attached to it are the next.
+//! - A file that stands uuencoded in the text is an attachment.
+//! - A detached signature is nothing. A clear signature is taken off the text.
+//! - Visiting cards, appointments, keys and empty texts are nothing beside anything
+//!   else; alone they are attachments like any other.
+//! - Of several forms of one thing (`multipart/alternative`) the plain text is the
+//!   text, and the last document is the document. HTML is read where no plain text
+//!   says the same.
+//! - What cannot be read here ([`Message::protection`]) is said, also when it is in a
+//!   forwarded message. What nobody can draw, `winmail.dat` among it, stays an
+//!   attachment, so that it is refused by its name and not left out.
+//!
+//! Why the tree of parts is walked here and not by `mail-parser`: limits must hold
+//! while a message is read and not after it has been; values of header fields,
+//! character sets and HTML are left to that crate. Parts are slices of the one copy of
+//! the file, decoded when somebody asks.
 
 mod body;
 mod fields;
+mod html;
 mod part;
+mod picture;
+mod rules;
 mod tree;
+mod uu;
 
 use std::{fs::File, io::Read, path::Path};
 
 use bytes::Bytes;
-use mail_parser::decoders::html::html_to_text;
 
 pub use part::{Disposition, Kind, Part};
 
@@ -287,34 +313,28 @@ impl Message {
         self.protection
     }
 
-    /// What the sender wrote, as text with `\n` line ends: the text bodies in
-    /// their order, or, where there is none, the words of the HTML bodies.
+    /// What the sender wrote, as text with `\n` line ends: the bodies in their
+    /// order, of HTML only its words, and only where no plain text says the same.
     #[must_use]
     pub fn text(&self) -> String {
-        let plain = self.joined(Kind::TextBody, |part| part.text());
-        if plain.trim().is_empty() {
-            self.joined(Kind::HtmlBody, |part| html_to_text(&part.text()).replace('\r', ""))
-        } else {
-            plain
-        }
+        rules::words(&self.parts)
     }
 
-    /// The parts that the sender attached.
+    /// The parts that the sender attached, in the order of the message: see the
+    /// module for what counts as attached.
     pub fn attachments(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(|part| part.kind == Kind::Attachment)
     }
 
-    fn joined(&self, kind: Kind, text: impl Fn(&Part) -> String) -> String {
-        let texts: Vec<String> = self.parts.iter().filter(|p| p.kind == kind).map(text).collect();
-        texts.join("\n")
-    }
-
+    /// RFC 9580 6.2: armour at the beginning of a line of the text, or of a file.
     fn is_inline_pgp(&self) -> bool {
         const ARMOUR: &[u8] = b"-----BEGIN PGP MESSAGE-----";
-        self.parts
-            .iter()
-            .filter(|part| part.kind == Kind::TextBody)
-            .any(|part| part.bytes().trim_ascii_start().starts_with(ARMOUR))
+        let opens = |octets: &[u8]| octets.trim_ascii_start().starts_with(ARMOUR);
+        self.parts.iter().any(|part| match part.kind {
+            Kind::TextBody => part.bytes().split(|octet| *octet == b'\n').any(opens),
+            Kind::Attachment => opens(&part.head()),
+            _ => false,
+        })
     }
 }
 

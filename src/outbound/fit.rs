@@ -21,6 +21,11 @@ pub(super) fn acceptable(message: &Message) -> Result<(), Reply> {
         Protection::Encrypted => {
             Err(Reply::new(554, (6, 1), "the message is encrypted and cannot be read here"))
         }
-        _ => Ok(()),
+        Protection::Opaque => Err(Reply::new(
+            554,
+            (6, 1),
+            "the message is inside its S/MIME signature and cannot be read here: sign it clear",
+        )),
+        Protection::None => Ok(()),
     }
 }

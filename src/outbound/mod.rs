@@ -15,6 +15,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use postfax_domain::{
     job::{DeliverBy, Release},
+    names::ClientName,
     supervisor::{Answer, Submission},
     time::Timestamp,
 };
@@ -67,13 +68,8 @@ impl FaxDesk {
             .map(|rcpt| self.recipient_of(&config.setup, &client, rcpt))
             .collect::<Result<Vec<_>, _>>()?;
         self.prove(&config.setup, peer, envelope, &client).await?;
-        let path = envelope.path.clone();
-        let reading = tokio::task::spawn_blocking(move || Contents::read(&path));
-        let read = reading.await.unwrap_or(Err(Trouble::Bug));
-        let contents = Arc::new(read.map_err(|trouble| unfit(&trouble))?);
+        let contents = self.contents(&config, peer, envelope, &client).await?;
         let message = &contents.message;
-        says_the_truth(&config, peer, &client, message)?;
-        acceptable(message)?;
         crash::point("pages");
         let document = match self.context.converters.try_acquire() {
             Ok(_converter) => {
@@ -110,6 +106,25 @@ impl FaxDesk {
             Some(Answer::Refused(refusal)) => Err(refused(&refusal, &config.timezone)),
             _ => Err(Reply::new(451, (3, 2), "going down, try again later")),
         }
+    }
+
+    /// What of a mail is to be faxed, once nothing in it forbids that.
+    async fn contents(
+        &self,
+        config: &Arc<Config>,
+        peer: &Peer,
+        envelope: &Envelope,
+        client: &ClientName,
+    ) -> Result<Arc<Contents>, Reply> {
+        let (config, peer, client) = (config.clone(), peer.clone(), client.clone());
+        let path = envelope.path.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let message = prepare::read(&path).map_err(|trouble| unfit(&trouble))?;
+            says_the_truth(&config, &peer, &client, &message)?;
+            acceptable(&message)?;
+            Contents::of(message).map(Arc::new).map_err(|trouble| unfit(&trouble))
+        });
+        reading.await.unwrap_or_else(|_| Err(unfit(&Trouble::Bug)))
     }
 }
 

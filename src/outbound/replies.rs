@@ -51,7 +51,9 @@ pub(super) fn unfit(trouble: &Trouble) -> Reply {
     match trouble {
         Trouble::Render(bad) => unconvertible(bad),
         Trouble::Unsupported { .. } => Reply::new(554, (6, 1), text),
-        Trouble::Nothing | Trouble::Message(_) => Reply::new(554, (6, 0), text),
+        Trouble::Nothing | Trouble::Empty { .. } | Trouble::Message(_) => {
+            Reply::new(554, (6, 0), text)
+        }
         Trouble::Disk => Reply::new(452, (3, 1), text),
         Trouble::Bug => Reply::new(451, (3, 0), text),
     }

@@ -4,11 +4,14 @@
 #![allow(dead_code, reason = "each story uses a part of it")]
 
 pub mod dns;
+pub mod dovecot;
 pub mod lab;
 pub mod ledger;
 pub mod mta;
+pub mod mta_postfix;
 pub mod pages;
 pub mod postfax;
+pub mod programs;
 pub mod proof;
 pub mod sink;
 pub mod slow;

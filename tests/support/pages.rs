@@ -1,6 +1,11 @@
 //! Documents to send, and the comparison of pages, by a TIFF reader that is not ours.
 
-use std::{fmt::Write as _, fs::File, path::Path, process::Command};
+use std::{
+    fmt::Write as _,
+    fs::{self, File},
+    path::Path,
+    process::Command,
+};
 
 use tiff::decoder::{Decoder, DecodingResult};
 
@@ -69,4 +74,21 @@ pub fn pixels(tiff: &Path) -> Vec<(u32, u32, Vec<u8>)> {
         }
         decoder.next_image().unwrap();
     }
+}
+
+/// The pixels of every page of a PDF whose pages are one fax picture each, taken out
+/// by poppler.
+pub fn pixels_of_pdf(pdf: &[u8]) -> Vec<(u32, u32, Vec<u8>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fax.pdf");
+    fs::write(&file, pdf).unwrap();
+    let taken = Command::new("pdfimages")
+        .args(["-tiff".as_ref(), file.as_os_str(), folder.path().join("page").as_os_str()])
+        .status()
+        .expect("pdfimages of the package poppler-utils runs");
+    assert!(taken.success(), "poppler reads the PDF");
+    let tiffs = fs::read_dir(folder.path()).unwrap().flatten().map(|file| file.path());
+    let mut tiffs: Vec<_> = tiffs.filter(|p| p.extension().is_some_and(|e| e == "tif")).collect();
+    tiffs.sort();
+    tiffs.iter().flat_map(|tiff| pixels(tiff)).collect()
 }

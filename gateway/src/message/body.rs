@@ -50,6 +50,13 @@ pub(super) fn decode(raw: &[u8], encoding: Encoding, out: &mut impl Write) -> io
     }
 }
 
+/// `raw` decoded, in memory.
+pub(super) fn decoded(raw: &[u8], encoding: Encoding) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(raw.len());
+    decode(raw, encoding, &mut decoded).expect("a Vec takes every write");
+    decoded
+}
+
 /// The characters of `octets` in the named set; UTF-8 where they are that or
 /// the set is unknown.
 pub(super) fn characters(octets: &[u8], charset: Option<&str>) -> String {
@@ -96,6 +103,31 @@ pub(super) fn join_flowed(text: &str, flow: Flow) -> String {
         }
     }
     joined
+}
+
+/// The words of a clear-signed text without its armour (RFC 9580 7); any other text
+/// as it is.
+pub(super) fn without_clear_signature(text: String) -> String {
+    const BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
+    const SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";
+    const END: &str = "-----END PGP SIGNATURE-----";
+    let is = |line: &str, what: &str| line.trim_end() == what;
+    if !text.lines().any(|line| is(line, BEGIN)) || !text.lines().any(|line| is(line, END)) {
+        return text;
+    }
+    let mut words = String::with_capacity(text.len());
+    let mut lines = text.split_inclusive('\n');
+    while let Some(line) = lines.next() {
+        if is(line, BEGIN) {
+            // The name of the hash, up to an empty line.
+            lines.by_ref().find(|line| line.trim().is_empty());
+        } else if is(line, SIGNATURE) {
+            lines.by_ref().find(|line| is(line, END));
+        } else {
+            words.push_str(line.strip_prefix("- ").unwrap_or(line));
+        }
+    }
+    words
 }
 
 fn decode_base64(raw: &[u8], out: &mut impl Write) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use mail_parser::{HeaderValue, parsers::MessageStream};
 
-use super::Mailbox;
+use super::{Mailbox, body};
 
 /// The header fields of a message or of a part, as slices of the message.
 #[derive(Debug, Clone, Default)]
@@ -155,9 +155,16 @@ fn field_name(line: &[u8]) -> Option<usize> {
     (!name.is_empty() && name.iter().all(u8::is_ascii_graphic)).then_some(colon)
 }
 
+/// The value on one line, in UTF-8 (RFC 6532): octets that are not are Windows
+/// letters, which old programs write without saying so.
 fn unfold(value: &[u8]) -> Vec<u8> {
     let kept = value.iter().filter(|octet| !matches!(octet, b'\r' | b'\n'));
-    kept.copied().collect::<Vec<u8>>().trim_ascii().to_vec()
+    let kept = kept.copied().collect::<Vec<u8>>().trim_ascii().to_vec();
+    if std::str::from_utf8(&kept).is_ok() {
+        kept
+    } else {
+        body::characters(&kept, None).into_bytes()
+    }
 }
 
 /// `filename=` folded before its value comes out of unfolding with a space

@@ -11,13 +11,19 @@ use bytes::Bytes;
 
 use super::body::{self, Encoding};
 
+/// Octets, still encoded, that are enough for [`Part::head`].
+const HEAD_ENCODED_BYTES: usize = 1536;
+
 /// What a part is to the reader of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A document that the sender attached.
     Attachment,
-    /// A picture that belongs to the HTML body.
+    /// A picture that belongs to the HTML body, such as a logo.
     Inline,
+    /// What a program adds for other programs: a visiting card, an appointment, a
+    /// key, an empty text. Not faxed beside anything else.
+    Accessory,
     /// Text that the sender wrote.
     TextBody,
     /// The same as HTML, or HTML that the sender wrote.
@@ -52,6 +58,8 @@ pub struct Part {
     pub disposition: Disposition,
     /// What the part is to the reader.
     pub kind: Kind,
+    /// A sibling in a `multipart/alternative` says the same as plain text.
+    pub(super) said_better: bool,
     pub(super) content_id: Option<String>,
     pub(super) charset: Option<String>,
     pub(super) flow: Option<body::Flow>,
@@ -66,9 +74,31 @@ impl Part {
         if self.encoding == Encoding::Identity {
             return Cow::Borrowed(&self.raw);
         }
-        let mut decoded = Vec::with_capacity(self.raw.len());
-        body::decode(&self.raw, self.encoding, &mut decoded).expect("a Vec takes every write");
-        Cow::Owned(decoded)
+        Cow::Owned(body::decoded(&self.raw, self.encoding))
+    }
+
+    /// The first octets of the part, decoded: about a thousand, fewer where there
+    /// are fewer.
+    pub(super) fn head(&self) -> Vec<u8> {
+        let encoded = &self.raw[..self.raw.len().min(HEAD_ENCODED_BYTES)];
+        body::decoded(encoded, self.encoding)
+    }
+
+    /// A page of words that stands in no part of the message as it is.
+    pub(super) fn of_words(name: String, words: String) -> Self {
+        Self {
+            number: 0,
+            name: Some(name),
+            content_type: "text/plain".into(),
+            disposition: Disposition::None,
+            kind: Kind::Attachment,
+            said_better: false,
+            content_id: None,
+            charset: Some("utf-8".into()),
+            flow: None,
+            encoding: Encoding::Identity,
+            raw: words.into(),
+        }
     }
 
     /// The octets as they stand in the message, still encoded: at least as many
@@ -79,23 +109,37 @@ impl Part {
     }
 
     /// The text of a text part: decoded, line ends `\n`, flowed lines joined
-    /// (RFC 3676), signature separators kept.
+    /// (RFC 3676), signature separators kept, the armour of a clear signature left
+    /// out.
     #[must_use]
     pub fn text(&self) -> String {
         let text = body::characters(&self.bytes(), self.charset.as_deref()).replace("\r\n", "\n");
-        match self.flow {
+        let text = match self.flow {
             Some(flow) => body::join_flowed(&text, flow),
             None => text,
-        }
+        };
+        body::without_clear_signature(text)
     }
 
-    /// Writes the decoded octets to a new file.
+    /// Writes the decoded octets to a new file; plain text as [`Self::text`] has
+    /// it, in UTF-8, since a file does not say in which character set it is.
     ///
     /// # Errors
     /// The file cannot be created or written.
     pub fn write_to(&self, path: &Path) -> io::Result<()> {
         let mut file = BufWriter::new(File::create(path)?);
+        if self.content_type == "text/plain" && is_words(&self.head()) {
+            file.write_all(self.text().as_bytes())?;
+            return file.flush();
+        }
         body::decode(&self.raw, self.encoding, &mut file)?;
         file.flush()
     }
+}
+
+/// Whether this begins a text, and not a document whose name or type is wrong. The
+/// escape is one of ISO-2022.
+fn is_words(head: &[u8]) -> bool {
+    let fits = |octet: &u8| *octet >= b' ' || matches!(octet, b'\t' | b'\r' | b'\n' | 0x0c | 0x1b);
+    head.iter().all(fits) && !head.starts_with(b"%PDF-")
 }

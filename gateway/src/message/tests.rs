@@ -58,11 +58,12 @@ fn outlook_with_folded_names_and_a_tiff_without_disposition() {
             (Kind::Inline, "image/png", Some("image001.png")),
             (Kind::Attachment, "application/pdf", Some("folded after equals.pdf")),
             (Kind::Attachment, "image/tiff", Some("Fax Seite.tif")),
-            (Kind::Attachment, "message/rfc822", None),
+            // What was attached to the forwarded message.
+            (Kind::Attachment, "application/pdf", None),
         ]
     );
     assert_eq!(message.text(), "Déjà vu – 5 €\n");
-    assert!(message.parts[5].bytes().starts_with(b"From: old@example.com"));
+    assert_eq!(&*message.parts[5].bytes(), b"x");
 }
 
 #[test]
@@ -221,6 +222,142 @@ proptest::proptest! {
                 let _ = message.from();
                 let _ = message.date();
             }
+        }
+    }
+}
+
+/// Where the library goes wrong with which we read values: each of these once lost
+/// something or took too much.
+#[test]
+fn traps_of_the_parser_are_avoided() {
+    let mixed = |parts: &str| {
+        parse(&format!("Content-Type: multipart/mixed; boundary=b\n\n{parts}\n--b--\n"))
+    };
+    let folded = mixed(
+        "--b\nContent-Type: application/pdf\nContent-Disposition: attachment; filename=\n \"a b.pdf\"\n\nx",
+    );
+    assert_eq!(shape(&folded), [(Kind::Attachment, "application/pdf", Some("a b.pdf"))]);
+    let undisposed = mixed("--b\n\nwords\n--b\nContent-Type: image/tiff\n\nII*");
+    assert_eq!(undisposed.attachments().count(), 1, "a picture is no body");
+    let plain = parse("Subject: x\n\nonly words");
+    assert_eq!(shape(&plain), [(Kind::TextBody, "text/plain", None)], "no HTML is invented");
+    let tnef = mixed("--b\nContent-Type: application/ms-tnef; name=winmail.dat\n\nx");
+    let named = [(Kind::Attachment, "application/ms-tnef", Some("winmail.dat"))];
+    assert_eq!(shape(&tnef), named, "it is not left out, so that it is refused by name");
+    // Five hundred thousand parts cost nothing: reading ends at the first too many.
+    let many = "Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_owned()
+        + &"--b\r\n\r\nx\r\n".repeat(500_000);
+    let began = std::time::Instant::now();
+    let many = Message::parse(many.into(), &Limits::default()).unwrap_err();
+    assert!(matches!(many, MessageError::TooManyParts { limit: 500 }));
+    assert!(began.elapsed().as_secs() < 5);
+}
+
+#[test]
+fn forwarded_messages_are_opened_at_any_depth_that_is_allowed() {
+    let nested = |levels: usize| {
+        let mut text = String::new();
+        for level in 0..levels {
+            text += &format!("Subject: {level}\nContent-Type: message/rfc822\n\n");
+        }
+        text + "Subject: last\n\nthe words\n"
+    };
+    let three = parse(&nested(3));
+    assert_eq!(three.subject().as_deref(), Some("0"), "it is itself and no other");
+    let pages: Vec<String> = three.attachments().map(Part::text).collect();
+    assert_eq!(pages, ["Subject: last\n\nthe words\n"]);
+    assert_eq!(three.text(), "", "the sender said nothing");
+    let deep = Message::parse(nested(21).into(), &Limits::default()).unwrap_err();
+    assert!(matches!(deep, MessageError::TooDeep { limit: 20 }));
+    // `Subject: x`, an empty line and `hi`, encoded although RFC 2046 forbids it.
+    let encoded = parse(
+        "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nU3ViamVjdDogeAoKaGkK\n",
+    );
+    assert_eq!(encoded.attachments().next().unwrap().text(), "Subject: x\n\nhi\n");
+    let empty = parse("Content-Type: message/rfc822\n\n");
+    assert_eq!((empty.attachments().count(), empty.text().as_str()), (0, ""));
+}
+
+#[test]
+fn uuencoded_files_are_taken_out_and_what_only_looks_so_is_not() {
+    for (text, words, files) in [
+        ("a\nbegin 644 cat.txt\n#0V%T\n`\nend\nb\n", "a\nb\n", &[("cat.txt", &b"Cat"[..])][..]),
+        ("begin 0755 ../x\n#0V%T\n \nend\n", "", &[("x", b"Cat")]),
+        ("begin 644 cut.txt\n#0V%T\n", "begin 644 cut.txt\n#0V%T\n", &[]),
+        ("begin 644 a\nno code at all\nend\n", "begin 644 a\nno code at all\nend\n", &[]),
+        ("begin with me\nend\n", "begin with me\nend\n", &[]),
+    ] {
+        let message = parse(&format!("Subject: x\n\n{text}"));
+        assert_eq!(message.text(), words, "{text}");
+        let found: Vec<_> = message
+            .attachments()
+            .map(|part| (part.name.clone().unwrap(), part.bytes().into_owned()))
+            .collect();
+        let expected: Vec<_> =
+            files.iter().map(|(name, octets)| ((*name).to_owned(), octets.to_vec())).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
+fn a_text_file_is_written_in_utf_8_and_a_mislabelled_document_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for (head, octets, expected) in [
+        ("text/plain; charset=windows-1252", &b"5 \x80\r\n"[..], "5 €\n".as_bytes()),
+        ("text/plain; charset=windows-1252", b"%PDF-1.4\r\n\xe4", b"%PDF-1.4\r\n\xe4"),
+        ("text/plain; charset=windows-1252", b"II*\0\xe4\r\n", b"II*\0\xe4\r\n"),
+        ("text/html; charset=windows-1252", b"\x80\r\n", b"\x80\r\n"),
+    ] {
+        let mut raw = format!("Content-Type: {head}\r\n\r\n").into_bytes();
+        raw.extend_from_slice(octets);
+        let message = Message::parse(raw.into(), &Limits::default()).unwrap();
+        let path = folder.path().join("x");
+        message.parts[0].write_to(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), expected, "{head}");
+    }
+}
+
+/// Half a megabyte of one trick after another: nothing in here takes longer than in
+/// proportion to what came.
+#[test]
+fn no_trick_makes_the_reader_slow() {
+    const OCTETS: usize = 512 << 10;
+    let kinds = [
+        "text/plain",
+        "text/plain; format=flowed; delsp=yes",
+        "text/html",
+        "message/rfc822",
+        "multipart/alternative; boundary=b",
+    ];
+    let tricks = [
+        "cid:",
+        "<",
+        "<li>",
+        "</div>",
+        "<a href=\"cid:x",
+        "&",
+        "<!--",
+        "begin 644 a\r\n",
+        "begin 644 a\r\n\r\n",
+        "[cid:x]\r\n",
+        "> \r\n",
+        ">",
+        "-----BEGIN PGP SIGNED MESSAGE-----\r\n",
+        "-----BEGIN PGP SIGNATURE-----\r\n-----END PGP SIGNATURE-----\r\n",
+        "--b",
+        "=",
+        " \r\n",
+    ];
+    for kind in kinds {
+        for trick in tricks {
+            let mut text = format!("Content-Type: {kind}\r\n\r\n");
+            text += &trick.repeat(OCTETS / trick.len());
+            let began = std::time::Instant::now();
+            if let Ok(message) = Message::parse(text.into(), &Limits::default()) {
+                let _ = message.text();
+            }
+            let took = began.elapsed();
+            assert!(took.as_secs() < 10, "{trick:?} in {kind} took {took:?}");
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Walks the tree of parts and says what each leaf is. Every limit is checked
 //! before the memory that it guards is used.
 
-use std::{collections::HashSet, ops::Range};
+use std::{mem, ops::Range};
 
 use bytes::Bytes;
 
 use super::{
     Limits, MessageError, Protection,
-    body::{Encoding, Flow},
+    body::{self, Encoding, Flow},
     fields::{Fields, Typed, line_end},
     part::{Disposition, Kind, Part},
+    rules, uu,
 };
 
 /// Longest file name that is kept, in characters.
@@ -26,17 +27,21 @@ pub(super) struct Tree {
 /// Takes `raw` apart.
 pub(super) fn read(raw: &Bytes, limits: &Limits) -> Result<Tree, MessageError> {
     let mut walk = Walk {
-        raw,
+        raw: raw.clone(),
         limits,
         headers_bytes: 0,
         protection: Protection::None,
         parts: Vec::new(),
+        start: 0,
         top: None,
     };
     walk.entity(0..raw.len(), Place { depth: 0, parent: Parent::Message })?;
     let (fields, content_type) = walk.top.expect("the first entity is the message");
     let (protection, mut parts) = (walk.protection, walk.parts);
-    mark_inline(&mut parts);
+    rules::settle(&mut parts, 0, None);
+    for (number, part) in (1..).zip(&mut parts) {
+        part.number = number;
+    }
     Ok(Tree { fields, content_type, protection, parts })
 }
 
@@ -56,18 +61,21 @@ struct Place {
 }
 
 struct Walk<'a> {
-    raw: &'a Bytes,
+    /// The message that is being walked; a forwarded one while that lasts.
+    raw: Bytes,
     limits: &'a Limits,
     headers_bytes: usize,
     protection: Protection,
     parts: Vec<Part>,
+    /// How many parts stood before the first one of `raw`.
+    start: usize,
     top: Option<(Fields, String)>,
 }
 
 impl Walk<'_> {
     fn entity(&mut self, range: Range<usize>, place: Place) -> Result<(), MessageError> {
         let allowed = self.limits.max_headers_bytes - self.headers_bytes;
-        let (fields, body_start) = Fields::read(self.raw, range.clone(), allowed)
+        let (fields, body_start) = Fields::read(&self.raw, range.clone(), allowed)
             .ok_or(MessageError::HeadersTooLarge { limit: self.limits.max_headers_bytes })?;
         self.headers_bytes += body_start - range.start;
         let fallback = if place.parent == Parent::Digest { "message/rfc822" } else { "text/plain" };
@@ -92,7 +100,42 @@ impl Walk<'_> {
                 return Ok(());
             }
         }
+        if matches!(kind.main.as_str(), "message/rfc822" | "message/global") {
+            return self.forwarded(&fields, body, place.depth);
+        }
         self.leaf(&fields, kind, body, place)
+    }
+
+    /// Walks a message within the message: its words and what was attached to it
+    /// become attachments of the outer one.
+    fn forwarded(
+        &mut self,
+        fields: &Fields,
+        body: Range<usize>,
+        depth: usize,
+    ) -> Result<(), MessageError> {
+        if depth >= self.limits.max_depth {
+            return Err(MessageError::TooDeep { limit: self.limits.max_depth });
+        }
+        // RFC 2046 5.2.1 forbids an encoding here, RFC 6532 3.5 permits it, and
+        // some programs never asked.
+        let encoding = Encoding::named(fields.word("Content-Transfer-Encoding").as_deref());
+        let inner = match encoding {
+            Encoding::Identity => self.raw.slice(body),
+            _ => body::decoded(&self.raw[body], encoding).into(),
+        };
+        let length = inner.len();
+        let raw = mem::replace(&mut self.raw, inner);
+        let start = mem::replace(&mut self.start, self.parts.len());
+        let top = self.top.take();
+        let walked = self.entity(0..length, Place { depth: depth + 1, parent: Parent::Message });
+        self.raw = raw;
+        let first = mem::replace(&mut self.start, start);
+        let inner = mem::replace(&mut self.top, top);
+        walked?;
+        let (fields, _) = inner.expect("the first entity is the message");
+        rules::settle(&mut self.parts, first, Some(&fields));
+        Ok(())
     }
 
     /// Reads the parts between the delimiters (RFC 2046 5.1.1); false if there
@@ -114,7 +157,7 @@ impl Walk<'_> {
             let next = line_end(&self.raw[..body.end], at);
             if let Some(closes) = delimiter(&self.raw[at..next], boundary) {
                 if let Some(start) = open {
-                    let end = before_line_end(self.raw, start, at);
+                    let end = before_line_end(&self.raw, start, at);
                     self.entity(start..end, Place { depth: depth + 1, parent })?;
                 }
                 open = Some(next);
@@ -130,7 +173,7 @@ impl Walk<'_> {
             self.entity(start..body.end, Place { depth: depth + 1, parent })?;
         }
         if parent == Parent::Alternative {
-            keep_last_document(&mut self.parts[before..]);
+            rules::choose_form(&mut self.parts[before..]);
         }
         Ok(self.parts.len() > before)
     }
@@ -153,13 +196,15 @@ impl Walk<'_> {
         };
         let name = disposed.as_ref().and_then(|typed| typed.parameter("filename"));
         let name = name.or_else(|| typed.parameter("name")).and_then(file_name);
-        let is_first_leaf = self.parts.is_empty();
+        let is_first_leaf = self.parts.len() == self.start;
         let is = |key: &str, word: &str| {
             typed.parameter(key).is_some_and(|value| value.eq_ignore_ascii_case(word))
         };
+        let named = name.as_deref().filter(|_| !is_first_leaf);
         let part = Part {
             number: self.parts.len() + 1,
-            kind: kind_of(&typed.main, disposition, name.is_some() && !is_first_leaf, place),
+            kind: kind_of(&typed.main, disposition, named, place),
+            said_better: false,
             disposition,
             name,
             content_id: fields.text("Content-ID").map(|id| bare_id(&id).to_owned()),
@@ -169,7 +214,17 @@ impl Walk<'_> {
             content_type: typed.main,
             raw: self.raw.slice(body),
         };
-        self.parts.push(part);
+        let files = if part.kind == Kind::TextBody { uu::take_files(&part) } else { None };
+        match files {
+            Some((text, files)) => {
+                self.parts.push(text);
+                self.parts.extend(files);
+            }
+            None => self.parts.push(part),
+        }
+        if self.parts.len() > self.limits.max_parts {
+            return Err(MessageError::TooManyParts { limit: self.limits.max_parts });
+        }
         Ok(())
     }
 
@@ -188,45 +243,22 @@ impl Walk<'_> {
     }
 }
 
-fn kind_of(main: &str, disposition: Disposition, named: bool, place: Place) -> Kind {
+/// `named` is the file name of a part that does not open its message.
+fn kind_of(main: &str, disposition: Disposition, named: Option<&str>, place: Place) -> Kind {
     let attached = disposition == Disposition::Attachment;
     match main {
         "application/pkcs7-signature"
         | "application/x-pkcs7-signature"
         | "application/pgp-signature" => Kind::Signature,
-        "text/plain" if !attached && !named => Kind::TextBody,
-        "text/html" if !attached && !named => Kind::HtmlBody,
+        _ if named.is_some_and(|name| name.to_ascii_lowercase().ends_with(".p7s")) => {
+            Kind::Signature
+        }
+        "text/plain" if !attached && named.is_none() => Kind::TextBody,
+        "text/html" if !attached && named.is_none() => Kind::HtmlBody,
         _ if place.parent == Parent::Alternative && !attached && main.starts_with("text/") => {
             Kind::Alternative
         }
         _ => Kind::Attachment,
-    }
-}
-
-/// Of several forms of one document the last is the best (RFC 2046 5.1.4).
-fn keep_last_document(forms: &mut [Part]) {
-    let mut documents = forms.iter_mut().rev().filter(|part| {
-        part.kind == Kind::Attachment
-            && part.disposition == Disposition::None
-            && part.name.is_none()
-    });
-    documents.next();
-    documents.for_each(|part| part.kind = Kind::Alternative);
-}
-
-/// Pictures to which an HTML body refers are no documents of their own.
-fn mark_inline(parts: &mut [Part]) {
-    let mut referred: HashSet<String> = HashSet::new();
-    for html in parts.iter().filter(|part| part.kind == Kind::HtmlBody).map(Part::text) {
-        referred.extend(html.split("cid:").skip(1).map(|rest| {
-            let end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '>' | ')' | '&');
-            rest.split(end).next().unwrap_or_default().to_owned()
-        }));
-    }
-    for part in parts.iter_mut().filter(|part| part.kind == Kind::Attachment) {
-        if part.content_id.as_ref().is_some_and(|id| referred.contains(id)) {
-            part.kind = Kind::Inline;
-        }
     }
 }
 
@@ -245,13 +277,13 @@ fn before_line_end(raw: &[u8], start: usize, at: usize) -> usize {
 }
 
 /// A name that can stand in a folder and in a sentence.
-fn file_name(name: &str) -> Option<String> {
+pub(super) fn file_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let kept: String = last.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect();
     let kept = kept.trim();
     (!kept.is_empty() && kept != "." && kept != "..").then(|| kept.to_owned())
 }
 
-fn bare_id(id: &str) -> &str {
+pub(super) fn bare_id(id: &str) -> &str {
     id.trim().trim_start_matches('<').trim_end_matches('>')
 }
