@@ -2,6 +2,8 @@
 //! takes any octets, and panics where a promise is broken. The targets in
 //! `fuzz_targets/` only pass octets on; `cargo test --lib` runs the same functions
 //! over a short random corpus with an ordinary compiler.
+//!
+//! With a nightly compiler and cargo-fuzz: `cargo +nightly fuzz run session`.
 
 mod dialogue;
 
