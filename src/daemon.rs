@@ -33,6 +33,7 @@ use postfax_domain::{
 use postfax_gateway::{
     client::{Courier, RelayError},
     server::tls::TlsError,
+    verify::ResolverError,
 };
 use postfax_hw::driver::Driver;
 use tokio::{
@@ -78,6 +79,9 @@ pub enum DaemonError {
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The DNS.
+    #[error(transparent)]
+    Dns(#[from] ResolverError),
     /// The mail relay.
     #[error(transparent)]
     Relay(#[from] RelayError),

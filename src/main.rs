@@ -149,6 +149,7 @@ fn run(args: Args) -> Result<Exit, Failure> {
     match command {
         Command::Serve => serve::run(&config),
         Command::Check { file, output } => serve::check(file.as_deref().unwrap_or(&config), output),
+        Command::Dkim { file, output } => serve::dkim(file.as_deref().unwrap_or(&config), output),
         command @ (Command::Status { .. }
         | Command::Jobs { .. }
         | Command::Show(_)

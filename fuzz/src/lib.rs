@@ -29,7 +29,9 @@ pub fn decoder(octets: &[u8]) {
     let (end, whole, violation) = decoded(input, input.len().max(1));
     let pieces = decoded(input, usize::from(*first) + 1);
     let given_up = input.len() as u64 > BOUNDS.max_discard_bytes;
-    assert!(given_up || pieces == (end, whole.clone(), violation), "packets matter");
+    assert!(given_up || (pieces.0, pieces.2) == (end, violation), "packets matter");
+    // How much of a message had come when it went wrong is of no consequence.
+    assert!(violation.is_some() || pieces.1 == whole, "packets matter to the text");
     let framed = [b"\r\n", input].concat();
     let expected = framed.windows(5).position(|window| window == b"\r\n.\r\n").map(|at| at + 3);
     assert!(given_up || end == expected, "ended at {end:?}, not at {expected:?}");

@@ -209,7 +209,9 @@ impl Check<'_> {
             );
         }
         let connections = self.small(&raw.connections, 8, 1..=1000);
-        Some(Delivery { relay: relay?, from: from?, login, starttls: starttls?, connections })
+        let signer = self.signer(&raw.dkim);
+        let starttls = starttls?;
+        Some(Delivery { relay: relay?, from: from?, login, starttls, connections, signer })
     }
 
     fn login(&mut self, raw: &raw::Delivery) -> Option<Login> {

@@ -2,6 +2,7 @@
 //! to be faxed. The pages are made before the client is told yes while a converter is
 //! idle, and later when all are busy; `prepare` says why.
 
+mod claim;
 mod fit;
 mod meant;
 mod replies;
@@ -19,6 +20,7 @@ use postfax_gateway::{
     auth::password::Checker,
     desk::{self, AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Ret},
     reply::Reply,
+    verify::Verifier,
 };
 
 use crate::{
@@ -35,6 +37,8 @@ pub struct FaxDesk {
     context: Arc<Context>,
     /// Hosts that speak for our clients.
     trust: Vec<Cidr>,
+    /// Checks what all other hosts bring; without it they are refused.
+    verifier: Option<Arc<Verifier>>,
     logins: Arc<Checker>,
 }
 
@@ -42,7 +46,7 @@ impl FaxDesk {
     /// A desk for a listener that believes the hosts in `trust`.
     #[must_use]
     pub fn new(context: Arc<Context>, trust: Vec<Cidr>, logins: Arc<Checker>) -> Self {
-        Self { context, trust, logins }
+        Self { context, trust, verifier: None, logins }
     }
 
     fn config(&self) -> Arc<Config> {
@@ -57,6 +61,7 @@ impl FaxDesk {
             .iter()
             .map(|rcpt| self.recipient_of(&config.setup, &client, rcpt))
             .collect::<Result<Vec<_>, _>>()?;
+        self.prove(&config.setup, peer, envelope, &client).await?;
         let path = envelope.path.clone();
         let reading = tokio::task::spawn_blocking(move || Contents::read(&path));
         let read = reading.await.unwrap_or(Err(Trouble::Bug));
@@ -115,6 +120,7 @@ impl Desk for FaxDesk {
 
     async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
         self.client(&self.config().setup, peer, mail)?;
+        self.look_ahead(peer, mail);
         Ok(Granted { priority: mail.priority.unwrap_or(0) })
     }
 

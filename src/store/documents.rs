@@ -112,15 +112,18 @@ impl Documents {
     ///
     /// # Errors
     /// [`StoreError::File`]; then the next call tries again.
-    pub(super) fn sync(&self) -> Result<(), StoreError> {
+    pub(super) async fn sync(&self) -> Result<(), StoreError> {
         if !self.unsynced.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        KEPT.iter().try_for_each(|folder| {
-            let path = self.state.join(folder);
-            let synced = fs::File::open(&path).and_then(|folder| folder.sync_all());
-            synced.inspect_err(|_| self.unsynced.store(true, Ordering::Release)).map_err(at(&path))
-        })
+        let folders = KEPT.map(|folder| self.state.join(folder));
+        let syncing = tokio::task::spawn_blocking(move || {
+            folders.iter().try_for_each(|folder| {
+                fs::File::open(folder).and_then(|open| open.sync_all()).map_err(at(folder))
+            })
+        });
+        let synced = syncing.await.expect("to sync folders does not panic");
+        synced.inspect_err(|_| self.unsynced.store(true, Ordering::Release))
     }
 
     /// Removes the files that no job names any more.

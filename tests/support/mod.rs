@@ -3,6 +3,7 @@
 //! the test.
 #![allow(dead_code, reason = "each story uses a part of it")]
 
+pub mod dns;
 pub mod lab;
 pub mod ledger;
 pub mod mta;

@@ -538,11 +538,13 @@ fn offer(supervisor: &mut Supervisor, message: &str, to: &str) -> Vec<Action> {
 }
 
 fn presses(actions: &[Action]) -> Vec<&str> {
-    let press = |action| match action {
-        &Action::Prepare(ref mail) => Some(mail.as_str()),
-        _ => None,
-    };
-    actions.iter().filter_map(press).collect()
+    let mut mails = Vec::new();
+    for action in actions {
+        if let Action::Prepare(mail) = action {
+            mails.push(mail.as_str());
+        }
+    }
+    mails
 }
 
 #[test]
