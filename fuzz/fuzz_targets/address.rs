@@ -1,0 +1,4 @@
+//! Fax addresses.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| postfax_fuzz::address(octets));

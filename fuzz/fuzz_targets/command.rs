@@ -1,0 +1,4 @@
+//! Command lines.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| postfax_fuzz::command(octets));
