@@ -42,7 +42,7 @@
 //! | [`serve`] | starts the daemon, heeds signals; `check` and what else needs only the configuration |
 //! | [`daemon`] | owns the loop: events in, one commit, actions out; stops cleanly |
 //! | [`store`] | what is durable: rows, documents, mails |
-//! | [`listen`] | opens the doors to mail and loads their certificate |
+//! | [`listen`] | opens the doors to mail and keeps them: sockets, certificates, what a reload changes |
 //! | [`outbound`] | an accepted mail becomes jobs: who may, whom it means, the pages |
 //! | [`inbound`] | the fax servers as they report by themselves: health, and what arrived |
 //! | [`carry`] | hands one attempt over, follows it and tells how it ended |
@@ -77,7 +77,7 @@
 //! | [`post`] | [`letters`] | the shape of what is brought |
 //! | [`listen`] | [`outbound`] | the desk behind every listener |
 //! | [`inbound`], [`letters`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
-//! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload builds their parts anew |
+//! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload changes their parts |
 //! | [`control`], [`cli`] | [`requests`] | the words of questions and answers |
 //! | [`serve`], [`demo`] | [`listen`], [`requests`], [`control`] | open the doors, say who answers |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
