@@ -102,7 +102,10 @@ struct Activated(Child);
 
 impl Drop for Activated {
     fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        // The number of one that has ended may be another's by now.
+        if matches!(self.0.try_wait(), Ok(None)) {
+            let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        }
         let _ = self.0.wait();
     }
 }

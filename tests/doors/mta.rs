@@ -57,9 +57,7 @@ impl Mta {
             fs::create_dir(path.join(needed)).unwrap();
         }
         chown(path.join("data"), Some(postfix_uid()), None).unwrap();
-        let main = MAIN
-            .replace("@FOLDER@", &path.display().to_string())
-            .replace("@WAY@", way);
+        let main = MAIN.replace("@FOLDER@", &path.display().to_string()).replace("@WAY@", way);
         fs::write(path.join("etc/main.cf"), main).unwrap();
         fs::write(path.join("etc/master.cf"), MASTER).unwrap();
         let mta = Self { folder };
