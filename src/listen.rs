@@ -211,18 +211,24 @@ impl Keeper {
         Ok(())
     }
 
-    /// Opens the sockets of those listeners that have none yet, in their order.
+    /// Opens the sockets of those listeners that have none yet, in their order; those
+    /// that have some must suit them as they are now.
     async fn sockets_missing(&self, config: &Config) -> Result<Vec<Vec<Bound>>, DaemonError> {
-        let mut there: Vec<&Listener> = self.open.iter().map(|open| &open.listener).collect();
+        let mut there: Vec<&Open> = self.open.iter().collect();
         let mut fresh = Vec::new();
         for listener in &config.listeners {
-            if let Some(at) = there.iter().position(|open| same_place(open, listener)) {
-                there.remove(at);
-                continue;
+            let cannot = |source| {
+                let what = listener.address.to_string();
+                DaemonError::Listen { what, source }
+            };
+            match there.iter().position(|open| same_place(&open.listener, listener)) {
+                Some(at) => {
+                    socket::suit(listener, &there.remove(at).sockets).map_err(cannot)?;
+                }
+                None => {
+                    fresh.push(socket::open(listener, &self.inherited).await.map_err(cannot)?);
+                }
             }
-            let what = || listener.address.to_string();
-            let opened = socket::open(listener, &self.inherited).await;
-            fresh.push(opened.map_err(|source| DaemonError::Listen { what: what(), source })?);
         }
         Ok(fresh)
     }

@@ -50,10 +50,16 @@ pub(super) async fn open(listener: &Listener, inherited: &Inherited) -> io::Resu
         Address::Unix(unix) => vec![bind(unix)?],
         Address::Systemd(name) => handed_over(name, inherited)?,
     };
-    for socket in &sockets {
-        suits(listener, socket)?;
-    }
+    suit(listener, &sockets)?;
     Ok(sockets)
+}
+
+/// Whether a listener may use these sockets.
+///
+/// # Errors
+/// Why not, in words.
+pub(super) fn suit(listener: &Listener, sockets: &[Bound]) -> io::Result<()> {
+    sockets.iter().try_for_each(|socket| suits(listener, socket))
 }
 
 fn handed_over(name: &str, inherited: &Inherited) -> io::Result<Vec<Bound>> {
