@@ -16,7 +16,7 @@ use crate::{
     config,
     daemon::Context,
     inbound,
-    listen::{self, Certificate},
+    listen::Doors,
     post,
     requests::{Condition, Daemon, JobFilter},
     store::Page,
@@ -30,17 +30,13 @@ pub(crate) struct Control {
     context: Arc<Context>,
     /// Where the configuration is.
     file: PathBuf,
-    certificate: Option<Certificate>,
+    doors: Doors,
 }
 
 impl Control {
     /// Answers for this daemon, whose configuration was read from `file`.
-    pub(crate) fn new(
-        context: Arc<Context>,
-        file: PathBuf,
-        certificate: Option<Certificate>,
-    ) -> Self {
-        Self { context, file, certificate }
+    pub(crate) fn new(context: Arc<Context>, file: PathBuf, doors: Doors) -> Self {
+        Self { context, file, doors }
     }
 
     /// Puts a new configuration in force, all of it or nothing.
@@ -48,32 +44,26 @@ impl Control {
         let file = self.file.clone();
         let load = tokio::task::spawn_blocking(move || config::load(&file));
         let loaded = load.await.map_err(|bug| bug.to_string())?;
-        let new = loaded.map_err(|problems| config::report(&problems, false))?;
+        let new = Arc::new(loaded.map_err(|problems| config::report(&problems, false))?);
         let old = self.context.config.load_full();
         let courier = post::courier(&new).map_err(|bad| bad.to_string())?;
-        let certificate = match &new.tls {
-            Some(tls) => Some(
-                listen::certificate(&tls.certificate, &tls.key).map_err(|bad| bad.to_string())?,
-            ),
-            None => None,
-        };
+        self.doors.change(new.clone()).await.map_err(|bad| bad.to_string())?;
         let mut said = vec!["the configuration is in force".to_owned()];
-        if new.listeners != old.listeners
-            || new.state != old.state
-            || new.tls.is_some() != old.tls.is_some()
+        if new.state != old.state
+            || new.control_socket != old.control_socket
+            || new.convert.parallel != old.convert.parallel
         {
-            said.push("changed listeners and a changed state folder need a restart".to_owned());
+            let late =
+                "a changed state folder, control socket or number of converters needs a restart";
+            said.push(late.to_owned());
         }
         if !new.warnings.is_empty() {
             said.push(config::report(&new.warnings, false));
         }
-        if let (Some(sender), Some(certificate)) = (&self.certificate, certificate) {
-            sender.send_replace(certificate);
-        }
         let setup = new.setup.clone();
         self.context.courier.store(Arc::new(courier));
         self.context.drivers.store(Arc::new(inbound::drivers(&new)));
-        self.context.config.store(Arc::new(new));
+        self.context.config.store(new);
         self.context.tell(Event::Reconfigured(setup)).await;
         Ok(said.join("; "))
     }

@@ -45,6 +45,8 @@
 //! | [`listen`] | opens the doors to mail and loads their certificate |
 //! | [`outbound`] | an accepted mail becomes jobs: who may, whom it means, what is to be faxed |
 //! | [`prepare`] | makes the pages of a mail, by way of `postfax_hw::render` |
+//! | [`listen`] | opens the doors to mail and keeps them: sockets, certificates, what a reload changes |
+//! | [`outbound`] | an accepted mail becomes jobs: who may, whom it means, the pages |
 //! | [`inbound`] | the fax servers as they report by themselves: health, and what arrived |
 //! | [`carry`] | hands one attempt over, follows it and tells how it ended |
 //! | [`letters`] | what our mails say: a received fax, a receipt, an alarm |
@@ -80,6 +82,8 @@
 //! | [`outbound`] | [`prepare`] | what of a mail is to be faxed, and its pages while a converter is idle |
 //! | [`inbound`], [`letters`], [`prepare`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload builds their parts anew |
+//! | [`inbound`], [`letters`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
+//! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload changes their parts |
 //! | [`control`], [`cli`] | [`requests`] | the words of questions and answers |
 //! | [`serve`], [`demo`] | [`listen`], [`requests`], [`control`] | open the doors, say who answers |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |

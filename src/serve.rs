@@ -43,19 +43,24 @@ pub(crate) fn run(file: &Path) -> Result<Exit, Failure> {
     for warning in &config.warnings {
         warn!("{warning}");
     }
+    let inherited = listen::inherit();
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|failed| Failure::new(Exit::Bug, format!("cannot start: {failed}")))?;
-    let served = runtime.block_on(serve(config, file.to_owned()));
+    let served = runtime.block_on(serve(config, file.to_owned(), inherited));
     runtime.shutdown_background();
     served.map_err(|failed| Failure::new(Exit::File, failed.to_string()))?;
     Ok(Exit::Ok)
 }
 
-async fn serve(config: Config, file: PathBuf) -> Result<(), DaemonError> {
+async fn serve(
+    config: Config,
+    file: PathBuf,
+    inherited: listen::Inherited,
+) -> Result<(), DaemonError> {
     let socket = config.control_socket.clone();
     let mut daemon = Daemon::open(config.clone()).await?;
-    let certificate = listen::smtp(&mut daemon, &config).await?;
-    let control = Arc::new(Control::new(daemon.context(), file, certificate));
+    let doors = listen::smtp(&mut daemon, &config, inherited).await?;
+    let control = Arc::new(Control::new(daemon.context(), file, doors));
     let what = socket.display().to_string();
     let door =
         requests::socket::bind(&socket).map_err(|source| DaemonError::Listen { what, source })?;

@@ -81,7 +81,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (_keep, stop) = watch::channel(false);
     let mut certificates = None;
     if let [_, certificate, key] = rest {
-        let (sender, receiver) = watch::channel(tls::load(Path::new(certificate), Path::new(key))?);
+        let (sender, receiver) =
+            watch::channel(tls::load(Path::new(certificate), Path::new(key), None)?);
         options.tls = Some(receiver);
         certificates = Some(sender);
     }

@@ -10,10 +10,12 @@
 //! Nothing in here starts, connects or writes anything.
 
 mod access;
+mod accounts;
 mod address;
 mod check;
 mod dns;
 mod findings;
+mod listeners;
 mod parties;
 mod problem;
 mod raw;
@@ -26,7 +28,7 @@ mod suggest;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fmt, fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -94,14 +96,52 @@ pub(crate) struct Config {
 /// A socket that mail comes in by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listener {
-    /// Its address and port.
-    pub(crate) address: SocketAddr,
+    /// Where it is.
+    pub(crate) address: Address,
     /// What it is for.
     pub(crate) role: Role,
     /// Hosts that speak for our clients.
     pub(crate) trust: Vec<Cidr>,
     /// How all other hosts prove who sends; empty refuses them.
     pub(crate) verify: Vec<Verify>,
+    /// Hosts that pass on the connections of others and say whose they are.
+    pub(crate) proxy: Vec<Cidr>,
+    /// The users who may connect to a unix socket; empty lets in who may open it.
+    pub(crate) users: Vec<u32>,
+}
+
+/// Where a listener is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Address {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// A socket that we make.
+    Unix(UnixAddress),
+    /// The sockets that systemd hands over under this name.
+    Systemd(String),
+}
+
+/// A unix socket, and who may open it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct UnixAddress {
+    /// Its path; absolute.
+    pub(crate) path: PathBuf,
+    /// The bits of its access mode.
+    pub(crate) mode: u32,
+    /// The user that it belongs to, unless it is we.
+    pub(crate) user: Option<u32>,
+    /// The group that it belongs to, unless it is ours.
+    pub(crate) group: Option<u32>,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(unix) => write!(f, "unix:{}", unix.path.display()),
+            Self::Systemd(name) => write!(f, "systemd:{name}"),
+        }
+    }
 }
 
 /// What a listener is for.
@@ -113,7 +153,7 @@ pub(crate) enum Role {
     Submissions,
     /// Mail servers.
     Relay,
-    /// A mail server on this host that hands over by LMTP (RFC 2033).
+    /// A mail server that hands over by LMTP (RFC 2033).
     Lmtp,
 }
 
@@ -131,6 +171,8 @@ pub(crate) struct Tls {
     pub(crate) certificate: PathBuf,
     /// The private key.
     pub(crate) key: PathBuf,
+    /// The authorities whose clients may prove who they are by a certificate.
+    pub(crate) client_ca: Option<PathBuf>,
 }
 
 /// How mail leaves.

@@ -85,12 +85,17 @@ tables! {
         role: Text,
         trust: Texts,
         verify: Texts,
+        proxy: Texts,
+        users: Texts,
+        owner: Text,
+        mode: Text,
     }
 
     /// `[tls]`
     Tls {
         certificate: Text,
         key: Text,
+        client_ca: Text,
     }
 
     /// `[delivery]`

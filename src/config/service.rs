@@ -1,9 +1,7 @@
 //! Checks the parts of the configuration that are about this host: the
-//! supervisor, its listeners, mail out, conversion and limits.
+//! supervisor, mail out, conversion and limits.
 
 use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
@@ -12,10 +10,9 @@ use std::{
 use postfax_domain::{document::Resolution, number::Country, setup::JobLimits};
 
 use super::{
-    Convert, Delivery, Intake, Listener, Login, Role, Starttls, Tls, Verify,
-    address::{self, Cidr, Relay, Wrong},
+    Convert, Delivery, Intake, Login, Starttls,
+    address::{self, Relay, Wrong},
     check::Check,
-    findings::{Place, Placed},
     raw,
     read::Entry,
 };
@@ -28,13 +25,6 @@ const DAY_S: u64 = 24 * 3600;
 /// Bounds of what may come in a minute or an hour.
 const MANY: RangeInclusive<u64> = 1..=1_000_000;
 
-const ROLES: &[(&str, Role)] = &[
-    ("submission", Role::Submission),
-    ("submissions", Role::Submissions),
-    ("relay", Role::Relay),
-    ("lmtp", Role::Lmtp),
-];
-const VERIFY: &[(&str, Verify)] = &[("dmarc", Verify::Dmarc)];
 const STARTTLS: &[(&str, Starttls)] = &[
     ("required", Starttls::Required),
     ("opportunistic", Starttls::Opportunistic),
@@ -93,99 +83,6 @@ impl Check<'_> {
             control_socket: control_socket?,
             postmaster: postmaster?,
         })
-    }
-
-    pub(super) fn tls(&mut self, raw: &raw::Tls) -> Option<Tls> {
-        let files = [("certificate", &raw.certificate), ("key", &raw.key)];
-        if files.iter().all(|(_, file)| matches!(file, Entry::Absent)) && raw.place.key.is_empty() {
-            return None;
-        }
-        let paths = files.map(|(key, file)| {
-            let file = self.required(file, &raw.place, key, "\"/etc/postfax/tls/....pem\"")?;
-            let path = self.beside(&file.value);
-            if let Err(error) = std::fs::File::open(&path) {
-                let message = format!("{} cannot be read: {error}", path.display());
-                self.findings.error(&file.place, message, "name a PEM file");
-            }
-            Some(path)
-        });
-        let [certificate, key] = paths;
-        Some(Tls { certificate: certificate?, key: key? })
-    }
-
-    pub(super) fn listeners(&mut self, raw: &[raw::Listener], tls: &raw::Tls) -> Vec<Listener> {
-        let mut seen: BTreeMap<SocketAddr, &Placed<String>> = BTreeMap::new();
-        let mut listeners = Vec::new();
-        for listener in raw {
-            let address =
-                self.required(&listener.address, &listener.place, "address", "\"[::]:587\"");
-            let parsed = self.parsed(address, socket_address);
-            if let (Some(written), Some(address)) = (address, parsed) {
-                // Port 0 is any free port, so two of them differ.
-                if let (Some(first), true) = (seen.insert(address, written), address.port() > 0) {
-                    let first = self.findings.whereabouts(&first.place);
-                    let help = format!("the other is at {first}: use another port");
-                    self.findings.error(&written.place, "two listeners have this address", help);
-                }
-            }
-            if let (Some(address), Some(listener)) = (parsed, self.listener(listener, tls, parsed))
-            {
-                listeners.push(Listener { address, ..listener });
-            }
-        }
-        listeners
-    }
-
-    fn listener(
-        &mut self,
-        raw: &raw::Listener,
-        tls: &raw::Tls,
-        address: Option<SocketAddr>,
-    ) -> Option<Listener> {
-        let written = self.required(&raw.role, &raw.place, "role", "\"submission\"");
-        let role = self.choice(written, ROLES);
-        let nothing = Vec::new();
-        let trust = raw.trust.given().map_or(&nothing, |list| &list.value);
-        let trust = trust.iter().filter_map(|net| self.parsed(Some(net), Cidr::parse)).collect();
-        let verify = raw.verify.given().map_or(&nothing, |list| &list.value);
-        let verify = verify.iter().filter_map(|word| self.choice(Some(word), VERIFY)).collect();
-        let (role, place) = (role?, &written?.place);
-        match role {
-            Role::Submission | Role::Submissions => self.takes_logins(raw, place, tls),
-            Role::Relay | Role::Lmtp => self.takes_somebody(raw, place, role, address),
-        }
-        Some(Listener { address: address?, role, trust, verify })
-    }
-
-    fn takes_logins(&mut self, raw: &raw::Listener, place: &Place, tls: &raw::Tls) {
-        if matches!((&tls.certificate, &tls.key), (Entry::Absent, Entry::Absent)) {
-            let message = "mail clients log in only under TLS, and there is no [tls]";
-            let help = "add [tls] with certificate = \"...\" and key = \"...\"";
-            self.findings.error(place, message, help);
-        }
-        if names_some(&raw.trust) || names_some(&raw.verify) {
-            let message = "mail clients must log in: trust and verify do nothing here";
-            let help = "leave trust and verify out, or use the role \"relay\"";
-            self.findings.warn(place, message, help);
-        }
-    }
-
-    fn takes_somebody(
-        &mut self,
-        raw: &raw::Listener,
-        place: &Place,
-        role: Role,
-        address: Option<SocketAddr>,
-    ) {
-        // Whoever reaches a loopback address is on this host.
-        let local = address.is_some_and(|address| address.ip().to_canonical().is_loopback());
-        let vouched = role == Role::Lmtp && local;
-        if !names_some(&raw.trust) && !names_some(&raw.verify) && !vouched {
-            let message = "nobody could ever send here: no host is trusted and none is verified";
-            let help = "add trust = [\"10.1.0.0/16\"] with the networks of your mail servers, \
-                        verify = [\"dmarc\"], or both";
-            self.findings.error(place, message, help);
-        }
     }
 
     pub(super) fn delivery(&mut self, raw: &raw::Delivery) -> Option<Delivery> {
@@ -300,15 +197,6 @@ impl Check<'_> {
     }
 }
 
-/// Whether something was written, right or wrong.
-fn names_some(list: &Entry<Vec<Placed<String>>>) -> bool {
-    match list {
-        Entry::Given(list) => !list.value.is_empty(),
-        Entry::Bad => true,
-        Entry::Absent => false,
-    }
-}
-
 fn timezone(name: &str) -> Result<jiff::tz::TimeZone, Wrong> {
     jiff::tz::TimeZone::get(name).map_err(|_| {
         let help = "write a name of the IANA database, such as Europe/London; the package tzdata \
@@ -317,7 +205,7 @@ fn timezone(name: &str) -> Result<jiff::tz::TimeZone, Wrong> {
     })
 }
 
-fn absolute(path: &str) -> Result<PathBuf, Wrong> {
+pub(super) fn absolute(path: &str) -> Result<PathBuf, Wrong> {
     if Path::new(path).is_absolute() {
         return Ok(path.into());
     }
@@ -327,18 +215,10 @@ fn absolute(path: &str) -> Result<PathBuf, Wrong> {
     ))
 }
 
-fn socket(path: PathBuf) -> Result<PathBuf, Wrong> {
+pub(super) fn socket(path: PathBuf) -> Result<PathBuf, Wrong> {
     if path.as_os_str().len() <= MAX_SOCKET_PATH_BYTES {
         return Ok(path);
     }
     let help = format!("choose one of at most {MAX_SOCKET_PATH_BYTES} bytes");
     Err(Wrong::new("the path is too long for a socket", help))
-}
-
-fn socket_address(text: &str) -> Result<SocketAddr, Wrong> {
-    let help = "write an address and a port: [::]:587, 0.0.0.0:25 or 127.0.0.1:2525";
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| Wrong::new(format!("\"{text}\" is no address with a port"), help))?;
-    Ok(address)
 }

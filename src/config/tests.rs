@@ -41,9 +41,17 @@ fn what_is_written_is_what_is_used() {
     assert_eq!(config.files.len(), 4, "the main file and three of conf.d");
     assert_eq!(config.hostname, "fax1.example.com");
     assert_eq!(config.control_socket, Path::new("/run/postfax/control.sock"));
-    assert_eq!(config.listeners.len(), 4);
+    assert_eq!(config.listeners.len(), 6);
     assert_eq!(config.listeners[2].verify, [Verify::Dmarc]);
     assert!(config.listeners[2].trust[0].contains("10.1.3.4".parse().unwrap()));
+    let path = "/run/postfax/lmtp.sock".into();
+    let unix = UnixAddress { path, mode: 0o620, user: Some(0), group: Some(104) };
+    assert_eq!(config.listeners[4].address, Address::Unix(unix));
+    assert_eq!(config.listeners[4].users, [0, 102]);
+    assert_eq!(config.listeners[5].address, Address::Systemd("relay".to_owned()));
+    assert!(config.listeners[5].proxy[0].contains("10.0.0.5".parse().unwrap()));
+    let client_ca = config.tls.as_ref().unwrap().client_ca.as_deref();
+    assert_eq!(client_ca, Some(folder().join("full/tls/cert.pem").as_path()));
     assert_eq!(config.tls.as_ref().unwrap().key, folder().join("full/tls/key.pem"));
     assert_eq!(config.delivery.relay.to_string(), "smtp://mail.example.com:587");
     assert_eq!(config.delivery.login.as_ref().unwrap().password.reveal(), "relay password");

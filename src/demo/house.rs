@@ -77,8 +77,9 @@ impl House {
         })?;
         let cannot = |why: DaemonError| Failure::new(Exit::File, why.to_string());
         let mut daemon = Daemon::open(config.clone()).await.map_err(cannot)?;
-        let certificate = listen::smtp(&mut daemon, &config).await.map_err(cannot)?;
-        let control = Arc::new(Control::new(daemon.context(), file, certificate));
+        let none = listen::Inherited::default();
+        let doors = listen::smtp(&mut daemon, &config, none).await.map_err(cannot)?;
+        let control = Arc::new(Control::new(daemon.context(), file, doors));
         let socket = requests::socket::bind(&config.control_socket)
             .map_err(|failed| Failure::file(config.control_socket.display(), &failed))?;
         let stop = daemon.stop.clone();

@@ -1,4 +1,4 @@
-//! Who is connected: counts connections, in all and by address.
+//! Who is connected: counts connections, in all and by where they come from.
 
 use std::{
     collections::HashMap,
@@ -6,23 +6,38 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Counts the connections of one listener.
+use super::socket::Caller;
+
+/// Counts the connections of all listeners that share it; a clone counts the same.
+#[derive(Debug, Clone)]
+pub struct Census(Arc<Mutex<Seated>>);
+
 #[derive(Debug)]
-pub(super) struct Census {
+struct Seated {
     max: usize,
     max_per_address: usize,
-    seated: Mutex<HashMap<IpAddr, usize>>,
+    all: usize,
+    by_origin: HashMap<Origin, usize>,
+}
+
+/// What counts as one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Origin {
+    /// An IPv4 address, or the /64 that one IPv6 host has.
+    Network(IpAddr),
+    /// A user of this host, at a unix socket.
+    User(u32),
 }
 
 /// A connection's place; free again when dropped.
 #[derive(Debug)]
 pub(super) struct Seat {
-    census: Arc<Census>,
-    address: IpAddr,
+    census: Census,
+    origin: Option<Origin>,
 }
 
 /// Why there is no place.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Full {
     #[error("too many connections, try again later")]
     Everywhere,
@@ -31,63 +46,130 @@ pub(super) enum Full {
 }
 
 impl Census {
-    pub(super) fn new(max: usize, max_per_address: usize) -> Arc<Self> {
-        Arc::new(Self { max, max_per_address, seated: Mutex::default() })
+    /// Room for `max` connections, and for `max_per_address` of them from one IPv4
+    /// address, one IPv6 /64 or one user of a unix socket.
+    pub fn new(max: usize, max_per_address: usize) -> Self {
+        let by_origin = HashMap::new();
+        Self(Arc::new(Mutex::new(Seated { max, max_per_address, all: 0, by_origin })))
     }
 
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Seat, Full> {
-        let address = network(address);
-        let mut seated = self.seated.lock().unwrap_or_else(PoisonError::into_inner);
-        if seated.values().sum::<usize>() >= self.max {
-            return Err(Full::Everywhere);
-        }
-        let here = seated.entry(address).or_default();
-        if *here >= self.max_per_address {
-            return Err(Full::Address);
-        }
-        *here += 1;
-        Ok(Seat { census: Arc::clone(self), address })
+    /// Other limits, for connections that come from now on.
+    pub fn limit(&self, max: usize, max_per_address: usize) {
+        self.with(|seated| {
+            seated.max = max;
+            seated.max_per_address = max_per_address;
+        });
+    }
+
+    /// A place for someone of whom it is not known yet where they come from.
+    pub(super) fn admit(&self) -> Result<Seat, Full> {
+        self.with(|seated| {
+            if seated.all >= seated.max {
+                return Err(Full::Everywhere);
+            }
+            seated.all += 1;
+            Ok(())
+        })?;
+        Ok(Seat { census: self.clone(), origin: None })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Seated) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Seat {
+    /// Counts whose place it is.
+    pub(super) fn belongs_to(&mut self, caller: Caller) -> Result<(), Full> {
+        debug_assert!(self.origin.is_none(), "a place belongs to one caller");
+        let origin = Origin::of(caller);
+        self.census.with(|seated| {
+            let most = seated.max_per_address;
+            let here = seated.by_origin.entry(origin).or_default();
+            if *here >= most {
+                return Err(Full::Address);
+            }
+            *here += 1;
+            Ok(())
+        })?;
+        self.origin = Some(origin);
+        Ok(())
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut seated = self.census.seated.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(here) = seated.get_mut(&self.address) {
-            *here -= 1;
-            if *here == 0 {
-                seated.remove(&self.address);
+        let origin = self.origin;
+        self.census.with(|seated| {
+            seated.all -= 1;
+            let Some(origin) = origin else { return };
+            if let Some(here) = seated.by_origin.get_mut(&origin) {
+                *here -= 1;
+                if *here == 0 {
+                    seated.by_origin.remove(&origin);
+                }
             }
-        }
+        });
     }
 }
 
-/// What counts as one address: an IPv4 address, or the /64 that one IPv6 host has.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.into(),
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+impl Origin {
+    fn of(caller: Caller) -> Self {
+        match (caller.process, caller.address.to_canonical()) {
+            (Some(process), _) => Self::User(process.uid),
+            (None, IpAddr::V4(v4)) => Self::Network(v4.into()),
+            (None, IpAddr::V6(v6)) => {
+                let network = v6.to_bits() & !u128::from(u64::MAX);
+                Self::Network(Ipv6Addr::from_bits(network).into())
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desk::Process;
+
+    fn caller(address: &str, uid: Option<u32>) -> Caller {
+        let process = uid.map(|uid| Process { uid, gid: uid });
+        Caller { address: address.parse().unwrap(), process }
+    }
+
+    fn seat(census: &Census, address: &str, uid: Option<u32>) -> Result<Seat, Full> {
+        let mut seat = census.admit()?;
+        seat.belongs_to(caller(address, uid))?;
+        Ok(seat)
+    }
 
     #[test]
     fn places_are_counted_and_come_back() {
         let census = Census::new(3, 2);
-        let one: IpAddr = "2001:db8::1".parse().unwrap();
-        let same: IpAddr = "2001:db8::ffff".parse().unwrap();
-        let other: IpAddr = "192.0.2.1".parse().unwrap();
-        let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
-        let first = census.admit(one).unwrap();
-        let _second = census.admit(same).unwrap();
-        assert_eq!(census.admit(one).unwrap_err(), Full::Address);
-        let _third = census.admit(other).unwrap();
-        assert_eq!(census.admit(mapped).unwrap_err(), Full::Everywhere);
+        let first = seat(&census, "2001:db8::1", None).unwrap();
+        let _second = seat(&census, "2001:db8::ffff", None).unwrap();
+        assert_eq!(seat(&census, "2001:db8::1", None).unwrap_err(), Full::Address);
+        let _third = seat(&census.clone(), "192.0.2.1", None).unwrap();
+        assert_eq!(seat(&census, "::ffff:192.0.2.1", None).unwrap_err(), Full::Everywhere);
         drop(first);
-        assert_eq!(network(mapped), other);
-        assert!(census.admit(mapped).is_ok());
+        let _fourth = seat(&census, "::ffff:192.0.2.1", None).unwrap();
+        census.limit(10, 2);
+        assert_eq!(seat(&census, "192.0.2.1", None).unwrap_err(), Full::Address);
+        census.limit(10, 3);
+        assert!(seat(&census, "192.0.2.1", None).is_ok());
+    }
+
+    #[test]
+    fn a_refusal_takes_no_place_and_users_are_told_apart() {
+        let census = Census::new(4, 1);
+        let _tcp = seat(&census, "127.0.0.1", None).unwrap();
+        let _one = seat(&census, "127.0.0.1", Some(1)).unwrap();
+        for _ in 0..10 {
+            assert_eq!(seat(&census, "127.0.0.1", Some(1)).unwrap_err(), Full::Address);
+        }
+        let _two = seat(&census, "127.0.0.1", Some(2)).unwrap();
+        let unknown = census.admit().unwrap();
+        assert_eq!(census.admit().unwrap_err(), Full::Everywhere);
+        drop(unknown);
+        assert!(census.admit().is_ok());
     }
 }

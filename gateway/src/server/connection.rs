@@ -1,23 +1,29 @@
 //! Drives one session over one socket: does what the session says, in that order,
 //! and bounds how long each step may take. Decides nothing.
 
-use std::{net::IpAddr, ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt},
     sync::watch,
     time::{Instant, sleep, timeout, timeout_at},
 };
-use tokio_rustls::TlsAcceptor;
 use tracing::{debug, error, info, warn};
 
-use super::{Options, Stage, reached, received, spool::Spool};
+use super::{
+    Options, Stage,
+    census::Full,
+    handshake::{self, Cipher, Encrypted},
+    proxy, reached, received,
+    socket::{Caller, Stream},
+    spool::Spool,
+};
 use crate::{
     auth::{Proof, scram},
     command::{Mail, Rcpt},
     desk::{AuthRefusal, Desk, Envelope, Peer, Role},
     reply::Reply,
-    session::{Output, Question, Secured, Session, Wait},
+    session::{Output, Question, Session, Wait},
 };
 use postfax_domain::redacted::Redacted;
 
@@ -38,6 +44,8 @@ pub(super) struct Context {
 /// One connection.
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
+    /// How it is encrypted.
+    cipher: Option<Cipher>,
     unsent: Vec<u8>,
     buffer: Box<[u8]>,
     session: Session,
@@ -50,10 +58,6 @@ pub(super) struct Connection {
     message_until: Instant,
 }
 
-/// Plain or encrypted.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
 /// Why a connection ends without a goodbye.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Ended {
@@ -65,6 +69,12 @@ pub(super) enum Ended {
     Stopped,
     #[error("the TLS handshake failed: {0}")]
     Handshake(String),
+    #[error(transparent)]
+    Full(Full),
+    #[error("its PROXY header cannot be used: {0}")]
+    Proxy(#[from] proxy::Bad),
+    #[error("its PROXY header took too long")]
+    SlowProxy,
     #[error("{0}")]
     Broken(#[from] std::io::Error),
 }
@@ -72,37 +82,42 @@ pub(super) enum Ended {
 impl Connection {
     /// Shakes hands where TLS comes first, and greets.
     pub(super) async fn open(
-        stream: tokio::net::TcpStream,
-        address: IpAddr,
+        mut stream: Box<dyn Stream>,
+        caller: Caller,
         context: Arc<Context>,
         stages: watch::Receiver<Stage>,
     ) -> Result<Self, Ended> {
-        let mut stream: Box<dyn Stream> = Box::new(stream);
-        let mut secured = None;
-        if context.role == Role::Submissions {
-            let (encrypted, brought) = secure(stream, &context).await?;
-            (stream, secured) = (encrypted, Some(brought));
-        }
         let options = &context.options;
-        let limits = options.limits.clone();
-        let tls = options.tls.is_some();
-        let peer = Peer::new(context.role, address);
-        let mut session = Session::new(limits, &options.hostname, peer, tls);
-        if let Some(secured) = secured {
-            session.encrypted(secured);
+        let mut peer = Peer::new(context.role, caller.address);
+        peer.process = caller.process;
+        // What never leaves this host needs no encryption.
+        let offers_tls = options.tls.is_some() && caller.process.is_none();
+        let mut session = Session::new(options.limits.clone(), &options.hostname, peer, offers_tls);
+        let mut cipher = None;
+        if context.role == Role::Submissions {
+            let encrypted = secure(stream, &context).await?;
+            session.encrypted(encrypted.secured);
+            (stream, cipher) = (encrypted.stream, Some(encrypted.cipher));
         }
         let mut buffer = vec![0; READ_BYTES].into_boxed_slice();
         let early = Duration::from_millis(options.timeouts.greeting_wait_ms);
         if let Ok(read) = timeout(early, stream.read(&mut buffer)).await {
             match read? {
                 0 => return Err(Ended::HungUp),
-                count => session.feed(&buffer[..count]),
+                count => {
+                    if buffer[..count].starts_with(proxy::SIGNATURE) {
+                        let address = caller.address;
+                        warn!(%address, "a PROXY header from a host that is not to send any");
+                    }
+                    session.feed(&buffer[..count]);
+                }
             }
         }
         session.offer_proofs(context.desk.has_keys());
         session.greet();
         Ok(Self {
             stream,
+            cipher,
             unsent: Vec::new(),
             buffer,
             session,
@@ -210,6 +225,7 @@ impl Connection {
             peer: self.session.peer(),
             hostname: &self.context.options.hostname,
             protocol: self.session.protocol(),
+            cipher: self.cipher.as_ref(),
             id: &id,
             rcpts: self.session.recipients(),
         };
@@ -271,12 +287,13 @@ impl Connection {
     async fn secure(&mut self) -> Result<(), Ended> {
         self.flush().await?;
         let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
-        let (encrypted, brought) = tokio::select! {
+        let encrypted = tokio::select! {
             secured = secure(plain, &self.context) => secured?,
             () = reached(&mut self.stages, Stage::Stopping) => return Err(Ended::Stopped),
         };
-        self.stream = encrypted;
-        self.session.secured(brought);
+        self.stream = encrypted.stream;
+        self.cipher = Some(encrypted.cipher);
+        self.session.secured(encrypted.secured);
         Ok(())
     }
 
@@ -379,18 +396,10 @@ fn named(proof: &Proof) -> &str {
 }
 
 /// Does the TLS handshake with the certificate of the moment.
-async fn secure(
-    stream: Box<dyn Stream>,
-    context: &Context,
-) -> Result<(Box<dyn Stream>, Secured), Ended> {
+async fn secure(stream: Box<dyn Stream>, context: &Context) -> Result<Encrypted, Ended> {
     let options = &context.options;
-    let config = options.tls.as_ref().map(|tls| Arc::clone(&tls.borrow()));
-    let config = config.expect("TLS is offered only with a certificate");
+    let keys = options.tls.as_ref().map(|tls| Arc::clone(&tls.borrow()));
+    let keys = keys.expect("TLS is offered only with a certificate");
     let within = Duration::from_secs(options.timeouts.handshake_s);
-    let handshake = timeout(within, TlsAcceptor::from(config).accept(stream));
-    match handshake.await {
-        Ok(Ok(encrypted)) => Ok((Box::new(encrypted), Secured::default())),
-        Ok(Err(error)) => Err(Ended::Handshake(error.to_string())),
-        Err(_) => Err(Ended::Handshake("it took too long".to_owned())),
-    }
+    handshake::shake(stream, &keys, within).await.map_err(Ended::Handshake)
 }

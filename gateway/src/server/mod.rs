@@ -2,29 +2,37 @@
 //! lets each of them be driven by its own task. Decides nothing about mail.
 
 mod census;
+mod certificate;
 mod connection;
+mod handshake;
+mod hosts;
+mod proxy;
 mod received;
+mod socket;
 mod spool;
 pub mod tls;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpListener, TcpStream},
+    io::{AsyncReadExt, AsyncWriteExt},
     sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 pub use crate::session::Limits;
 use crate::{
     desk::{Desk, Role},
     reply::Reply,
 };
-use census::Census;
+pub use census::Census;
+use census::{Full, Seat};
 use connection::{Connection, Context, Ended};
+pub use hosts::Hosts;
+pub use socket::Socket;
+use socket::{Caller, Stream};
 
 /// How long to wait when no more connections can be accepted for want of
 /// descriptors or memory.
@@ -41,12 +49,16 @@ pub struct Options {
     pub limits: Limits,
     /// How long things may take.
     pub timeouts: Timeouts,
-    /// Most connections at a time.
-    pub max_connections: usize,
-    /// Most connections at a time from one IPv4 address or one IPv6 /64.
-    pub max_connections_per_address: usize,
-    /// The certificate. A new one that is sent here counts for new handshakes.
-    pub tls: Option<watch::Receiver<Arc<rustls::ServerConfig>>>,
+    /// Bounds the connections of all listeners that it is given to.
+    pub census: Census,
+    /// Hosts that pass on the connections of others, and must say so in a header of the
+    /// PROXY protocol, version 2, before anything else. Nobody else may send one.
+    pub proxies: Hosts,
+    /// The users whose processes may connect to a unix socket, by number; empty lets
+    /// everyone in who may open it.
+    pub users: Vec<u32>,
+    /// What handshakes are done with. What is newly sent here counts for new ones.
+    pub tls: Option<watch::Receiver<Arc<tls::Keys>>>,
 }
 
 /// How long things may take.
@@ -63,6 +75,8 @@ pub struct Timeouts {
     pub data_total_s: u64,
     /// For a TLS handshake.
     pub handshake_s: u64,
+    /// For the header of a proxy, which it sends at once.
+    pub proxy_s: u64,
     /// For the client to take a reply.
     pub send_s: u64,
     /// For messages under way when the server is told to stop.
@@ -77,6 +91,7 @@ impl Default for Timeouts {
             data_block_s: 180,
             data_total_s: 3600,
             handshake_s: 30,
+            proxy_s: 10,
             send_s: 60,
             drain_s: 30,
         }
@@ -90,8 +105,9 @@ impl Options {
             hostname: hostname.to_owned(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
-            max_connections: 500,
-            max_connections_per_address: 20,
+            census: Census::new(500, 20),
+            proxies: Hosts::default(),
+            users: Vec::new(),
             tls: None,
         }
     }
@@ -120,16 +136,16 @@ enum Stage {
 /// connections are told to come back, messages under way are finished for a while,
 /// and every question that the desk was asked is waited for.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Socket>,
     role: Role,
     options: Options,
     desk: Arc<dyn Desk>,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
-    if role != Role::Relay && options.tls.is_none() {
+    if matches!(role, Role::Submission | Role::Submissions) && options.tls.is_none() {
         return Err(ServeError::NeedsCertificate(role));
     }
-    let census = Census::new(options.max_connections, options.max_connections_per_address);
+    let listener = listener.into();
     let drain = Duration::from_secs(options.timeouts.drain_s);
     let context = Arc::new(Context { role, options, desk });
     let (stage, stages) = watch::channel(Stage::Running);
@@ -139,15 +155,12 @@ pub async fn serve(
             () = told(&mut shutdown) => break,
             Some(ended) = connections.join_next() => report(ended),
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => match census.admit(peer.ip()) {
+                Ok((stream, caller)) => match admit(caller, &context.options) {
                     Ok(seat) => {
                         let (context, stages) = (Arc::clone(&context), stages.clone());
-                        connections.spawn(async move {
-                            let _seat = seat;
-                            attend(stream, peer, context, stages).await;
-                        });
+                        connections.spawn(attend(stream, caller, seat, context, stages));
                     }
-                    Err(full) => turn_away(stream, peer, role, &full.to_string()).await,
+                    Err(reply) => turn_away(stream, caller, role, &reply).await,
                 },
                 Err(error) => {
                     warn!(%error, "cannot accept a connection");
@@ -177,27 +190,87 @@ async fn told(shutdown: &mut watch::Receiver<bool>) {
     let _either = shutdown.wait_for(|stop| *stop).await;
 }
 
+/// A place, or why there is none. Whose place it is shows later where a proxy calls.
+fn admit(caller: Caller, options: &Options) -> Result<Seat, Reply> {
+    let users = &options.users;
+    if let Some(process) = caller.process
+        && !users.is_empty()
+        && !users.contains(&process.uid)
+    {
+        return Err(Reply::new(554, (7, 1), format!("not for processes of uid {}", process.uid)));
+    }
+    let full = |full: Full| Reply::new(421, (7, 0), full.to_string());
+    let mut seat = options.census.admit().map_err(full)?;
+    if !is_proxy(caller, options) {
+        seat.belongs_to(caller).map_err(full)?;
+    }
+    Ok(seat)
+}
+
+fn is_proxy(caller: Caller, options: &Options) -> bool {
+    caller.process.is_none() && options.proxies.contains(caller.address)
+}
+
 async fn attend(
-    stream: TcpStream,
-    peer: SocketAddr,
+    mut stream: Box<dyn Stream>,
+    mut caller: Caller,
+    mut seat: Seat,
     context: Arc<Context>,
     mut stages: watch::Receiver<Stage>,
 ) {
-    let address = peer.ip().to_canonical();
-    // Replies are small and waited for; a stall of 40 ms each would be all that is seen.
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%address, %error, "no TCP_NODELAY");
-    }
-    debug!(%address, "connected");
+    let stages_of_it = stages.clone();
+    let open = async {
+        if is_proxy(caller, &context.options) {
+            caller.address = told_by_proxy(&mut stream, caller, &context.options).await?;
+            if let Err(full) = seat.belongs_to(caller) {
+                let reply = Reply::new(421, (7, 0), full.to_string());
+                turn_away(stream, caller, context.role, &reply).await;
+                return Err(Ended::Full(full));
+            }
+        }
+        debug!(address = %caller.address, process = ?caller.process, "connected");
+        Connection::open(stream, caller, context, stages_of_it).await
+    };
     let opened = tokio::select! {
-        opened = Connection::open(stream, address, context, stages.clone()) => opened,
+        opened = open => opened,
         () = reached(&mut stages, Stage::Draining) => Err(Ended::Stopped),
     };
+    let address = caller.address;
     match opened {
         Ok(connection) => connection.run().await,
+        // Nobody at the other end reads a log of ours but whoever runs the proxy.
+        Err(ended @ (Ended::Proxy(_) | Ended::SlowProxy)) => {
+            warn!(%address, "connection refused: {ended}");
+        }
+        Err(ended @ Ended::Handshake(_)) => info!(%address, %ended, "ended before the greeting"),
         Err(ended) => debug!(%address, %ended, "ended before the greeting"),
     }
     debug!(%address, "disconnected");
+}
+
+/// Whose connection a proxy passes on.
+async fn told_by_proxy(
+    stream: &mut Box<dyn Stream>,
+    caller: Caller,
+    options: &Options,
+) -> Result<IpAddr, Ended> {
+    let within = Duration::from_secs(options.timeouts.proxy_s);
+    let read = async {
+        let mut header = Vec::with_capacity(proxy::SIGNATURE.len());
+        loop {
+            match proxy::parse(&header)? {
+                proxy::Progress::Done(proxy::Origin::Client(address)) => return Ok(address),
+                proxy::Progress::Done(proxy::Origin::Proxy) => return Ok(caller.address),
+                proxy::Progress::Wants(all) => {
+                    let missing = u64::try_from(all - header.len()).unwrap_or(u64::MAX);
+                    if (&mut *stream).take(missing).read_buf(&mut header).await? == 0 {
+                        return Err(Ended::HungUp);
+                    }
+                }
+            }
+        }
+    };
+    timeout(within, read).await.unwrap_or(Err(Ended::SlowProxy))
 }
 
 /// Ends when that stage is reached, or when nobody is left to say so.
@@ -205,12 +278,11 @@ async fn reached(stages: &mut watch::Receiver<Stage>, stage: Stage) {
     let _either = stages.wait_for(|now| *now >= stage).await;
 }
 
-async fn turn_away(mut stream: TcpStream, peer: SocketAddr, role: Role, why: &str) {
-    warn!(address = %peer.ip(), why, "connection refused");
+async fn turn_away(mut stream: Box<dyn Stream>, caller: Caller, role: Role, reply: &Reply) {
+    warn!(address = %caller.address, process = ?caller.process, why = reply.text(), "connection refused");
     if role != Role::Submissions {
-        let reply = Reply::new(421, (7, 0), why).wire();
         // Whether it is heard is the client's business.
-        let _ = timeout(TURN_AWAY, stream.write_all(&reply)).await;
+        let _ = timeout(TURN_AWAY, stream.write_all(&reply.wire())).await;
     }
 }
 

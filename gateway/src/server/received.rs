@@ -1,9 +1,12 @@
-//! The `Received:` line that is put on top of every message (RFC 5321 4.4).
+//! The `Received:` line that is put on top of every message (RFC 5321 4.4). It
+//! tells addresses as they are: no name is looked up, since a name that the client's
+//! own side publishes proves nothing and asking for it would hold up every mail.
 
 use std::net::IpAddr;
 
 use jiff::{Zoned, fmt::rfc2822};
 
+use super::handshake::Cipher;
 use crate::desk::{Peer, Rcpt};
 
 /// What the line says.
@@ -13,6 +16,8 @@ pub(super) struct Trace<'a> {
     pub(super) hostname: &'a str,
     /// The protocol (RFC 3848).
     pub(super) protocol: &'a str,
+    /// How the connection is encrypted.
+    pub(super) cipher: Option<&'a Cipher>,
     /// The name of the message here.
     pub(super) id: &'a str,
     pub(super) rcpts: &'a [Rcpt],
@@ -21,24 +26,32 @@ pub(super) struct Trace<'a> {
 /// The line, folded, with its last CRLF.
 pub(super) fn line(trace: &Trace<'_>, now: &Zoned) -> String {
     let helo = plain(&trace.peer.helo);
-    let address = literal(trace.peer.address);
+    let origin = origin(trace.peer);
     let (host, protocol, id) = (trace.hostname, trace.protocol, plain(trace.id));
     // Several recipients are not named, as some of them may be blind copies (RFC 5321 7.2).
     let recipient = match trace.rcpts {
         [only] => format!("\r\n\tfor <{}>", only.mailbox),
         _ => String::new(),
     };
+    let cipher = match trace.cipher {
+        // RFC 8314 4.3.
+        Some(Cipher { version, suite }) => format!("\r\n\ttls {suite} ({version})"),
+        None => String::new(),
+    };
     let date = rfc2822::to_string(now).unwrap_or_else(|_| now.timestamp().to_string());
     format!(
-        "Received: from {helo} ({address})\r\n\tby {host} (Postfax) with {protocol} id {id}\
-         {recipient};\r\n\t{date}\r\n"
+        "Received: from {helo} ({origin})\r\n\tby {host} (Postfax) with {protocol} id {id}\
+         {recipient}{cipher};\r\n\t{date}\r\n"
     )
 }
 
-fn literal(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(v4) => format!("[{v4}]"),
-        IpAddr::V6(v6) => format!("[IPv6:{v6}]"),
+/// Where it came from. A process on this host has no address, only a user; then this is
+/// a comment instead (RFC 5322 3.2.2).
+fn origin(peer: &Peer) -> String {
+    match (peer.process, peer.address) {
+        (Some(process), _) => format!("unix socket, uid {}", process.uid),
+        (None, IpAddr::V4(v4)) => format!("[{v4}]"),
+        (None, IpAddr::V6(v6)) => format!("[IPv6:{v6}]"),
     }
 }
 
@@ -52,7 +65,7 @@ fn plain(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::Role;
+    use crate::desk::{Process, Role};
 
     #[test]
     fn the_line_names_the_way() {
@@ -68,18 +81,26 @@ mod tests {
         let rcpt = Rcpt { mailbox: "+44@fax.example".parse().unwrap(), notify: None, orcpt: None };
         let rcpts = [rcpt.clone(), rcpt];
         let now: Zoned = "2026-03-04T05:06:07[UTC]".parse().unwrap();
+        let suite = "TLS_AES_256_GCM_SHA384".to_owned();
+        let cipher = Cipher { version: "TLSv1.3", suite };
         let trace = |peer: &Peer, rcpts: &[Rcpt]| {
-            let hostname = "fax1.example";
-            line(&Trace { peer, hostname, protocol: "ESMTPS", id: "7", rcpts }, &now)
+            let (hostname, protocol, id) = ("fax1.example", "ESMTPS", "7");
+            let cipher = peer.tls.then_some(&cipher);
+            line(&Trace { peer, hostname, protocol, cipher, id, rcpts }, &now)
         };
         assert_eq!(
             trace(&peer, &rcpts[..1]),
             "Received: from my??evil??printer ([IPv6:2001:db8::7])\r\n\
              \tby fax1.example (Postfax) with ESMTPS id 7\r\n\
-             \tfor <+44@fax.example>;\r\n\tWed, 4 Mar 2026 05:06:07 +0000\r\n"
+             \tfor <+44@fax.example>\r\n\ttls TLS_AES_256_GCM_SHA384 (TLSv1.3);\r\n\tWed, 4 Mar 2026 05:06:07 +0000\r\n"
         );
         peer.address = "192.0.2.7".parse().unwrap();
         let several = trace(&peer, &rcpts);
         assert!(several.contains("([192.0.2.7])") && !several.contains("for"), "{several}");
+        peer.tls = false;
+        peer.process = Some(Process { uid: 102, gid: 104 });
+        let local = trace(&peer, &rcpts);
+        assert!(local.contains("printer (unix socket, uid 102)\r\n"), "{local}");
+        assert!(!local.contains("tls"), "{local}");
     }
 }

@@ -1,4 +1,5 @@
-//! The certificate of the server, loaded from PEM files.
+//! What TLS handshakes are done with, loaded from PEM files: the certificate of the
+//! server, and the authorities whose client certificates it believes.
 
 use std::{
     fmt,
@@ -6,11 +7,21 @@ use std::{
     sync::Arc,
 };
 
-use rustls::{ServerConfig, crypto::ring};
+use rustls::{RootCertStore, ServerConfig, crypto::ring};
 use rustls_pki_types::{
     CertificateDer, PrivateKeyDer,
     pem::{self, PemObject},
 };
+
+use super::certificate::Authorities;
+
+/// What handshakes are done with.
+#[derive(Debug)]
+pub struct Keys {
+    pub(super) config: Arc<ServerConfig>,
+    /// Whose clients are believed; without, no client is asked for a certificate.
+    pub(super) clients: Option<Arc<Authorities>>,
+}
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +58,14 @@ pub enum TlsError {
         /// What TLS says.
         why: String,
     },
+    /// What is there for an authority is none.
+    #[error("{} holds a certificate that is no authority's: {why}", path.display())]
+    NoAuthority {
+        /// The file.
+        path: PathBuf,
+        /// What TLS says.
+        why: String,
+    },
 }
 
 /// What a PEM file should hold.
@@ -68,37 +87,65 @@ impl fmt::Display for Wanted {
 }
 
 /// Loads a certificate chain, the server's own first, and its private key. TLS 1.2
-/// and 1.3 are spoken with them (RFC 8314 4).
-pub fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let pem = read(certificate)?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| wrong(certificate, Wanted::Certificate, &error))?;
-    if chain.is_empty() {
-        return Err(TlsError::Missing { path: certificate.into(), wanted: Wanted::Certificate });
-    }
-    let pem = read(key)?;
-    if pem
-        .windows(20)
-        .any(|part| part == b"ENCRYPTED PRIVATE KE" || part == b"Proc-Type: 4,ENCRYPT")
-    {
-        return Err(TlsError::Locked { path: key.into() });
-    }
-    let private =
-        PrivateKeyDer::from_pem_slice(&pem).map_err(|error| wrong(key, Wanted::Key, &error))?;
+/// and 1.3 are spoken with them (RFC 8314 4). With `client_ca`, a file of authorities,
+/// clients are asked for a certificate, and need none.
+pub fn load(
+    certificate: &Path,
+    key: &Path,
+    client_ca: Option<&Path>,
+) -> Result<Arc<Keys>, TlsError> {
+    let chain = certificates(certificate)?;
+    let private = private_key(key)?;
     let unusable = |error: rustls::Error| TlsError::Unusable {
         certificate: certificate.into(),
         key: key.into(),
         why: error.to_string(),
     };
     // The provider is named: a process may hold several, and then there is no default.
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let clients = match client_ca {
+        Some(path) => {
+            let mut roots = RootCertStore::empty();
+            let none = |why: String| TlsError::NoAuthority { path: path.into(), why };
+            for authority in certificates(path)? {
+                roots.add(authority).map_err(|error| none(error.to_string()))?;
+            }
+            let clients = Authorities::new(roots, Arc::clone(&provider));
+            Some(Arc::new(clients.map_err(|error| none(error.to_string()))?))
+        }
+        None => None,
+    };
+    let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(unusable)?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
         .map_err(unusable)?;
-    Ok(Arc::new(config))
+    let config = match &clients {
+        Some(clients) => config.with_client_cert_verifier(Arc::clone(clients) as _),
+        None => config.with_no_client_auth(),
+    };
+    let config = config.with_single_cert(chain, private).map_err(unusable)?;
+    Ok(Arc::new(Keys { config: Arc::new(config), clients }))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = read(path)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| wrong(path, Wanted::Certificate, &error))?;
+    match chain.is_empty() {
+        true => Err(TlsError::Missing { path: path.into(), wanted: Wanted::Certificate }),
+        false => Ok(chain),
+    }
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let pem = read(path)?;
+    if pem
+        .windows(20)
+        .any(|part| part == b"ENCRYPTED PRIVATE KE" || part == b"Proc-Type: 4,ENCRYPT")
+    {
+        return Err(TlsError::Locked { path: path.into() });
+    }
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| wrong(path, Wanted::Key, &error))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
@@ -132,7 +179,7 @@ mod tests {
         let alien = write("other.pem", &other.signing_key.serialize_pem());
         let locked = write("locked.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n");
         let missing = folder.path().join("none.pem");
-        assert!(load(&certificate, &key).is_ok());
+        assert!(load(&certificate, &key, None).is_ok());
         for (certificate, key, word) in [
             (&missing, &key, "cannot read"),
             (&certificate, &missing, "cannot read"),
@@ -141,8 +188,17 @@ mod tests {
             (&certificate, &locked, "passphrase"),
             (&certificate, &alien, "does not work with"),
         ] {
-            let error = load(certificate, key).unwrap_err().to_string();
+            let error = load(certificate, key, None).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
+        let garbage =
+            write("ca.pem", "-----BEGIN CERTIFICATE-----\nMAMBAgM=\n-----END CERTIFICATE-----\n");
+        for (client_ca, word) in
+            [(&missing, "cannot read"), (&key, "holds no certificate"), (&garbage, "no authority")]
+        {
+            let error = load(&certificate, &key, Some(client_ca)).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        assert!(load(&certificate, &key, Some(&certificate)).is_ok());
     }
 }

@@ -1,6 +1,7 @@
 //! A server on a loopback socket with a desk that records, and clients that talk to it.
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::Mutex,
     sync::atomic::{AtomicUsize, Ordering},
@@ -10,6 +11,7 @@ use async_trait::async_trait;
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 use tokio_rustls::TlsConnector;
@@ -81,7 +83,7 @@ pub(super) struct House {
     pub(super) stop: watch::Sender<bool>,
     pub(super) serving: JoinHandle<Result<(), ServeError>>,
     pub(super) trust: Arc<rustls::ClientConfig>,
-    pub(super) certificates: watch::Sender<Arc<rustls::ServerConfig>>,
+    pub(super) certificates: watch::Sender<Arc<tls::Keys>>,
 }
 
 impl House {
@@ -94,6 +96,29 @@ impl House {
         takes: Duration,
         change: impl FnOnce(&mut Options),
     ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Self::behind(listener, address, role, takes, change)
+    }
+
+    /// Behind a unix socket.
+    pub(super) fn local(
+        path: &std::path::Path,
+        role: Role,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
+        let listener = tokio::net::UnixListener::bind(path).unwrap();
+        let nowhere = SocketAddr::from(([0; 4], 0));
+        Self::behind(listener, nowhere, role, Duration::ZERO, change)
+    }
+
+    fn behind(
+        listener: impl Into<Socket>,
+        address: SocketAddr,
+        role: Role,
+        takes: Duration,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (config, trust) = certificate();
         let (certificates, receiver) = watch::channel(config);
@@ -101,12 +126,10 @@ impl House {
         options.limits.auth_delay_ms = 1;
         options.tls = Some(receiver);
         change(&mut options);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let next = AtomicUsize::new(0);
         let desk = Arc::new(Recorder { folder, next, messages: Mutex::default(), takes });
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(serve(listener, role, options, desk.clone(), stopped));
+        let serving = tokio::spawn(serve(listener.into(), role, options, desk.clone(), stopped));
         Self { address, desk, stop, serving, trust, certificates }
     }
 
@@ -123,7 +146,7 @@ impl House {
     }
 }
 
-pub(super) fn certificate() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
+pub(super) fn certificate() -> (Arc<tls::Keys>, Arc<rustls::ClientConfig>) {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["fax.example".to_owned()]).unwrap();
     let (cert, key) = (folder.path().join("c"), folder.path().join("k"));
@@ -137,7 +160,7 @@ pub(super) fn certificate() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientCon
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    (tls::load(&cert, &key).unwrap(), Arc::new(client))
+    (tls::load(&cert, &key, None).unwrap(), Arc::new(client))
 }
 
 pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}

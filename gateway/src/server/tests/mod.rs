@@ -1,6 +1,9 @@
 //! Dialogs over real loopback sockets, with a desk that records.
 
+mod doors;
 mod house;
+
+use tokio::net::TcpStream;
 
 use super::*;
 use crate::desk::Identity;
@@ -93,7 +96,7 @@ async fn early_talkers_are_turned_away() {
 async fn smuggled_messages_are_refused_in_any_packets() {
     let house = House::open(Role::Relay, |o| {
         o.timeouts.greeting_wait_ms = 0;
-        o.max_connections_per_address = 500;
+        o.census = Census::new(500, 500);
     })
     .await;
     for end in ["\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r.\r\n"] {
@@ -210,7 +213,7 @@ async fn slow_clients_lose_their_place() {
 
 #[tokio::test]
 async fn places_are_few() {
-    let house = House::open(Role::Relay, |o| o.max_connections_per_address = 2).await;
+    let house = House::open(Role::Relay, |o| o.census = Census::new(500, 2)).await;
     let (first, _second) = (house.guest().await, house.guest().await);
     house.visit().await.hear(421).await;
     drop(first);
