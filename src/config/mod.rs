@@ -12,6 +12,7 @@
 mod access;
 mod address;
 mod check;
+mod dns;
 mod findings;
 mod parties;
 mod problem;
@@ -36,6 +37,7 @@ use postfax_domain::{
     names::{ClientName, ServerName},
     setup::Setup,
 };
+use postfax_gateway::{sign::Signer, verify};
 
 pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
@@ -71,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<Tls>,
     /// Where mail goes out.
     pub(crate) delivery: Delivery,
+    /// How the DNS is asked.
+    pub(crate) dns: verify::Options,
     /// How each server of the setup is reached; it has the same names.
     pub(crate) servers: BTreeMap<ServerName, ServerAccess>,
     /// How each client of the setup shows who it is; it has the same names.
@@ -142,6 +146,8 @@ pub(crate) struct Delivery {
     pub(crate) starttls: Starttls,
     /// How many mails are delivered at once.
     pub(crate) connections: u32,
+    /// Signs what we send.
+    pub(crate) signer: Signer,
 }
 
 /// A user name and its password.

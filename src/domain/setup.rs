@@ -154,6 +154,8 @@ pub struct JobLimits {
     pub duplicate_window: Duration,
     /// How many mails are delivered at once.
     pub mail_lines: u32,
+    /// Of how many mails the pages are made at once.
+    pub converters: usize,
 }
 
 impl Default for JobLimits {
@@ -165,6 +167,7 @@ impl Default for JobLimits {
             mail_expire: Duration::from_secs(5 * 24 * 3600),
             duplicate_window: Duration::from_secs(24 * 3600),
             mail_lines: 8,
+            converters: 2,
         }
     }
 }

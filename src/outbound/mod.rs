@@ -1,17 +1,12 @@
-//! An accepted mail becomes jobs: who may send, whom a recipient means, and the
-//! pages, all before the mail client is told yes.
-//!
-//! Why the pages are made before the 250: whatever cannot be faxed is then refused
-//! in the dialogue, in words, by name; and the supervisor never holds a job that it
-//! could not send. A client waits up to ten minutes for that answer (RFC 5321
-//! 4.5.3.2), a page takes a fraction of a second, and the number of converters at
-//! work is limited.
+//! An accepted mail becomes jobs: who may send, whom a recipient means, and what is
+//! to be faxed. The pages are made before the client is told yes while a converter is
+//! idle, and later when all are busy; `prepare` says why.
 
+mod claim;
 mod door;
 mod fit;
 mod logins;
 mod meant;
-mod pages;
 mod replies;
 mod who;
 
@@ -26,20 +21,20 @@ use postfax_domain::{
 use postfax_gateway::{
     auth::{Proof, scram::Keys},
     desk::{self, AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Ret},
-    message::{Limits, Message},
     reply::Reply,
+    verify::Verifier,
 };
-use tokio::sync::Semaphore;
 
 use crate::{
     config::{Cidr, Config},
     crash,
     daemon::{Context, now},
+    prepare::{self, Contents, Trouble},
 };
 pub use door::Door;
 use door::What;
 use fit::acceptable;
-use replies::{no_room, refused};
+use replies::{no_room, refused, unfit};
 use who::says_the_truth;
 
 /// Decides for one listener.
@@ -47,20 +42,16 @@ pub struct FaxDesk {
     context: Arc<Context>,
     /// Hosts that speak for our clients.
     trust: Vec<Cidr>,
+    /// Checks what all other hosts bring; without it they are refused.
+    verifier: Option<Arc<Verifier>>,
     door: Arc<Door>,
-    converters: Arc<Semaphore>,
 }
 
 impl FaxDesk {
     /// A desk for a listener that believes the hosts in `trust`.
     #[must_use]
-    pub fn new(
-        context: Arc<Context>,
-        trust: Vec<Cidr>,
-        door: Arc<Door>,
-        converters: Arc<Semaphore>,
-    ) -> Self {
-        Self { context, trust, door, converters }
+    pub fn new(context: Arc<Context>, trust: Vec<Cidr>, door: Arc<Door>) -> Self {
+        Self { context, trust, verifier: None, door }
     }
 
     fn config(&self) -> Arc<Config> {
@@ -75,16 +66,22 @@ impl FaxDesk {
             .iter()
             .map(|rcpt| self.recipient_of(&config.setup, &client, rcpt))
             .collect::<Result<Vec<_>, _>>()?;
+        self.prove(&config.setup, peer, envelope, &client).await?;
         let path = envelope.path.clone();
-        let read = tokio::task::spawn_blocking(move || Message::read(&path, &Limits::default()));
-        let message = read
-            .await
-            .map_err(|_| Reply::new(451, (3, 0), "the message could not be read"))?
-            .map_err(|bad| Reply::new(554, (6, 0), bad.to_string()))?;
-        says_the_truth(&config, peer, &client, &message)?;
-        acceptable(&message)?;
+        let reading = tokio::task::spawn_blocking(move || Contents::read(&path));
+        let read = reading.await.unwrap_or(Err(Trouble::Bug));
+        let contents = Arc::new(read.map_err(|trouble| unfit(&trouble))?);
+        let message = &contents.message;
+        says_the_truth(&config, peer, &client, message)?;
+        acceptable(message)?;
         crash::point("pages");
-        let document = self.pages(&config, &message).await?;
+        let document = match self.context.converters.try_acquire() {
+            Ok(_converter) => {
+                let made = prepare::pages(&self.context, &config, &contents).await;
+                Some(made.map_err(|trouble| unfit(&trouble))?)
+            }
+            Err(_) => None,
+        };
         crash::point("keep mail");
         let name = self.context.reader.documents.new_name();
         self.context
@@ -98,6 +95,7 @@ impl FaxDesk {
             message_id: message.message_id(),
             subject: message.subject(),
             message: name,
+            content: contents.digest.clone(),
             return_mail: envelope.mail.ret == Some(Ret::Full),
             envelope_id: envelope.mail.envid.clone(),
             recipients,
@@ -139,7 +137,9 @@ impl Desk for FaxDesk {
     }
 
     async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
-        self.admit(peer, mail)
+        let granted = self.admit(peer, mail)?;
+        self.look_ahead(peer, mail);
+        Ok(granted)
     }
 
     async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {

@@ -20,12 +20,12 @@ use super::{
 use crate::{config::Config, daemon::now};
 
 impl FaxDesk {
-    fn is_trusted(&self, address: IpAddr) -> bool {
+    pub(super) fn is_trusted(&self, address: IpAddr) -> bool {
         self.trust.iter().any(|network| network.contains(address))
     }
 
     /// The client that a mail is from: who showed who it is, or whom a trusted host
-    /// vouches for.
+    /// vouches for. Of a host that must prove it, the client that it claims to speak for.
     pub(super) fn client(
         &self,
         config: &Config,
@@ -45,12 +45,18 @@ impl FaxDesk {
         if matches!(peer.role, Role::Submission | Role::Submissions) {
             return Err(Reply::new(530, (7, 0), "authentication required"));
         }
-        if !self.is_trusted(peer.address) && !is_here(peer) {
+        let vouched = self.is_trusted(peer.address) || is_here(peer);
+        if !vouched && self.verifier_of(peer).is_none() {
             return Err(unauthorised("this host is not trusted to speak for our clients"));
         }
         let from = from.ok_or_else(|| Reply::new(550, (7, 1), "notifications are not faxed"))?;
         let client = setup.client_of(&from).cloned();
         client.ok_or_else(|| unauthorised(&format!("no client has the address {from}")))
+    }
+
+    /// Whether a peer has shown who it is, so that nobody need vouch for it.
+    pub(super) fn is_shown(&self, peer: &Peer) -> bool {
+        shown(&self.config(), peer).is_ok_and(|client| client.is_some())
     }
 
     /// Whether a mail may come now, and what its sender is granted.
