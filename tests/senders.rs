@@ -130,7 +130,7 @@ fn real_clients_log_in_by_what_they_can() {
         let swaks = Command::new("swaks")
             .args(["--server", "127.0.0.1", "--port", &postfax.submission.to_string(), "--tls"])
             .args(["--auth", mechanism, "--auth-user", "anna", "--auth-password", PASSWORD])
-            .args(["--from", "anna@example.com", "--to", HOME.trim_matches(['<', '>'])])
+            .args(["--from", "anna@example.com", "--to", "FAX=+12025550123@fax.example.com"])
             .output()
             .expect("swaks runs");
         assert!(swaks.status.success(), "{}", String::from_utf8_lossy(&swaks.stdout));

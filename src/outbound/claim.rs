@@ -30,7 +30,7 @@ impl FaxDesk {
     /// it could prove nothing here.
     pub(super) fn verifier_of(&self, peer: &Peer) -> Option<&Arc<Verifier>> {
         let stranger =
-            peer.role == Role::Relay && peer.identity.is_none() && !self.is_trusted(peer.address);
+            peer.role == Role::Relay && !self.is_trusted(peer.address) && !self.is_shown(peer);
         self.verifier.as_ref().filter(|_| stranger)
     }
 

@@ -54,6 +54,11 @@ impl FaxDesk {
         client.ok_or_else(|| unauthorised(&format!("no client has the address {from}")))
     }
 
+    /// Whether a peer has shown who it is, so that nobody need vouch for it.
+    pub(super) fn is_shown(&self, peer: &Peer) -> bool {
+        shown(&self.config(), peer).is_ok_and(|client| client.is_some())
+    }
+
     /// Whether a mail may come now, and what its sender is granted.
     pub(super) fn admit(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
         let config = self.config();
@@ -109,11 +114,10 @@ fn shown<'a>(config: &'a Config, peer: &Peer) -> Result<Option<&'a ClientName>, 
     Ok(certificate.and_then(|shown| logins::certified(config, shown)))
 }
 
-/// A mail server that hands over by LMTP on this host: who may open its socket, or
-/// reach its loopback address, speaks for our clients.
+/// A mail server on this host that hands over through a unix socket: who may open the
+/// socket speaks for our clients. Nobody can pretend that over TCP.
 fn is_here(peer: &Peer) -> bool {
-    let local = peer.process.is_some() || peer.address.to_canonical().is_loopback();
-    peer.role == Role::Lmtp && local
+    peer.process.is_some() && matches!(peer.role, Role::Lmtp | Role::Relay)
 }
 
 /// Whether what a mail says of its sender is true, where a client has shown who it is.
@@ -209,12 +213,13 @@ users = ["7"]
     }
 
     #[test]
-    fn a_socket_of_this_host_is_here_only_for_lmtp() {
+    fn only_a_unix_socket_of_a_mail_server_is_here() {
         for (role, address, uid, here) in [
-            (Role::Lmtp, [127, 0, 0, 1], None, true),
+            (Role::Lmtp, [127, 0, 0, 1], None, false),
             (Role::Lmtp, [192, 0, 2, 1], Some(0), true),
             (Role::Lmtp, [192, 0, 2, 1], None, false),
-            (Role::Relay, [127, 0, 0, 1], Some(0), false),
+            (Role::Relay, [127, 0, 0, 1], Some(0), true),
+            (Role::Submission, [127, 0, 0, 1], Some(0), false),
         ] {
             let process = uid.map(|uid| Process { uid, gid: 0 });
             let peer = Peer { process, ..Peer::new(role, IpAddr::from(address)) };

@@ -149,7 +149,7 @@ impl First {
         else {
             return Err(AuthError::Malformed);
         };
-        let mut channel = text[..text.len() - bare.len()].as_bytes().to_vec();
+        let mut channel = text.as_bytes()[..text.len() - bare.len()].to_vec();
         match (flag, bound, &offer.exporter) {
             ("n", false, _) | ("y", false, None) => {}
             // It could, and was made to believe that we cannot (RFC 5802 6).

@@ -146,7 +146,7 @@ impl Supervisor {
     fn charge(&mut self, mail: &Submission, now: Timestamp) -> Result<(), UsedUp> {
         let oldest = now - self.setup.limits.duplicate_window;
         let is_new = |to: &&Recipient| {
-            !duplicate_key(mail, to).is_some_and(|key| self.taken_before(&key, oldest).is_some())
+            duplicate_key(mail, to).is_none_or(|key| self.taken_before(&key, oldest).is_none())
         };
         // Pages that are still to be made are charged when they are.
         let pages = mail.document.as_ref().map_or(0, |document| document.pages);
