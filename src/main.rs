@@ -48,6 +48,7 @@
 //! | [`carry`] | hands one attempt over, follows it and tells how it ended |
 //! | [`letters`] | what our mails say: a received fax, a receipt, an alarm |
 //! | [`post`] | brings a letter to the mail relay |
+//! | [`returns`] | the return path of a fax mail, and who may report to it |
 //! | [`requests`] | what can be asked of a running Postfax, and the socket it is asked through |
 //! | [`control`] | the running daemon answers [`requests`], and takes a new configuration |
 //! | [`cli`] | what can be typed, and how answers look |
@@ -75,6 +76,8 @@
 //! | [`daemon`], [`inbound`], [`outbound`], [`letters`], [`post`], [`listen`], [`control`], [`serve`], [`demo`] | [`config`] | what was configured |
 //! | [`carry`] | [`letters`], [`post`] | an attempt by mail: written, then brought |
 //! | [`post`] | [`letters`] | the shape of what is brought |
+//! | [`post`], [`outbound`] | [`returns`] | one writes return paths, one reads them |
+//! | [`returns`] | [`store`] | the secret that proves them |
 //! | [`listen`] | [`outbound`] | the desk behind every listener |
 //! | [`inbound`], [`letters`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload builds their parts anew |
@@ -115,6 +118,7 @@ mod listen;
 mod outbound;
 mod post;
 mod requests;
+mod returns;
 mod serve;
 mod store;
 

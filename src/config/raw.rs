@@ -100,6 +100,11 @@ tables! {
         password_file: Text,
         starttls: Text,
         connections: Count,
+        fallback: Texts,
+        auth: Text,
+        ca_file: Text,
+        verify: Flag,
+        returns: Flag,
     }
 
     /// `[convert]`
@@ -109,6 +114,7 @@ tables! {
         wall_s: Count,
         cpu_s: Count,
         parallel: Count,
+        reply_quote: Text,
     }
 
     /// `[limits]`
@@ -124,6 +130,9 @@ tables! {
         max_connections: Count,
         max_connections_per_address: Count,
         max_login_failures: Count,
+        max_received: Count,
+        max_faxes_per_number_per_h: Count,
+        own_numbers: Text,
         command_timeout_s: Count,
         data_timeout_s: Count,
     }

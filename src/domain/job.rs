@@ -8,6 +8,8 @@
 //!     └──────────────────┘  └─ cancel ─▶ Carrying, cancelling ─────┤
 //!       ended: later                                               │
 //!  Waiting, Held ───────────────────── cancel, expire ─────────────┘
+//!
+//!  Ended, delivered by mail ── the mail came back ─▶ Waiting for the operator, or Held
 //! ```
 //!
 //! | state | who moves it on | what a crash leaves behind |
@@ -15,7 +17,7 @@
 //! | Waiting | the supervisor, when it is due and a carrier is free | the same |
 //! | Carrying | the carrier, by reporting how the attempt ended | the same: the carrier is asked for the attempt's tag before anything is sent again |
 //! | Held | an administrator | the same |
-//! | Ended | nobody | the same |
+//! | Ended | nobody; a received fax whose mail came back is taken up again | the same |
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -34,6 +36,8 @@ use crate::{
 
 /// Attempts that a job's story keeps; older ones are dropped from its middle.
 const MAX_ATTEMPTS_KEPT: usize = 64;
+/// Most octets of what an attempt's carrier and later reports have said.
+const MAX_SAID_BYTES: usize = 4096;
 
 /// One document to one destination.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,6 +85,17 @@ pub enum Cause {
     },
     /// The postmaster is to know something.
     Alarm(Alarm),
+    /// Somebody wrote to the postmaster of the fax domain.
+    Forwarded(Box<Forwarded>),
+}
+
+/// A mail to the postmaster, passed on as it came (RFC 5321 4.5.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarded {
+    /// Its return path; `None` is the null reverse-path.
+    pub from: Option<String>,
+    /// Names the file that keeps the mail.
+    pub message: String,
 }
 
 /// Something that an administrator must know.
@@ -93,6 +108,8 @@ pub enum Alarm {
     Undeliverable(JobId),
     /// A server was lost with a fax that may have been sent.
     Lost(JobId, ServerName),
+    /// The mail with a received fax was taken and then came back; somebody else gets it.
+    Returned(JobId),
 }
 
 /// A fax that a client sends, as far as its receipt needs to know.
@@ -436,6 +453,31 @@ impl Job {
         self.destination = to;
         self.expires = now + time;
         self.tries = Tries::default();
+    }
+
+    /// Notes what a report says of a mail that was delivered.
+    pub fn note(&mut self, words: &str) {
+        let Some(end) = self.attempts.last_mut().and_then(|last| last.ended.as_mut()) else {
+            return;
+        };
+        if end.said.len() + words.len() < MAX_SAID_BYTES {
+            end.said = format!("{}; then {words}", end.said);
+        }
+    }
+
+    /// The mail of its last attempt was taken, and came back after all: the job ends
+    /// as if it had been refused at once. False when it did not end delivered.
+    pub fn came_back(&mut self, words: &str, now: Timestamp) -> bool {
+        if !matches!(self.state, State::Ended { end: End::Delivered, .. }) {
+            return false;
+        }
+        self.note(words);
+        if let Some(end) = self.attempts.last_mut().and_then(|last| last.ended.as_mut()) {
+            (end.outcome, end.at) = (Outcome::MailReturned, now);
+        }
+        self.confirmed = 0;
+        self.state = State::Ended { end: End::Failed(Outcome::MailReturned), at: now };
+        true
     }
 
     fn current(&mut self, attempt: u32) -> Option<&mut Attempt> {

@@ -65,6 +65,14 @@ pub struct Server {
     pub draining: bool,
 }
 
+impl Server {
+    /// Whether it answers on this number.
+    #[must_use]
+    pub fn answers(&self, number: &Number) -> bool {
+        self.numbers.contains(number)
+    }
+}
+
 /// A client.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -149,6 +157,23 @@ pub struct JobLimits {
     pub duplicate_window: Duration,
     /// How many mails are delivered at once.
     pub mail_lines: u32,
+    /// Most faxes that are taken for one number in an hour.
+    pub max_per_number: u32,
+    /// Who may call the numbers that our own servers answer on.
+    pub own_numbers: OwnNumbers,
+}
+
+/// Who may call the numbers that our own servers answer on: a fax to oneself is how a
+/// loop begins, and how one branch writes to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OwnNumbers {
+    /// Any server but those that answer on the number.
+    #[default]
+    ByOthers,
+    /// Nobody.
+    Never,
+    /// Everybody.
+    Always,
 }
 
 impl Default for JobLimits {
@@ -160,6 +185,8 @@ impl Default for JobLimits {
             mail_expire: Duration::from_secs(5 * 24 * 3600),
             duplicate_window: Duration::from_secs(24 * 3600),
             mail_lines: 8,
+            max_per_number: 1000,
+            own_numbers: OwnNumbers::default(),
         }
     }
 }
@@ -175,6 +202,12 @@ impl Setup {
             .find(|(_, client)| exact(client))
             .or_else(|| self.clients.iter().find(|(_, client)| client.owns(address)))
             .map(|(name, _)| name)
+    }
+
+    /// Whether one of our own servers answers on this number.
+    #[must_use]
+    pub fn is_own_number(&self, number: &Number) -> bool {
+        self.servers.values().any(|server| server.answers(number))
     }
 
     /// Whether the client and the server share a group.

@@ -1,20 +1,52 @@
 //! Which messages are never faxed: those that go round in circles, automatic answers
-//! and reports (RFC 3834 2, RFC 5321 6.3), and what nobody here can read.
+//! and reports (RFC 3834 2, RFC 5321 6.3), and what nobody here can read; and which of
+//! their text becomes pages.
+//!
+//! Mail of lists is faxed, as a member of a list may well be a fax machine; what a
+//! program wrote is not, since nobody would notice when two programs answer each other
+//! by telephone.
 
 use postfax_gateway::{
-    message::{Message, Protection},
+    message::{Message, Precedence, Protection},
     reply::Reply,
 };
 
-/// `Received:` fields of a mail that goes round in circles (RFC 5321 6.3).
-const MAX_RECEIVED: usize = 100;
+use crate::config::{Config, ReplyQuote};
+
+/// How Postfax calls itself in its `Received:` fields, besides the name of the host,
+/// which a mail server beside it may have as well.
+const TRACE: &str = "(Postfax)";
+
+/// By what a mail is recognised that was here before.
+pub(super) struct Loops<'a> {
+    max_received: usize,
+    hostname: &'a str,
+    domain: &'a str,
+    from: &'a str,
+    installation: &'a str,
+}
+
+impl<'a> Loops<'a> {
+    pub(super) fn of(config: &'a Config, installation: &'a str) -> Self {
+        Self {
+            max_received: config.intake.max_received,
+            hostname: &config.hostname,
+            domain: &config.setup.domain,
+            from: &config.delivery.from,
+            installation,
+        }
+    }
+}
 
 /// Whether a message may become a fax at all.
-pub(super) fn acceptable(message: &Message) -> Result<(), Reply> {
-    if message.received_count() > MAX_RECEIVED {
-        return Err(Reply::new(554, (4, 6), "loop detected"));
+pub(super) fn acceptable(loops: &Loops<'_>, message: &Message) -> Result<(), Reply> {
+    no_loop(loops, message)?;
+    if is_our_fax_mail(loops, message) {
+        let text = "loop detected: this is a fax that was received here, passed on unread; \
+                    a reply or a new mail is faxed";
+        return Err(Reply::new(554, (4, 6), text));
     }
-    if message.is_report() || message.auto_submitted().is_automatic() {
+    if message.is_report() || message.auto_submitted().is_automatic() || is_answer(message) {
         return Err(Reply::new(550, (7, 1), "automatic answers and reports are not faxed"));
     }
     match message.protection() {
@@ -24,3 +56,121 @@ pub(super) fn acceptable(message: &Message) -> Result<(), Reply> {
         _ => Ok(()),
     }
 }
+
+/// RFC 5321 6.3: too many hosts passed the message on, or we did ourselves.
+pub(super) fn no_loop(loops: &Loops<'_>, message: &Message) -> Result<(), Reply> {
+    let hosts = message.received_count();
+    if hosts > loops.max_received {
+        let text = format!("loop detected: {hosts} hosts passed this on");
+        return Err(Reply::new(554, (4, 6), text));
+    }
+    // The uppermost of them is from just now.
+    let by = format!("{} {TRACE}", loops.hostname);
+    let marked = message.header("X-Loop").is_some_and(|by| same_address(&by, loops));
+    let came_home = message.header("Delivered-To").is_some_and(|to| same_address(&to, loops));
+    if message.received_naming(&by) > 1 || marked || came_home {
+        return Err(Reply::new(554, (4, 6), "loop detected: this mail was here before"));
+    }
+    Ok(())
+}
+
+/// Whether a field has the address that our own mails come from.
+fn same_address(value: &str, loops: &Loops<'_>) -> bool {
+    let address = value.trim().trim_start_matches('<').trim_end_matches('>');
+    address.eq_ignore_ascii_case(loops.from)
+}
+
+/// A mail of ours that somebody's mailbox passes on by itself keeps its Message-ID; what
+/// a person sends has another one.
+fn is_our_fax_mail(loops: &Loops<'_>, message: &Message) -> bool {
+    let ours = format!(".{}@{}", loops.installation, loops.domain);
+    let id = message.message_id().unwrap_or_default();
+    (id.starts_with("job-") && id.ends_with(&ours)) || message.header("X-Fax-Id").is_some()
+}
+
+/// Programs that answer mail and say so in the ways that are older than RFC 3834.
+fn is_answer(message: &Message) -> bool {
+    let says = |name: &str| message.header(name).is_some_and(|value| !value.trim().is_empty());
+    let answers = says("In-Reply-To") || says("References");
+    let bulk = matches!(message.precedence(), Precedence::Bulk | Precedence::Junk);
+    let replies = message.header("Precedence").is_some_and(|p| p.trim() == "auto_reply");
+    let listed = message.is_from_list();
+    replies || says("X-Autoreply") || says("X-Autorespond") || (bulk && answers && !listed)
+}
+
+/// The text that becomes pages when nothing is attached.
+pub(super) fn text(quote: ReplyQuote, message: &Message) -> String {
+    let text = message.text();
+    match quote {
+        ReplyQuote::Keep => text,
+        ReplyQuote::Cut => without_quote(&text),
+    }
+}
+
+/// What the writer of a reply added: without the lines that quote the original and the
+/// line that announces them, and without everything below the header of an original
+/// that is not quoted line by line.
+fn without_quote(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let end = (0..lines.len()).find(|&at| begins_original(&lines[at..])).unwrap_or(lines.len());
+    let mut kept: Vec<&str> = Vec::with_capacity(end);
+    let mut quoted = false;
+    for line in &lines[..end] {
+        if line.starts_with('>') {
+            if !quoted {
+                forget_announcement(&mut kept);
+            }
+            quoted = true;
+        } else if !(quoted && line.trim().is_empty()) {
+            quoted = false;
+            kept.push(line);
+        }
+    }
+    while kept.last().is_some_and(|line| line.trim().is_empty()) {
+        kept.pop();
+    }
+    kept.join("\n")
+}
+
+/// How many lines of an announcement may stand above a quotation: `On .., Fax .. wrote:`
+/// is often folded.
+const MAX_ANNOUNCEMENT_LINES: usize = 3;
+
+/// Drops `On 23 November, Fax +1555.. wrote:` from the end: a paragraph of a few lines
+/// that ends with a colon and names an address or a digit.
+fn forget_announcement(kept: &mut Vec<&str>) {
+    let mut from = kept.len();
+    while from > 0 && kept[from - 1].trim().is_empty() {
+        from -= 1;
+    }
+    if from == 0 || !kept[from - 1].trim_end().ends_with(':') {
+        return;
+    }
+    let mut begin = from - 1;
+    while begin > 0 && from - begin < MAX_ANNOUNCEMENT_LINES && !kept[begin - 1].trim().is_empty() {
+        begin -= 1;
+    }
+    if kept[begin..from].iter().any(|line| line.contains(|c: char| c.is_ascii_digit())) {
+        kept.truncate(begin);
+    }
+}
+
+/// Whether here stands `-----Original Message-----`, or a rule of underscores and the
+/// header of the original, or that header: `From:` and, close below it, `Subject:`, in
+/// any language a word with a colon in four lines running.
+fn begins_original(lines: &[&str]) -> bool {
+    let first = lines[0].trim();
+    let dashed = first.len() > 10 && first.starts_with("-----") && first.ends_with("-----");
+    let rule = first.len() >= 20 && first.bytes().all(|c| c == b'_');
+    let header = |lines: &[&str]| {
+        let has_key = |line: &&str| {
+            let key = line.trim().trim_start_matches('*').split_once(':').map_or("", |(key, _)| key);
+            !key.is_empty() && key.len() <= 20 && !key.contains(['/', '@', '.'])
+        };
+        let names_us = |line: &&str| line.contains('@') || line.contains("FAX=");
+        lines.len() >= 4 && lines[..4].iter().all(has_key) && lines[..4].iter().any(names_us)
+    };
+    let next = lines.get(1..).unwrap_or_default();
+    dashed || (rule && header(next)) || header(lines)
+}
+

@@ -11,6 +11,7 @@ mod fit;
 mod meant;
 mod pages;
 mod replies;
+mod returns;
 mod who;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -34,7 +35,7 @@ use crate::{
     crash,
     daemon::{Context, now},
 };
-use fit::acceptable;
+use fit::{Loops, acceptable};
 use replies::{no_room, refused};
 
 /// Decides for one listener.
@@ -76,7 +77,7 @@ impl FaxDesk {
             .await
             .map_err(|_| Reply::new(451, (3, 0), "the message could not be read"))?
             .map_err(|bad| Reply::new(554, (6, 0), bad.to_string()))?;
-        acceptable(&message)?;
+        acceptable(&Loops::of(&config, &self.context.reader.installation), &message)?;
         crash::point("pages");
         let document = self.pages(&config, &message).await?;
         crash::point("keep mail");
@@ -121,11 +122,18 @@ impl Desk for FaxDesk {
     }
 
     async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
-        self.client(&self.config().setup, peer, mail)?;
+        match self.client(&self.config().setup, peer, mail) {
+            // Anybody may write to the postmaster and report on our mail.
+            Err(refusal) if !returns::is_asked_later(peer) => return Err(refusal),
+            _ => {}
+        }
         Ok(Granted { priority: mail.priority.unwrap_or(0) })
     }
 
     async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
+        if self.special(rcpt).await?.is_some() {
+            return Ok(());
+        }
         let config = self.config();
         let client = self.client(&config.setup, peer, mail)?;
         self.recipient_of(&config.setup, &client, rcpt).map(drop)
@@ -137,7 +145,7 @@ impl Desk for FaxDesk {
     }
 
     async fn message(&self, peer: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply> {
-        match self.take(peer, &envelope).await {
+        match self.take_any(peer, &envelope).await {
             Ok(jobs) => {
                 crash::point("reply");
                 Ok(jobs.iter().map(ToString::to_string).collect())

@@ -12,7 +12,7 @@ use postfax_hw::render::{self, Source};
 use tracing::info;
 
 use super::{
-    FaxDesk,
+    FaxDesk, fit,
     replies::{no_room, unconvertible},
 };
 use crate::config::Config;
@@ -80,7 +80,7 @@ impl FaxDesk {
             sources.push(Source { path, name: title, kind });
         }
         if sources.is_empty() {
-            let text = message.text();
+            let text = fit::text(self.config().convert.reply_quote, message);
             if text.trim().is_empty() {
                 return Err(Reply::new(
                     554,

@@ -183,7 +183,10 @@ async fn verdict(
         Answer::Explained(Err(denial)) => {
             let rule = match &denial {
                 Denial::Barred { rule, .. } => Some(*rule),
-                Denial::NoRoute | Denial::NoServerPermitted | Denial::UnknownClient => None,
+                Denial::NoRoute
+                | Denial::NoServerPermitted
+                | Denial::OwnNumber(_)
+                | Denial::UnknownClient => None,
             };
             Ok(Verdict::Denied { why: denial.to_string(), rule })
         }

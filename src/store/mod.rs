@@ -108,6 +108,18 @@ pub struct Reader {
     pub documents: Documents,
     /// Random, made with the database: no other installation has it.
     pub installation: String,
+    /// Random, made with the database and told to nobody: return paths are proved by it.
+    pub secret: Secret,
+}
+
+/// A value that is never printed.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 impl Store {
@@ -134,10 +146,11 @@ impl Store {
             .run(&mut writer)
             .await
             .map_err(|bad| fail(sqlx::Error::Migrate(Box::new(bad))))?;
-        let installation = installation(&mut writer).await.map_err(fail)?;
+        let installation = random(&mut writer, "installation", 4).await.map_err(fail)?;
+        let secret = Secret(random(&mut writer, "return-secret", 32).await.map_err(fail)?);
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(0);
         let pool = readers.connect_with(options.clone().read_only(true)).await.map_err(fail)?;
-        let reader = Reader { path: path.clone(), pool, documents, installation };
+        let reader = Reader { path: path.clone(), pool, documents, installation, secret };
         Ok(Self { path, options, writer: Some(writer), reader, _lock: lock })
     }
 
@@ -369,14 +382,21 @@ fn read_job(row: &sqlx::sqlite::SqliteRow) -> Result<Job, StoreError> {
         .map_err(|bad| StoreError::Damaged { id: row.get("id"), why: bad.to_string() })
 }
 
-async fn installation(writer: &mut SqliteConnection) -> Result<String, sqlx::Error> {
+/// A random value of so many octets in hexadecimal, made once for this database.
+async fn random(
+    writer: &mut SqliteConnection,
+    key: &str,
+    octets: i64,
+) -> Result<String, sqlx::Error> {
     sqlx::query(
-        "INSERT INTO meta (key, value) VALUES ('installation', lower(hex(randomblob(4)))) \
+        "INSERT INTO meta (key, value) VALUES ($1, lower(hex(randomblob($2)))) \
          ON CONFLICT DO NOTHING",
     )
+    .bind(key)
+    .bind(octets)
     .execute(&mut *writer)
     .await?;
-    sqlx::query_scalar("SELECT value FROM meta WHERE key = 'installation'").fetch_one(writer).await
+    sqlx::query_scalar("SELECT value FROM meta WHERE key = $1").bind(key).fetch_one(writer).await
 }
 
 async fn save_job(round: &mut SqliteConnection, job: &Job) -> Result<(), sqlx::Error> {
@@ -388,6 +408,7 @@ async fn save_job(round: &mut SqliteConnection, job: &Job) -> Result<(), sqlx::E
             ("arrived", None, fax.caller.as_ref().map(ToString::to_string), None, None)
         }
         Cause::Alarm(_) => ("alarm", None, None, None, None),
+        Cause::Forwarded(mail) => ("forwarded", None, None, None, Some(mail.message.clone())),
         Cause::Receipt { of } => ("receipt", None, None, Some(number(*of)), None),
     };
     let (client, number_of) = match &job.destination {

@@ -11,9 +11,11 @@
 
 mod accept;
 mod arrive;
+mod caps;
 mod dispatch;
 mod ended;
 mod requests;
+mod returned;
 
 #[cfg(test)]
 mod model;
@@ -30,6 +32,7 @@ use std::{
 pub use accept::{Recipient, Refusal, Submission};
 pub use dispatch::TICK;
 pub use requests::{Answer, Request, ServerStatus, Status};
+pub use returned::{Returned, Said};
 
 use crate::{
     destination::{Destination, Mailbox},
@@ -162,6 +165,8 @@ pub struct Supervisor {
     mailing: usize,
     accepted: HashMap<DuplicateKey, (JobId, Timestamp)>,
     accepted_walked_at: usize,
+    /// How many faxes were taken for each number of late.
+    hourly: caps::Hourly,
     arrivals: HashSet<(ServerName, String)>,
 }
 
@@ -180,6 +185,7 @@ impl Supervisor {
             timed: BTreeSet::new(),
             calling: HashMap::new(),
             mailing: 0,
+            hourly: caps::Hourly::restore(&saved.accepted),
             accepted: saved.accepted.into_iter().map(|(k, id, at)| (k, (id, at))).collect(),
             accepted_walked_at: 0,
             arrivals: saved.arrivals.into_iter().collect(),

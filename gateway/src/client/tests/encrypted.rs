@@ -78,7 +78,7 @@ async fn logins() {
         ("LOGIN", "AUTH LOGIN"),
         ("PLAIN", "AUTH PLAIN AHUAcA=="),
     ];
-    let login = Some(Login { user: "u".to_owned(), password: "p".to_owned() });
+    let login = Some(Login { user: "u".to_owned(), password: "p".to_owned(), mechanism: None });
     for (mechanism, expected) in cases {
         let auth = format!("AUTH {mechanism}");
         let sink = Sink::start_tls("smtps", &auth, "localhost", &[]).await;
