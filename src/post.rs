@@ -60,11 +60,7 @@ fn relay(config: &Config, url: &config::address::Relay) -> Result<Relay, RelayEr
 ///
 /// A fax mail asks for a report of its failure (RFC 2532 2.1.1) and of nothing else, to
 /// a return path that names its job; a receipt asks for none (RFC 3461 6.1).
-pub(crate) async fn deliver(
-    context: &Context,
-    job: &Job,
-    letter: &Written,
-) -> (Outcome, String) {
+pub(crate) async fn deliver(context: &Context, job: &Job, letter: &Written) -> (Outcome, String) {
     let config = context.config.load();
     let attempt = job.under_way().map_or(0, |attempt| attempt.number);
     let is_fax = matches!(job.cause, Cause::Arrived(_));

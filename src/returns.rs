@@ -60,8 +60,10 @@ impl ReturnPath {
         let path = Self { job: JobId(job), attempt };
         // The comparison takes as long for a proof that is nearly right.
         let expected = path.proof(secret);
-        let differing =
-            expected.bytes().zip(proof.bytes()).fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs));
+        let differing = expected
+            .bytes()
+            .zip(proof.bytes())
+            .fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs));
         let proven = proof.len() == expected.len() && differing == 0;
         Some(if proven { Ok(path) } else { Err(Forged) })
     }

@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use postfax_domain::{document::Resolution, number::Country, setup::{JobLimits, OwnNumbers}};
+use postfax_domain::{
+    document::Resolution,
+    number::Country,
+    setup::{JobLimits, OwnNumbers},
+};
 
 use super::{
     Auth, Convert, Delivery, Intake, Listener, Login, ReplyQuote, Role, Starttls, Tls, Verify,
@@ -39,8 +43,7 @@ const STARTTLS: &[(&str, Starttls)] = &[
 ];
 const AUTHS: &[(&str, Auth)] =
     &[("any", Auth::Any), ("plain", Auth::Plain), ("login", Auth::Login)];
-const REPLY_QUOTES: &[(&str, ReplyQuote)] =
-    &[("keep", ReplyQuote::Keep), ("cut", ReplyQuote::Cut)];
+const REPLY_QUOTES: &[(&str, ReplyQuote)] = &[("keep", ReplyQuote::Keep), ("cut", ReplyQuote::Cut)];
 const OWN_NUMBERS: &[(&str, OwnNumbers)] = &[
     ("by-others", OwnNumbers::ByOthers),
     ("never", OwnNumbers::Never),
@@ -277,9 +280,7 @@ impl Check<'_> {
             wall_s: self.count(&raw.wall_s, 60, 1..=3600),
             cpu_s: self.count(&raw.cpu_s, 30, 1..=3600),
             parallel: self.size(&raw.parallel, 2, 1..=256),
-            reply_quote: self
-                .choice(raw.reply_quote.given(), REPLY_QUOTES)
-                .unwrap_or_default(),
+            reply_quote: self.choice(raw.reply_quote.given(), REPLY_QUOTES).unwrap_or_default(),
         }
     }
 
@@ -314,9 +315,7 @@ impl Check<'_> {
             duplicate_window: seconds(self.count(&raw.duplicate_window_s, DAY_S, 0..=30 * DAY_S)),
             mail_lines,
             max_per_number: self.small(&raw.max_faxes_per_number_per_h, 1000, 1..=1_000_000),
-            own_numbers: self
-                .choice(raw.own_numbers.given(), OWN_NUMBERS)
-                .unwrap_or_default(),
+            own_numbers: self.choice(raw.own_numbers.given(), OWN_NUMBERS).unwrap_or_default(),
         }
     }
 }

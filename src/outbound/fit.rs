@@ -164,7 +164,8 @@ fn begins_original(lines: &[&str]) -> bool {
     let rule = first.len() >= 20 && first.bytes().all(|c| c == b'_');
     let header = |lines: &[&str]| {
         let has_key = |line: &&str| {
-            let key = line.trim().trim_start_matches('*').split_once(':').map_or("", |(key, _)| key);
+            let key =
+                line.trim().trim_start_matches('*').split_once(':').map_or("", |(key, _)| key);
             !key.is_empty() && key.len() <= 20 && !key.contains(['/', '@', '.'])
         };
         let names_us = |line: &&str| line.contains('@') || line.contains("FAX=");
@@ -173,4 +174,3 @@ fn begins_original(lines: &[&str]) -> bool {
     let next = lines.get(1..).unwrap_or_default();
     dashed || (rule && header(next)) || header(lines)
 }
-

@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod mta;
 pub mod pages;
 pub mod postfax;
+pub mod relay;
 pub mod sink;
 pub mod slow;
 

@@ -301,7 +301,8 @@ mod tests {
     #[test]
     fn a_password_never_travels_in_clear_and_is_never_printed() {
         let mut relay: Relay = "smtp://m".parse().unwrap();
-        relay.login = Some(Login { user: "u".to_owned(), password: "secret".to_owned(), mechanism: None });
+        relay.login =
+            Some(Login { user: "u".to_owned(), password: "secret".to_owned(), mechanism: None });
         assert_eq!(relay.check(), Err(RelayError::LoginInClear));
         relay.starttls = StartTls::Required;
         assert_eq!(relay.check(), Ok(()));

@@ -47,9 +47,8 @@ impl Notice {
 /// people only: a text with the field `X-Failed-Recipients`.
 #[must_use]
 pub fn read(message: &Message) -> Vec<Notice> {
-    let is_status = |kind: &str| {
-        matches!(kind, "message/delivery-status" | "message/global-delivery-status")
-    };
+    let is_status =
+        |kind: &str| matches!(kind, "message/delivery-status" | "message/global-delivery-status");
     let part = message.parts.iter().find(|part| is_status(&part.content_type));
     if let Some(part) = part.filter(|_| message.is_report()) {
         return notices(&part.bytes());
@@ -162,13 +161,19 @@ mod tests {
                     "550 5.1.1 <nobody@example.com>: no such user here",
                 )],
             ),
-            ("Action: DELAYED (still trying)\nStatus: 4.4.1 (no answer)\n", vec![notice(Action::Delayed, "4.4.1", "")]),
+            (
+                "Action: DELAYED (still trying)\nStatus: 4.4.1 (no answer)\n",
+                vec![notice(Action::Delayed, "4.4.1", "")],
+            ),
             (
                 "Reporting-MTA: dns;x\n\nAction: delivered\nStatus: 2.0.0\n\nAction: failed\n",
                 vec![notice(Action::Delivered, "2.0.0", ""), notice(Action::Failed, "", "")],
             ),
             ("Action: exploded\nStatus: 5.0.0\n", vec![]),
-            ("Action: failed\nStatus: five\nDiagnostic-Code: x-t30\n", vec![notice(Action::Failed, "", "x-t30")]),
+            (
+                "Action: failed\nStatus: five\nDiagnostic-Code: x-t30\n",
+                vec![notice(Action::Failed, "", "x-t30")],
+            ),
             ("", vec![]),
         ] {
             assert_eq!(notices(text.as_bytes()), expected, "{text:?}");
@@ -185,8 +190,7 @@ mod tests {
         let away = "Auto-Submitted: auto-replied\r\nSubject: away\r\n\r\nAction: failed\r\n";
         let exim = "X-Failed-Recipients: anna@example.com\r\n\r\nIt bounced.\r\n";
         let disguised = report.replace("multipart/report", "multipart/mixed");
-        for (raw, expected) in
-            [(report.as_str(), 1), (away, 0), (exim, 1), (disguised.as_str(), 0)]
+        for (raw, expected) in [(report.as_str(), 1), (away, 0), (exim, 1), (disguised.as_str(), 0)]
         {
             let raw = raw.as_bytes().to_vec().into();
             let message = Message::parse(raw, &Limits::default()).unwrap();

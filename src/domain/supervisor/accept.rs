@@ -112,7 +112,9 @@ impl Supervisor {
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
-        if let Err(refusal) = self.admit(&submission).and_then(|()| self.not_too_often(&submission, now)) {
+        if let Err(refusal) =
+            self.admit(&submission).and_then(|()| self.not_too_often(&submission, now))
+        {
             actions.push(Action::Promise(token, Answer::Refused(refusal)));
             return;
         }

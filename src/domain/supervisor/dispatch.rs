@@ -162,9 +162,7 @@ fn outcome_of(denial: &Denial) -> Outcome {
         Denial::Barred { .. }
         | Denial::NoServerPermitted
         | Denial::OwnNumber(_)
-        | Denial::UnknownClient => {
-            Outcome::NumberForbidden
-        }
+        | Denial::UnknownClient => Outcome::NumberForbidden,
         Denial::NoRoute => Outcome::ServerRefused,
     }
 }
