@@ -220,16 +220,21 @@ impl Check<'_> {
                 help,
             );
         }
+        let connections = self.small(&raw.connections, 8, 1..=1000);
+        let fallback = self.fallback(raw);
+        let auth = self.choice(raw.auth.given(), AUTHS);
+        let ca_file = self.ca_file(raw);
+        let verify = self.verify(raw, starttls);
         Some(Delivery {
             relay: relay?,
             from: from?,
             login,
             starttls: starttls?,
-            connections: self.small(&raw.connections, 8, 1..=1000),
-            fallback: self.fallback(raw),
-            auth: self.choice(raw.auth.given(), AUTHS).unwrap_or(Auth::Any),
-            ca_file: self.ca_file(raw),
-            verify: self.verify(raw, starttls?),
+            connections,
+            fallback,
+            auth: auth.unwrap_or(Auth::Any),
+            ca_file,
+            verify,
             returns: raw.returns.given().is_none_or(|flag| flag.value),
         })
     }
@@ -251,9 +256,9 @@ impl Check<'_> {
     }
 
     /// Certificates are looked at wherever encryption is required.
-    fn verify(&mut self, raw: &raw::Delivery, starttls: Starttls) -> bool {
+    fn verify(&mut self, raw: &raw::Delivery, starttls: Option<Starttls>) -> bool {
         let Some(flag) = raw.verify.given() else { return true };
-        if !flag.value && (raw.user.given().is_some() || starttls == Starttls::Required) {
+        if !flag.value && (raw.user.given().is_some() || starttls == Some(Starttls::Required)) {
             let message = "whoever is on the way to the relay can pretend to be it";
             let help = "name its certificate, or the authority that signed it, by ca_file";
             self.findings.warn(&flag.place, message, help);
