@@ -19,6 +19,8 @@
 //! | Held | an administrator | the same |
 //! | Ended | nobody; a received fax whose mail came back is taken up again | the same |
 
+mod returned;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -36,8 +38,6 @@ use crate::{
 
 /// Attempts that a job's story keeps; older ones are dropped from its middle.
 const MAX_ATTEMPTS_KEPT: usize = 64;
-/// Most octets of what an attempt's carrier and later reports have said.
-const MAX_SAID_BYTES: usize = 4096;
 
 /// One document to one destination.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -453,31 +453,6 @@ impl Job {
         self.destination = to;
         self.expires = now + time;
         self.tries = Tries::default();
-    }
-
-    /// Notes what a report says of a mail that was delivered.
-    pub fn note(&mut self, words: &str) {
-        let Some(end) = self.attempts.last_mut().and_then(|last| last.ended.as_mut()) else {
-            return;
-        };
-        if end.said.len() + words.len() < MAX_SAID_BYTES {
-            end.said = format!("{}; then {words}", end.said);
-        }
-    }
-
-    /// The mail of its last attempt was taken, and came back after all: the job ends
-    /// as if it had been refused at once. False when it did not end delivered.
-    pub fn came_back(&mut self, words: &str, now: Timestamp) -> bool {
-        if !matches!(self.state, State::Ended { end: End::Delivered, .. }) {
-            return false;
-        }
-        self.note(words);
-        if let Some(end) = self.attempts.last_mut().and_then(|last| last.ended.as_mut()) {
-            (end.outcome, end.at) = (Outcome::MailReturned, now);
-        }
-        self.confirmed = 0;
-        self.state = State::Ended { end: End::Failed(Outcome::MailReturned), at: now };
-        true
     }
 
     fn current(&mut self, attempt: u32) -> Option<&mut Attempt> {
