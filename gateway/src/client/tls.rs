@@ -10,8 +10,10 @@ use rustls::{
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
     },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    server::ParsedCertificate,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
 use tokio_rustls::TlsConnector;
@@ -70,7 +72,7 @@ fn believed(
 }
 
 /// Believes what authorities have signed for the name; and, where the administrator has
-/// named a file, the very certificates in it, which were not signed by anybody else.
+/// named a file, the very certificates in it, for the names that are in them.
 #[derive(Debug)]
 struct Believed {
     signed: Arc<WebPkiServerVerifier>,
@@ -110,6 +112,7 @@ impl ServerCertVerifier for Believed {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if self.pinned.iter().any(|pinned| pinned == end_entity) {
+            verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
             return Ok(ServerCertVerified::assertion());
         }
         self.signed.verify_server_cert(end_entity, intermediates, name, ocsp, now)

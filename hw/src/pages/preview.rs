@@ -1,6 +1,6 @@
 //! A small grey picture of a page, for receipts and mails.
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
@@ -37,9 +37,12 @@ fn shrink(page: &Bitmap, density: Density) -> Gray {
     if across < WIDTH || down < height {
         return page.to_gray().scaled(WIDTH, height);
     }
-    let rows = (0..height)
-        .flat_map(|row| mean_row(page, edge(row, down, height)..edge(row + 1, down, height)));
-    let pixels = rows.collect();
+    let columns: Vec<u32> = (0..=WIDTH).map(|at| edge(at, across, WIDTH)).collect();
+    let mut pixels = Vec::with_capacity((WIDTH * height) as usize);
+    for row in 0..height {
+        let lines = edge(row, down, height)..edge(row + 1, down, height);
+        mean_row(page, lines, &columns, &mut pixels);
+    }
     Gray::from_pixels(WIDTH, height, pixels).expect("one byte for each pixel")
 }
 
@@ -51,40 +54,36 @@ fn edge(at: u32, whole: u32, parts: u32) -> u32 {
 /// One row of the picture: the share of white in each field of these lines. Bits are
 /// counted by the byte, and empty lines, which are most of a letter, not at all: a
 /// picture is drawn for every receipt.
-fn mean_row(page: &Bitmap, lines: std::ops::Range<u32>) -> Vec<u8> {
-    let across = page.size().width();
+fn mean_row(page: &Bitmap, lines: Range<u32>, columns: &[u32], pixels: &mut Vec<u8>) {
     let mut black = [0_u32; WIDTH as usize];
     // How many pixels are black to the left of each byte.
-    let mut left = Vec::with_capacity(page.size().stride() + 1);
+    let mut left = vec![0; page.size().stride() + 1];
     for row in lines.clone().map(|y| page.row(y)) {
         if row.iter().all(|byte| *byte == 0) {
             continue;
         }
-        left.clear();
-        left.push(0);
-        left.extend(row.iter().scan(0, |sum, byte| {
-            *sum += byte.count_ones();
-            Some(*sum)
-        }));
+        let mut sum = 0;
+        for (left, byte) in left[1..].iter_mut().zip(row) {
+            sum += byte.count_ones();
+            *left = sum;
+        }
         let before = |x: u32| {
             let (byte, bits) = ((x / 8) as usize, x % 8);
             let rest = row.get(byte).map_or(0, |byte| (u32::from(*byte) << bits >> 8).count_ones());
             left[byte] + rest
         };
         let mut last = 0;
-        for (field, black) in (1..).zip(&mut black) {
-            let next = before(edge(field, across, WIDTH));
+        for (black, end) in black.iter_mut().zip(&columns[1..]) {
+            let next = before(*end);
             *black += next - last;
             last = next;
         }
     }
     let high = lines.end - lines.start;
-    let level = |(field, black): (u32, &u32)| {
-        let wide = edge(field + 1, across, WIDTH) - edge(field, across, WIDTH);
-        let white = wide * high - black;
-        u8::try_from(white * 255 / (wide * high)).unwrap_or(u8::MAX)
-    };
-    (0..).zip(&black).map(level).collect()
+    for (black, ends) in black.iter().zip(columns.windows(2)) {
+        let all = (ends[1] - ends[0]) * high;
+        pixels.push(u8::try_from((all - black) * 255 / all).unwrap_or(u8::MAX));
+    }
 }
 
 #[cfg(test)]
