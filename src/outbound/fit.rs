@@ -174,3 +174,40 @@ fn begins_original(lines: &[&str]) -> bool {
     let next = lines.get(1..).unwrap_or_default();
     dashed || (rule && header(next)) || header(lines)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::without_quote;
+
+    #[test]
+    fn what_was_added_stays_and_what_was_quoted_goes() {
+        let quotation = "On 23/11/2026 08:05, Fax +1555 wrote:\n> one\n>\n> two\n";
+        let german =
+            "Am 23.11.2026 um 08:05 schrieb Fax +1555\n<FAX=+1555@fax.example.com>:\n> eins\n";
+        let outlook = "Von: Fax <FAX=+1555@fax.example.com>\nGesendet: Montag\nAn: anna@example.com\n\
+                       Betreff: Fax\n\nEin Fax.\n";
+        for (text, expected) in [
+            ("Yes.\nNo.".to_owned(), "Yes.\nNo."),
+            (format!("Yes.\n\n{quotation}"), "Yes."),
+            (format!("{quotation}\nYes.\n"), "Yes."),
+            (format!("Yes.\n\n{quotation}\nAnd no.\n"), "Yes.\n\nAnd no."),
+            (format!("Ja.\n\n{german}"), "Ja."),
+            (format!("Ja.\n\n{outlook}"), "Ja."),
+            ("Yes.\n-----Original Message-----\nanything".to_owned(), "Yes."),
+            (format!("Yes.\n________________________________\n{outlook}"), "Yes."),
+            // A letter that only looks a little like it.
+            (
+                "We agreed:\n\n1. to pay\n2. to ship".to_owned(),
+                "We agreed:\n\n1. to pay\n2. to ship",
+            ),
+            ("Our terms:\n> 30 days".to_owned(), "Our terms:"),
+            (
+                "Name: A\nStreet: B\nTown: C\nTel: D".to_owned(),
+                "Name: A\nStreet: B\nTown: C\nTel: D",
+            ),
+            (quotation.to_owned(), ""),
+        ] {
+            assert_eq!(without_quote(&text), expected, "{text}");
+        }
+    }
+}
