@@ -14,7 +14,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 use postfax_domain::{
     destination::Destination,
     document::{PageLedger, Resolution},
-    job::{AttemptEnd, Carrier, Job},
+    job::{AttemptEnd, Carrier, Cause, Job},
     names::{JobId, ServerName},
     outcome::Outcome,
     redacted::Redacted,
@@ -162,6 +162,12 @@ fn ended(outcome: Outcome, said: impl Into<String>) -> Ended {
 }
 
 async fn mail(context: &Context, job: &Job) -> Ended {
+    if let Cause::Forwarded(mail) = &job.cause {
+        crash::point("deliver");
+        let (outcome, said) = post::forward(context, job, mail).await;
+        crash::point("delivered");
+        return ended(outcome, said);
+    }
     let letter = match letters::write(context, job).await {
         Ok(letter) => letter,
         Err(failed) => {
@@ -175,7 +181,7 @@ async fn mail(context: &Context, job: &Job) -> Ended {
         return ended(Outcome::MailDeferred, failed.to_string());
     }
     crash::point("deliver");
-    let (outcome, said) = post::deliver(context, &letter).await;
+    let (outcome, said) = post::deliver(context, job, &letter).await;
     crash::point("delivered");
     let _ = tokio::fs::remove_file(&letter.path).await;
     ended(outcome, said)

@@ -51,6 +51,7 @@
 //! | [`carry`] | hands one attempt over, follows it and tells how it ended |
 //! | [`letters`] | what our mails say: a received fax, a receipt, an alarm |
 //! | [`post`] | brings a letter to the mail relay |
+//! | [`returns`] | the return path of a fax mail, and who may report to it |
 //! | [`requests`] | what can be asked of a running Postfax, and the socket it is asked through |
 //! | [`control`] | the running daemon answers [`requests`], and takes a new configuration |
 //! | [`cli`] | what can be typed, and how answers look |
@@ -78,6 +79,8 @@
 //! | [`daemon`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`], [`listen`], [`control`], [`serve`], [`demo`] | [`config`] | what was configured |
 //! | [`carry`] | [`letters`], [`post`] | an attempt by mail: written, then brought |
 //! | [`post`] | [`letters`] | the shape of what is brought |
+//! | [`post`], [`outbound`] | [`returns`] | one writes return paths, one reads them |
+//! | [`returns`] | [`store`] | the secret that proves them |
 //! | [`listen`] | [`outbound`] | the desk behind every listener |
 //! | [`outbound`] | [`prepare`] | what of a mail is to be faxed, and its pages while a converter is idle |
 //! | [`inbound`], [`letters`], [`prepare`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
@@ -122,6 +125,7 @@ mod outbound;
 mod post;
 mod prepare;
 mod requests;
+mod returns;
 mod serve;
 mod store;
 

@@ -9,6 +9,8 @@
 //! then a receipt says what could not be faxed. What the mail itself shows (nothing to
 //! fax, a kind of document that nobody here can draw) is always refused at once.
 
+mod quote;
+
 use std::{fmt::Write as _, io, path::Path, sync::Arc, time::Duration};
 
 use postfax_domain::{
@@ -21,7 +23,12 @@ use postfax_hw::render::{self, RenderError, Source};
 use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
 
-use crate::{config::Config, crash, daemon::Context, store::StoreError};
+use crate::{
+    config::{Config, ReplyQuote},
+    crash,
+    daemon::Context,
+    store::StoreError,
+};
 
 /// How often pages are tried whose making failed for a reason that may pass.
 const TRIES: u32 = 3;
@@ -118,6 +125,8 @@ pub struct Contents {
     pub digest: Digest,
     /// The kinds of the attachments, in their order; none when the text is faxed.
     kinds: Vec<render::Kind>,
+    /// The text that is faxed when nothing is attached.
+    text: String,
 }
 
 impl Contents {
@@ -125,7 +134,7 @@ impl Contents {
     ///
     /// # Errors
     /// [`Trouble`] when the mail itself shows that it cannot be faxed.
-    pub fn of(message: Message) -> Result<Self, Trouble> {
+    pub fn of(message: Message, quotes: ReplyQuote) -> Result<Self, Trouble> {
         let mut hash = Sha256::new();
         let mut kinds = Vec::new();
         for part in message.attachments() {
@@ -139,8 +148,9 @@ impl Contents {
             hash.update((bytes.len() as u64).to_be_bytes());
             hash.update(&bytes);
         }
+        let mut text = String::new();
         if kinds.is_empty() {
-            let text = message.text();
+            text = quote::text(quotes, &message);
             if text.trim().is_empty() {
                 return Err(Trouble::Nothing);
             }
@@ -151,7 +161,7 @@ impl Contents {
             // Writing to a text cannot fail.
             let _ = write!(digest, "{octet:02x}");
         }
-        Ok(Self { message, digest: Digest(digest), kinds })
+        Ok(Self { message, digest: Digest(digest), kinds, text })
     }
 
     /// Writes the parts as files for the child process.
@@ -165,7 +175,7 @@ impl Contents {
         }
         if spooled.0.is_empty() {
             let path = documents.spool(&format!("{name}.txt"));
-            std::fs::write(&path, self.message.text())?;
+            std::fs::write(&path, &self.text)?;
             spooled.0.push(Source { path, name: "the text".into(), kind: render::Kind::Text });
         }
         Ok(spooled)
@@ -249,7 +259,8 @@ async fn make(context: Arc<Context>, mail: String) -> Result<Document, Unfit> {
 async fn attempt(context: &Arc<Context>, mail: &str) -> Result<Document, Trouble> {
     let _converter = context.converters.acquire().await.map_err(|_| Trouble::Bug)?;
     let path = context.reader.documents.mail(mail);
-    let reading = tokio::task::spawn_blocking(move || Contents::of(read(&path)?));
+    let quotes = context.config.load().convert.reply_quote;
+    let reading = tokio::task::spawn_blocking(move || Contents::of(read(&path)?, quotes));
     let contents = reading.await.map_err(|_| Trouble::Bug)??;
     pages(context, &context.config.load_full(), &Arc::new(contents)).await
 }

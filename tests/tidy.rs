@@ -226,6 +226,7 @@ mod bad {
             ("src/domain/a.rs", "use tokio::sync::mpsc;", &["tokio"]),
             ("src/carry.rs", "sqlx::query(\"\");", &["sqlx"]),
             ("src/store/mod.rs", "sqlx::query(\"\");", &[]),
+            ("benches/a.rs", "sqlx::query(\"\");", &[]),
             ("src/a.rs", "unsafe { a() }", &["unsafe"]),
             ("src/a.rs", "#![deny(unsafe_code)]", &[]),
             ("hw/src/exchange/spandsp.rs", "unsafe { a() }", &[]),

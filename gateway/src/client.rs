@@ -35,7 +35,7 @@ use bytes::Bytes;
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_rustls::TlsConnector;
 
-pub use relay::{Authorities, Login, Relay, RelayError, Route, StartTls};
+pub use relay::{Authorities, Login, Mechanism, Relay, RelayError, Route, StartTls};
 pub use reply::Reply;
 
 use open::Session;
@@ -46,6 +46,8 @@ use transaction::{After, Measure};
 const MAX_RECIPIENTS: usize = 100;
 /// An idle connection is closed after this time, before common hosts do it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a relay that could not be reached is passed over where there is another.
+const AWAY: Duration = Duration::from_secs(30);
 
 /// Where the conversation was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +119,7 @@ pub enum Trouble {
     #[error("the relay does not offer STARTTLS, which is required")]
     TlsNotOffered,
     /// No login that we know was offered.
-    #[error("the relay offers neither AUTH PLAIN nor AUTH LOGIN")]
+    #[error("the relay does not offer the login that is set up (AUTH PLAIN or AUTH LOGIN)")]
     LoginNotOffered,
     /// The message could not be read here.
     #[error("the message could not be read: {0}")]
@@ -231,10 +233,18 @@ impl Default for Timeouts {
     }
 }
 
-/// Brings mail to one relay.
-pub struct Courier {
+/// A relay and what it takes to get there.
+struct Way {
     relay: Relay,
     tls: Option<TlsConnector>,
+}
+
+/// Brings mail to a relay, or to the next one when that cannot be reached.
+pub struct Courier {
+    /// At least one, the best first.
+    ways: Vec<Way>,
+    /// Until when a relay that could not be reached is tried last.
+    away: Mutex<Vec<Option<Instant>>>,
     timeouts: Timeouts,
     places: Semaphore,
     idle: Mutex<Vec<(Session, Instant)>>,
@@ -247,10 +257,27 @@ impl Courier {
     /// What the relay's fields say does not go together, or its certificate
     /// authorities cannot be read.
     pub fn new(relay: Relay, max_connections: usize) -> Result<Self, RelayError> {
-        relay.check()?;
+        Self::to_any(vec![relay], max_connections)
+    }
+
+    /// The same to several relays that are as good as each other, in their order: one is
+    /// asked only when those before it cannot be reached.
+    ///
+    /// # Errors
+    /// As [`Courier::new`].
+    ///
+    /// # Panics
+    /// There is no relay.
+    pub fn to_any(relays: Vec<Relay>, max_connections: usize) -> Result<Self, RelayError> {
+        assert!(!relays.is_empty(), "a courier has somewhere to go");
+        let way = |relay: Relay| {
+            relay.check()?;
+            Ok(Way { tls: tls::connector(&relay)?, relay })
+        };
+        let ways = relays.into_iter().map(way).collect::<Result<Vec<_>, RelayError>>()?;
         Ok(Self {
-            tls: tls::connector(&relay)?,
-            relay,
+            away: Mutex::new(vec![None; ways.len()]),
+            ways,
             timeouts: Timeouts::default(),
             places: Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)),
             idle: Mutex::new(Vec::new()),
@@ -261,12 +288,6 @@ impl Courier {
     #[must_use]
     pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
         Self { timeouts, ..self }
-    }
-
-    /// Where the courier goes.
-    #[must_use]
-    pub fn relay(&self) -> &Relay {
-        &self.relay
     }
 
     /// Delivers the mail: one result for each recipient, in their order. May
@@ -308,8 +329,7 @@ impl Courier {
                 return verdicts;
             }
         }
-        let opened = Session::open(&self.relay, self.tls.as_ref(), &self.timeouts).await;
-        match opened {
+        match self.open().await {
             Err(trouble) => vec![Delivery::Deferred(trouble); to.len()],
             Ok(mut session) => {
                 let (verdicts, after) = session.transact(mail, to, measure, &self.timeouts).await;
@@ -317,6 +337,29 @@ impl Courier {
                 verdicts
             }
         }
+    }
+
+    /// A connection to the first relay that can be reached. What was away a moment ago
+    /// is asked last, so that not every mail waits for it.
+    async fn open(&self) -> Result<Session, Trouble> {
+        let mut order: Vec<usize> = (0..self.ways.len()).collect();
+        {
+            let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            order.sort_by_key(|place| away[*place].is_some_and(|until| until > now));
+        }
+        let mut last = None;
+        for place in order {
+            let Way { relay, tls } = &self.ways[place];
+            let opened = Session::open(relay, tls.as_ref(), &self.timeouts).await;
+            let until = opened.is_err().then(|| Instant::now() + AWAY);
+            self.away.lock().unwrap_or_else(PoisonError::into_inner)[place] = until;
+            match opened {
+                Ok(session) => return Ok(session),
+                Err(trouble) => last = Some(trouble),
+            }
+        }
+        Err(last.expect("a courier has somewhere to go"))
     }
 
     fn take_idle(&self) -> Option<Session> {

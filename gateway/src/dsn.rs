@@ -6,6 +6,7 @@
 //! be encoded (RFC 2046 5.2.1), so one with lines that no relay takes would
 //! keep the whole report from arriving.
 
+pub mod read;
 mod status;
 
 use std::{

@@ -282,6 +282,18 @@ impl Message {
         self.fields.all("Received").filter(|value| fields::received_by(value, host)).count()
     }
 
+    /// How many of its `Received` fields say `by` followed by these words.
+    #[must_use]
+    pub fn received_naming(&self, words: &str) -> usize {
+        let words = format!(" by {words} ").to_ascii_lowercase();
+        let says = |value: &Vec<u8>| {
+            let value = String::from_utf8_lossy(value);
+            let spaced: Vec<&str> = value.split_ascii_whitespace().collect();
+            format!(" {} ", spaced.join(" ")).to_ascii_lowercase().contains(&words)
+        };
+        self.fields.all("Received").filter(says).count()
+    }
+
     /// The value of a field, decoded; the first if there are several.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {

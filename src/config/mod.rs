@@ -11,7 +11,7 @@
 
 mod access;
 mod accounts;
-mod address;
+pub(crate) mod address;
 mod check;
 mod dns;
 mod findings;
@@ -190,6 +190,27 @@ pub(crate) struct Delivery {
     pub(crate) connections: u32,
     /// Signs what we send.
     pub(crate) signer: Signer,
+    /// The mail servers that are tried in this order when the first is away.
+    pub(crate) fallback: Vec<Relay>,
+    /// How the login is sent.
+    pub(crate) auth: Auth,
+    /// Whose certificates are believed, instead of those that the system believes.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Whether a mail server must prove its name where encryption is required.
+    pub(crate) verify: bool,
+    /// Whether fax mails leave with a return path that takes their reports.
+    pub(crate) returns: bool,
+}
+
+/// How a login is sent to the mail server (RFC 4954).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Auth {
+    /// Whatever it offers, PLAIN before LOGIN.
+    Any,
+    /// PLAIN.
+    Plain,
+    /// LOGIN.
+    Login,
 }
 
 /// A user name and its password.
@@ -263,6 +284,8 @@ pub(crate) struct Intake {
     pub(crate) max_connections: usize,
     /// Most connections at once from one address.
     pub(crate) max_connections_per_address: usize,
+    /// Most `Received:` fields of a mail that is not going in circles.
+    pub(crate) max_received: usize,
     /// Most failed logins of one connection.
     pub(crate) max_login_failures: u32,
     /// Most failed logins of late from one address.
@@ -296,6 +319,18 @@ pub(crate) struct Convert {
     pub(crate) cpu_s: u64,
     /// How many conversions run at once.
     pub(crate) parallel: usize,
+    /// What of the mail that it answers goes out with a reply.
+    pub(crate) reply_quote: ReplyQuote,
+}
+
+/// What becomes of the original that a reply quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ReplyQuote {
+    /// It is faxed with the reply.
+    #[default]
+    Keep,
+    /// Only what was added is faxed.
+    Cut,
 }
 
 /// Reads and checks the configuration: the file, and `conf.d/*.toml` beside it in

@@ -107,6 +107,11 @@ tables! {
         starttls: Text,
         connections: Count,
         dkim: Vec<Dkim>,
+        fallback: Texts,
+        auth: Text,
+        ca_file: Text,
+        verify: Flag,
+        returns: Flag,
     }
 
     /// `[[delivery.dkim]]`
@@ -131,6 +136,7 @@ tables! {
         wall_s: Count,
         cpu_s: Count,
         parallel: Count,
+        reply_quote: Text,
     }
 
     /// `[limits]`
@@ -152,6 +158,9 @@ tables! {
         max_recipients_per_hour: Count,
         max_mails_per_minute_per_address: Count,
         max_recipients_per_hour_per_address: Count,
+        max_received: Count,
+        max_faxes_per_number_per_h: Count,
+        own_numbers: Text,
         command_timeout_s: Count,
         data_timeout_s: Count,
     }

@@ -7,10 +7,14 @@ use std::{
     time::Duration,
 };
 
-use postfax_domain::{document::Resolution, number::Country, setup::JobLimits};
+use postfax_domain::{
+    document::Resolution,
+    number::Country,
+    setup::{JobLimits, OwnNumbers},
+};
 
 use super::{
-    Convert, Delivery, Intake, Login, Starttls,
+    Auth, Convert, Delivery, Intake, Login, ReplyQuote, Starttls,
     address::{self, Relay, Wrong},
     check::Check,
     raw,
@@ -29,6 +33,14 @@ const STARTTLS: &[(&str, Starttls)] = &[
     ("required", Starttls::Required),
     ("opportunistic", Starttls::Opportunistic),
     ("never", Starttls::Never),
+];
+const AUTHS: &[(&str, Auth)] =
+    &[("any", Auth::Any), ("plain", Auth::Plain), ("login", Auth::Login)];
+const REPLY_QUOTES: &[(&str, ReplyQuote)] = &[("keep", ReplyQuote::Keep), ("cut", ReplyQuote::Cut)];
+const OWN_NUMBERS: &[(&str, OwnNumbers)] = &[
+    ("by-others", OwnNumbers::ByOthers),
+    ("never", OwnNumbers::Never),
+    ("always", OwnNumbers::Always),
 ];
 const RESOLUTIONS: &[(&str, Resolution)] = &[
     ("standard", Resolution::Standard),
@@ -110,8 +122,50 @@ impl Check<'_> {
         }
         let connections = self.small(&raw.connections, 8, 1..=1000);
         let signer = self.signer(&raw.dkim);
-        let starttls = starttls?;
-        Some(Delivery { relay: relay?, from: from?, login, starttls, connections, signer })
+        let fallback = self.fallback(raw);
+        let auth = self.choice(raw.auth.given(), AUTHS);
+        let ca_file = self.ca_file(raw);
+        let verify = self.verify(raw, starttls);
+        Some(Delivery {
+            relay: relay?,
+            from: from?,
+            login,
+            starttls: starttls?,
+            connections,
+            signer,
+            fallback,
+            auth: auth.unwrap_or(Auth::Any),
+            ca_file,
+            verify,
+            returns: raw.returns.given().is_none_or(|flag| flag.value),
+        })
+    }
+
+    fn fallback(&mut self, raw: &raw::Delivery) -> Vec<Relay> {
+        let nothing = Vec::new();
+        let written = raw.fallback.given().map_or(&nothing, |list| &list.value);
+        written.iter().filter_map(|url| self.parsed(Some(url), Relay::parse)).collect()
+    }
+
+    fn ca_file(&mut self, raw: &raw::Delivery) -> Option<PathBuf> {
+        let file = raw.ca_file.given()?;
+        let path = self.beside(&file.value);
+        if let Err(error) = std::fs::File::open(&path) {
+            let message = format!("{} cannot be read: {error}", path.display());
+            self.findings.error(&file.place, message, "name a PEM file of certificates");
+        }
+        Some(path)
+    }
+
+    /// Certificates are looked at wherever encryption is required.
+    fn verify(&mut self, raw: &raw::Delivery, starttls: Option<Starttls>) -> bool {
+        let Some(flag) = raw.verify.given() else { return true };
+        if !flag.value && (raw.user.given().is_some() || starttls == Some(Starttls::Required)) {
+            let message = "whoever is on the way to the relay can pretend to be it";
+            let help = "name its certificate, or the authority that signed it, by ca_file";
+            self.findings.warn(&flag.place, message, help);
+        }
+        flag.value
     }
 
     fn login(&mut self, raw: &raw::Delivery) -> Option<Login> {
@@ -133,6 +187,7 @@ impl Check<'_> {
             wall_s: self.count(&raw.wall_s, 60, 1..=3600),
             cpu_s: self.count(&raw.cpu_s, 30, 1..=3600),
             parallel: self.size(&raw.parallel, 2, 1..=256),
+            reply_quote: self.choice(raw.reply_quote.given(), REPLY_QUOTES).unwrap_or_default(),
         }
     }
 
@@ -146,6 +201,7 @@ impl Check<'_> {
                 20,
                 1..=100_000,
             ),
+            max_received: self.size(&raw.max_received, 30, 1..=1000),
             max_login_failures: self.small(&raw.max_login_failures, 3, 1..=100),
             max_login_failures_per_address: self.small(
                 &raw.max_login_failures_per_address,
@@ -193,6 +249,8 @@ impl Check<'_> {
             duplicate_window: seconds(self.count(&raw.duplicate_window_s, DAY_S, 0..=30 * DAY_S)),
             mail_lines,
             converters,
+            max_per_number: self.small(&raw.max_faxes_per_number_per_h, 1000, 1..=1_000_000),
+            own_numbers: self.choice(raw.own_numbers.given(), OWN_NUMBERS).unwrap_or_default(),
         }
     }
 }

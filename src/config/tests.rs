@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use postfax_domain::setup::{Format, Receipts};
+use postfax_domain::setup::{Format, OwnNumbers, Receipts};
 
 use super::*;
 
@@ -61,6 +61,12 @@ fn what_is_written_is_what_is_used() {
     let servers: Vec<String> = config.dns.servers.iter().map(ToString::to_string).collect();
     assert_eq!(servers, ["10.1.0.53:53", "[2001:db8::53]:5353"]);
     assert_eq!((config.dns.timeout_s, config.dns.tries, config.dns.cache_entries), (5, 3, 100));
+    assert_eq!(config.delivery.fallback[0].to_string(), "smtps://mail2.example.com:465");
+    assert_eq!((config.delivery.auth, config.delivery.returns), (Auth::Login, false));
+    assert_eq!(config.delivery.ca_file.as_ref(), Some(&folder().join("full/tls/cert.pem")));
+    assert_eq!(config.convert.reply_quote, ReplyQuote::Cut);
+    assert_eq!((config.intake.max_received, setup.limits.max_per_number), (50, 200));
+    assert_eq!(setup.limits.own_numbers, OwnNumbers::Never);
     assert_eq!(config.convert.resolution, Resolution::Superfine);
     assert_eq!((config.convert.memory_mb, config.convert.wall_s), (512, 90));
     assert_eq!((config.convert.cpu_s, config.convert.parallel), (20, 4));

@@ -149,7 +149,11 @@ async fn mail(folder: &Folder, house: &House, number: &str, pdf: &Path) -> Resul
     let relay = Relay {
         route: Route::Smtp { host: "127.0.0.1".into(), port: house.ports.submission },
         starttls: StartTls::Required,
-        login: Some(Login { user: setting::SENDER.into(), password: setting::PASSWORD.into() }),
+        login: Some(Login {
+            user: setting::SENDER.into(),
+            password: setting::PASSWORD.into(),
+            mechanism: None,
+        }),
         authorities: Authorities::File(folder.file("cert.pem")),
         hello_name: "localhost".into(),
     };

@@ -18,7 +18,7 @@ use crate::{
     names::{ClientName, ServerName},
     number::Number,
     quota::UsedUp,
-    setup::Setup,
+    setup::{OwnNumbers, Setup},
     time::Timestamp,
 };
 
@@ -108,6 +108,9 @@ pub enum Denial {
     /// There are servers, and none that shares a group with the sender.
     #[error("no fax server permitted for this sender")]
     NoServerPermitted,
+    /// The number is answered here, and nobody may call it, or no other server may.
+    #[error("loop detected: {0} is a number of our own")]
+    OwnNumber(Number),
     /// Nobody knows the sender.
     #[error("sender not authorised")]
     UnknownClient,
@@ -151,7 +154,25 @@ pub fn permitted(setup: &Setup, from: &ClientName, to: &Number) -> Result<Permit
     if servers.is_empty() {
         return Err(Denial::NoServerPermitted);
     }
+    let servers = no_own_number(setup, to, servers)?;
     Ok(Permitted { rule, servers, ordered: rule.is_some() })
+}
+
+/// Those of the servers that may call a number which we answer ourselves: a server that
+/// calls itself hears the engaged tone, or begins a loop.
+fn no_own_number(
+    setup: &Setup,
+    to: &Number,
+    servers: Vec<ServerName>,
+) -> Result<Vec<ServerName>, Denial> {
+    let answers = |name: &ServerName| setup.servers.get(name).is_some_and(|s| s.answers(to));
+    let others: Vec<_> = match setup.limits.own_numbers {
+        OwnNumbers::Always => return Ok(servers),
+        OwnNumbers::ByOthers => servers.into_iter().filter(|name| !answers(name)).collect(),
+        OwnNumbers::Never if setup.is_own_number(to) => Vec::new(),
+        OwnNumbers::Never => servers,
+    };
+    if others.is_empty() { Err(Denial::OwnNumber(to.clone())) } else { Ok(others) }
 }
 
 /// What speaks for or against a server, for one call.

@@ -10,6 +10,8 @@
 //!     └──────────────────┘  └─ cancel ─▶ Carrying, cancelling ─────┤
 //!       ended: later                                               │
 //!  Preparing, Waiting, Held ────────── cancel, expire ─────────────┘
+//!
+//!  Ended, delivered by mail ── the mail came back ─▶ Waiting for the operator, or Held
 //! ```
 //!
 //! | state | who moves it on | what a crash leaves behind |
@@ -18,7 +20,9 @@
 //! | Waiting | the supervisor, when it is due and a carrier is free | the same |
 //! | Carrying | the carrier, by reporting how the attempt ended | the same: the carrier is asked for the attempt's tag before anything is sent again |
 //! | Held | an administrator | the same |
-//! | Ended | nobody | the same |
+//! | Ended | nobody; a received fax whose mail came back is taken up again | the same |
+
+mod returned;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -88,6 +92,17 @@ pub enum Cause {
     },
     /// The postmaster is to know something.
     Alarm(Alarm),
+    /// Somebody wrote to the postmaster of the fax domain.
+    Forwarded(Box<Forwarded>),
+}
+
+/// A mail to the postmaster, passed on as it came (RFC 5321 4.5.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarded {
+    /// Its return path; `None` is the null reverse-path.
+    pub from: Option<String>,
+    /// Names the file that keeps the mail.
+    pub message: String,
 }
 
 /// Something that an administrator must know.
@@ -100,6 +115,8 @@ pub enum Alarm {
     Undeliverable(JobId),
     /// A server was lost with a fax that may have been sent.
     Lost(JobId, ServerName),
+    /// The mail with a received fax was taken and then came back; somebody else gets it.
+    Returned(JobId),
 }
 
 /// A fax that a client sends, as far as its receipt needs to know.

@@ -180,6 +180,8 @@ outcomes! {
     MailAccepted, "2.0.0", "the mail server took it", Done, 0, 1, [];
     /// The mail server refused the mail for good.
     MailRefused, "5.0.0", "the mail server refused it", Never, 0, 1, [];
+    /// The mail server took the mail and reported later that it could not be delivered.
+    MailReturned, "5.0.0", "the mail came back", Never, 0, 1, [];
     /// The mail server was away, or said to try again.
     MailDeferred, "4.4.1", "the mail server could not take it yet", Later, MINUTE, u32::MAX, [];
 }

@@ -68,6 +68,14 @@ pub struct Server {
     pub draining: bool,
 }
 
+impl Server {
+    /// Whether it answers on this number.
+    #[must_use]
+    pub fn answers(&self, number: &Number) -> bool {
+        self.numbers.contains(number)
+    }
+}
+
 /// A client.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -156,6 +164,23 @@ pub struct JobLimits {
     pub mail_lines: u32,
     /// Of how many mails the pages are made at once.
     pub converters: usize,
+    /// Most faxes that are taken for one number in an hour.
+    pub max_per_number: u32,
+    /// Who may call the numbers that our own servers answer on.
+    pub own_numbers: OwnNumbers,
+}
+
+/// Who may call the numbers that our own servers answer on: a fax to oneself is how a
+/// loop begins, and how one branch writes to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OwnNumbers {
+    /// Any server but those that answer on the number.
+    #[default]
+    ByOthers,
+    /// Nobody.
+    Never,
+    /// Everybody.
+    Always,
 }
 
 impl Default for JobLimits {
@@ -168,6 +193,8 @@ impl Default for JobLimits {
             duplicate_window: Duration::from_secs(24 * 3600),
             mail_lines: 8,
             converters: 2,
+            max_per_number: 1000,
+            own_numbers: OwnNumbers::default(),
         }
     }
 }
@@ -183,6 +210,12 @@ impl Setup {
             .find(|(_, client)| exact(client))
             .or_else(|| self.clients.iter().find(|(_, client)| client.owns(address)))
             .map(|(name, _)| name)
+    }
+
+    /// Whether one of our own servers answers on this number.
+    #[must_use]
+    pub fn is_own_number(&self, number: &Number) -> bool {
+        self.servers.values().any(|server| server.answers(number))
     }
 
     /// Whether the client and the server share a group.

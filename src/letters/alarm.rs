@@ -41,6 +41,14 @@ pub(super) async fn write(
                 about(*id)
             ),
         ),
+        Alarm::Returned(id) => (
+            format!("The mail with a received fax came back (job {id})"),
+            format!(
+                "The mail server took the mail and reported later that it could not be \
+                 delivered. The fax goes to the operator instead.{}",
+                about(*id)
+            ),
+        ),
         Alarm::Lost(id, server) => (
             format!("{server} was lost with a fax (job {id})"),
             format!(

@@ -67,7 +67,8 @@ pub async fn write(context: &Context, job: &Job) -> Result<Written, LetterError>
         Cause::Arrived(arrival) => fax::write(context, &config, job, arrival, to, path).await,
         Cause::Receipt { of } => receipt::write(context, &config, *of, job, to, path).await,
         Cause::Alarm(alarm) => alarm::write(context, &config, alarm, job, to, path).await,
-        Cause::Sent(_) => Err(LetterError::NoMailbox),
+        // The first goes to no mailbox, and the second is written already.
+        Cause::Sent(_) | Cause::Forwarded(_) => Err(LetterError::NoMailbox),
     }
 }
 

@@ -116,7 +116,7 @@ impl FaxDesk {
         let name = named(&config.setup, user);
         let account = account(name, user);
         self.wait_for_turn(&config, peer, &account).await?;
-        let nobody = Keys::of_nobody(self.context.reader.secret.as_bytes(), &account);
+        let nobody = Keys::of_nobody(self.context.reader.secret.0.as_bytes(), &account);
         let keys = name.and_then(|name| password_of(&config, name)?.keys.clone());
         Ok(keys.unwrap_or(nobody))
     }

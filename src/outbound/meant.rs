@@ -31,6 +31,13 @@ impl FaxDesk {
         rcpt: &Rcpt,
     ) -> Result<Recipient, Reply> {
         let mailbox = &rcpt.mailbox;
+        let from = &self.config().delivery.from;
+        if mailbox.to_string().eq_ignore_ascii_case(from) {
+            let text = format!(
+                "nobody reads mail to {from}: if you answer a fax, its caller withheld the number"
+            );
+            return Err(Reply::new(550, (1, 1), text));
+        }
         let meant = address::parse(mailbox.local(), mailbox.domain(), &setup.domain)
             .map_err(|bad| bad.reply())?;
         let phone = match meant {

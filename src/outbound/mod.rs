@@ -8,6 +8,7 @@ mod fit;
 mod logins;
 mod meant;
 mod replies;
+mod returns;
 mod who;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -34,7 +35,7 @@ use crate::{
 };
 pub use door::Door;
 use door::What;
-use fit::acceptable;
+use fit::{Loops, acceptable};
 use replies::{no_room, refused, unfit};
 use who::says_the_truth;
 
@@ -117,12 +118,15 @@ impl FaxDesk {
         client: &ClientName,
     ) -> Result<Arc<Contents>, Reply> {
         let (config, peer, client) = (config.clone(), peer.clone(), client.clone());
+        let installation = self.context.reader.installation.clone();
         let path = envelope.path.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let message = prepare::read(&path).map_err(|trouble| unfit(&trouble))?;
             says_the_truth(&config, &peer, &client, &message)?;
-            acceptable(&message)?;
-            Contents::of(message).map(Arc::new).map_err(|trouble| unfit(&trouble))
+            acceptable(&Loops::of(&config, &installation), &message)?;
+            Contents::of(message, config.convert.reply_quote)
+                .map(Arc::new)
+                .map_err(|trouble| unfit(&trouble))
         });
         reading.await.unwrap_or_else(|_| Err(unfit(&Trouble::Bug)))
     }
@@ -152,12 +156,20 @@ impl Desk for FaxDesk {
     }
 
     async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
-        let granted = self.admit(peer, mail)?;
+        let granted = match self.admit(peer, mail) {
+            // Anybody may write to the postmaster and report on our mail.
+            Err(_) if returns::is_asked_later(peer) => Granted::default(),
+            Err(refusal) => return Err(refusal),
+            Ok(granted) => granted,
+        };
         self.look_ahead(peer, mail);
         Ok(granted)
     }
 
     async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
+        if self.special(rcpt).await?.is_some() {
+            return Ok(());
+        }
         let config = self.config();
         let client = self.client(&config, peer, mail)?;
         let recipient = self.recipient_of(&config.setup, &client, rcpt)?;
@@ -171,7 +183,7 @@ impl Desk for FaxDesk {
     }
 
     async fn message(&self, peer: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply> {
-        match self.take(peer, &envelope).await {
+        match self.take_any(peer, &envelope).await {
             Ok(jobs) => {
                 crash::point("reply");
                 Ok(jobs.iter().map(ToString::to_string).collect())

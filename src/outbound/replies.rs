@@ -24,6 +24,7 @@ pub(super) fn denied(denial: &Denial) -> Reply {
         Denial::Barred { .. } | Denial::NoServerPermitted | Denial::UnknownClient => {
             Reply::new(550, (7, 1), text)
         }
+        Denial::OwnNumber(_) => Reply::new(550, (4, 6), text),
         Denial::NoRoute => Reply::new(550, (4, 4), text),
         Denial::UsedUp(_) => Reply::new(452, (2, 2), text),
     }
@@ -42,6 +43,7 @@ pub(super) fn refused(refusal: &Refusal, zone: &TimeZone) -> Reply {
         Refusal::Denied { denial, .. } => denied(denial),
         Refusal::TooManyPages { .. } => Reply::new(552, (3, 4), refusal.to_string()),
         Refusal::UsedUp(quota) => used_up(quota, zone),
+        Refusal::TooOften { .. } => Reply::new(450, (7, 0), refusal.to_string()),
         Refusal::QueueFull => Reply::new(452, (3, 1), refusal.to_string()),
     }
 }

@@ -190,6 +190,7 @@ async fn verdict(
                 Denial::Barred { rule, .. } => Some(*rule),
                 Denial::NoRoute
                 | Denial::NoServerPermitted
+                | Denial::OwnNumber(_)
                 | Denial::UnknownClient
                 | Denial::UsedUp(_) => None,
             };

@@ -69,6 +69,8 @@ impl Daemon for Fake {
             Request::Explain { from, .. } if from.as_str() == "anna" => {
                 Answer::Explained(Ok(samples::decision()))
             }
+            Request::Returned(report) => Answer::Done(report.job.id),
+            Request::Forward(_) => Answer::Accepted(vec![JobId(16)]),
             Request::Explain { .. } => Answer::Explained(Err(Denial::UnknownClient)),
         })
     }

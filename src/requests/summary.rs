@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     Receipt,
     /// The postmaster is told of something
     Alarm,
+    /// Somebody wrote to the postmaster
+    Forward,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Cause::Arrived(_) => Self::In,
             Cause::Receipt { .. } => Self::Receipt,
             Cause::Alarm(_) => Self::Alarm,
+            Cause::Forwarded(_) => Self::Forward,
         }
     }
 }
@@ -88,9 +91,13 @@ fn origin(job: &Job) -> String {
             (None, None) => "(withheld)".into(),
         },
         Cause::Receipt { of } => format!("job {of}"),
-        Cause::Alarm(Alarm::Unrouted(id) | Alarm::Undeliverable(id) | Alarm::Lost(id, _)) => {
-            format!("job {id}")
-        }
+        Cause::Alarm(
+            Alarm::Unrouted(id)
+            | Alarm::Undeliverable(id)
+            | Alarm::Returned(id)
+            | Alarm::Lost(id, _),
+        ) => format!("job {id}"),
+        Cause::Forwarded(mail) => mail.from.clone().unwrap_or_else(|| "<>".into()),
     }
 }
 

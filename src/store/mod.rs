@@ -112,8 +112,18 @@ pub struct Reader {
     pub documents: Documents,
     /// Random, made with the database: no other installation has it.
     pub installation: String,
-    /// Random, made with the database, and told to nobody.
-    pub secret: String,
+    /// Random, made with the database and told to nobody: return paths are proved by it.
+    pub secret: Secret,
+}
+
+/// A value that is never printed.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 impl Store {
@@ -141,7 +151,7 @@ impl Store {
             .await
             .map_err(|bad| fail(sqlx::Error::Migrate(Box::new(bad))))?;
         let installation = once(&mut writer, "installation", 4).await.map_err(fail)?;
-        let secret = once(&mut writer, "secret", 32).await.map_err(fail)?;
+        let secret = Secret(once(&mut writer, "secret", 32).await.map_err(fail)?);
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(0);
         let pool = readers.connect_with(options.clone().read_only(true)).await.map_err(fail)?;
         let reader = Reader { path: path.clone(), pool, documents, installation, secret };

@@ -46,6 +46,7 @@ impl<'a> Columns<'a> {
                 ("arrived", None, fax.caller.as_ref().map(ToString::to_string), None, None)
             }
             Cause::Alarm(_) => ("alarm", None, None, None, None),
+            Cause::Forwarded(mail) => ("forwarded", None, None, None, Some(mail.message.as_str())),
             Cause::Receipt { of } => ("receipt", None, None, Some(number(*of)), None),
         };
         let (client, number) = match &job.destination {

@@ -13,6 +13,7 @@ pub mod pages;
 pub mod postfax;
 pub mod programs;
 pub mod proof;
+pub mod relay;
 pub mod sink;
 pub mod slow;
 pub mod wire;

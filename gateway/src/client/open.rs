@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     Stage, Timeouts, Trouble,
-    relay::{Login, Relay, Route, StartTls},
+    relay::{Login, Mechanism as Wanted, Relay, Route, StartTls},
     reply::{Class, Reply},
     wire::{Stream, Wire},
 };
@@ -172,10 +172,11 @@ impl Session {
     }
 
     async fn log_in(&mut self, login: &Login, timeouts: &Timeouts) -> Result<(), Trouble> {
-        let mechanism = match (self.features.plain, self.features.login) {
-            (true, _) => Mechanism::Plain,
-            (false, true) => Mechanism::Login,
-            (false, false) => return Err(Trouble::LoginNotOffered),
+        let offers = &self.features;
+        let mechanism = match login.mechanism {
+            Some(Wanted::Plain) | None if offers.plain => Mechanism::Plain,
+            Some(Wanted::Login) | None if offers.login => Mechanism::Login,
+            _ => return Err(Trouble::LoginNotOffered),
         };
         let credentials = Credentials::new(login.user.clone(), login.password.clone());
         let garbled = |_| Trouble::Garbled(Stage::Login);

@@ -49,7 +49,20 @@ pub enum Authorities {
     /// The authorities that the operating system trusts.
     System,
     /// Those in a PEM file and no other.
+    /// One of them may as well be the certificate of the host itself.
     File(PathBuf),
+    /// Whoever answers: what is sent is hidden from those who only listen.
+    Anybody,
+}
+
+/// How a login is sent (RFC 4954). The mechanisms that never show the password are not
+/// spoken here: lettre has none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// RFC 4616.
+    Plain,
+    /// What came before it.
+    Login,
 }
 
 /// A user of the relay.
@@ -59,6 +72,8 @@ pub struct Login {
     pub user: String,
     /// The password; never printed.
     pub password: String,
+    /// The one mechanism to use; without it whatever is offered, PLAIN first.
+    pub mechanism: Option<Mechanism>,
 }
 
 impl fmt::Debug for Login {
@@ -286,7 +301,8 @@ mod tests {
     #[test]
     fn a_password_never_travels_in_clear_and_is_never_printed() {
         let mut relay: Relay = "smtp://m".parse().unwrap();
-        relay.login = Some(Login { user: "u".to_owned(), password: "secret".to_owned() });
+        relay.login =
+            Some(Login { user: "u".to_owned(), password: "secret".to_owned(), mechanism: None });
         assert_eq!(relay.check(), Err(RelayError::LoginInClear));
         relay.starttls = StartTls::Required;
         assert_eq!(relay.check(), Ok(()));

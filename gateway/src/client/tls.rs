@@ -7,8 +7,13 @@ use std::{
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
+    },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    server::ParsedCertificate,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
 use tokio_rustls::TlsConnector;
@@ -26,7 +31,9 @@ const SYSTEM_AUTHORITIES: [&str; 3] = [
 pub(super) fn connector(relay: &Relay) -> Result<Option<TlsConnector>, RelayError> {
     let checked = match (&relay.route, relay.starttls) {
         (Route::LmtpUnix(_), _) => return Ok(None),
-        (Route::Smtps { .. }, _) | (_, StartTls::Required) => true,
+        (Route::Smtps { .. }, _) | (_, StartTls::Required) => {
+            relay.authorities != Authorities::Anybody
+        }
         (_, StartTls::Opportunistic) => false,
         (_, StartTls::Never) => return Ok(None),
     };
@@ -35,7 +42,9 @@ pub(super) fn connector(relay: &Relay) -> Result<Option<TlsConnector>, RelayErro
         .with_safe_default_protocol_versions()
         .expect("ring can do what rustls asks of it");
     let config = if checked {
-        versions.with_root_certificates(roots(&relay.authorities)?).with_no_client_auth()
+        let believed = believed(&relay.authorities)?;
+        let verifier = Arc::new(Believed::new(believed, &relay.authorities, &provider)?);
+        versions.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
     } else {
         let anybody = Arc::new(Anybody(provider));
         versions.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()
@@ -43,10 +52,13 @@ pub(super) fn connector(relay: &Relay) -> Result<Option<TlsConnector>, RelayErro
     Ok(Some(TlsConnector::from(Arc::new(config))))
 }
 
-fn roots(authorities: &Authorities) -> Result<RootCertStore, RelayError> {
+/// The file of the authorities, and what is in it.
+fn believed(
+    authorities: &Authorities,
+) -> Result<(PathBuf, Vec<CertificateDer<'static>>), RelayError> {
     let path = match authorities {
         Authorities::File(path) => path.clone(),
-        Authorities::System => {
+        Authorities::System | Authorities::Anybody => {
             let found = SYSTEM_AUTHORITIES.iter().map(Path::new).find(|path| path.exists());
             found.map_or_else(|| PathBuf::from(SYSTEM_AUTHORITIES[0]), Path::to_path_buf)
         }
@@ -56,11 +68,76 @@ fn roots(authorities: &Authorities) -> Result<RootCertStore, RelayError> {
         .map_err(|error| unusable(error.to_string()))?
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| unusable(error.to_string()))?;
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(certificates);
-    match added {
-        0 => Err(unusable("there is no certificate in it".to_owned())),
-        _ => Ok(roots),
+    Ok((path, certificates))
+}
+
+/// Believes what authorities have signed for the name; and, where the administrator has
+/// named a file, the very certificates in it, for the names that are in them.
+#[derive(Debug)]
+struct Believed {
+    signed: Arc<WebPkiServerVerifier>,
+    pinned: Vec<CertificateDer<'static>>,
+}
+
+impl Believed {
+    fn new(
+        (path, certificates): (PathBuf, Vec<CertificateDer<'static>>),
+        authorities: &Authorities,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, RelayError> {
+        let unusable = |cause: String| RelayError::Authorities { path: path.clone(), cause };
+        let pinned = match authorities {
+            Authorities::File(_) => certificates.clone(),
+            Authorities::System | Authorities::Anybody => Vec::new(),
+        };
+        let mut roots = RootCertStore::empty();
+        if roots.add_parsable_certificates(certificates).0 == 0 {
+            return Err(unusable("there is no certificate in it".to_owned()));
+        }
+        let signed =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+                .build()
+                .map_err(|bad| unusable(bad.to_string()))?;
+        Ok(Self { signed, pinned })
+    }
+}
+
+impl ServerCertVerifier for Believed {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.pinned.iter().any(|pinned| pinned == end_entity) {
+            verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        self.signed.verify_server_cert(end_entity, intermediates, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.signed.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.signed.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.signed.supported_verify_schemes()
     }
 }
 

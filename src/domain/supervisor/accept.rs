@@ -76,6 +76,14 @@ pub enum Refusal {
     /// The sender has used up a quota.
     #[error("{0}")]
     UsedUp(UsedUp),
+    /// More faxes to one number than anybody sends who is no loop.
+    #[error("{number} got {limit} faxes within an hour, try again later")]
+    TooOften {
+        /// The number.
+        number: Number,
+        /// Faxes allowed in an hour.
+        limit: u32,
+    },
     /// Too many jobs wait already.
     #[error("too many faxes are waiting, try again later")]
     QueueFull,
@@ -110,7 +118,9 @@ impl Supervisor {
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
-        if let Err(refusal) = self.admit(&submission) {
+        if let Err(refusal) =
+            self.admit(&submission).and_then(|()| self.not_too_often(&submission, now))
+        {
             actions.push(Action::Promise(token, Answer::Refused(refusal)));
             return;
         }
@@ -128,6 +138,7 @@ impl Supervisor {
                 ids.push(id);
                 continue;
             }
+            self.count_fax(&recipient.address.number, now);
             let id = self.next_id();
             self.add(self.job_of(id, &submission, recipient, now), actions);
             if let Some(key) = key {

@@ -12,6 +12,7 @@ use crate::{
     fleet::{Decision, Denial, Need},
     job::{Carrier, Cause, Job},
     names::{ClientName, JobId},
+    number::Number,
     outcome::Outcome,
     time::Timestamp,
 };
@@ -112,13 +113,15 @@ impl Supervisor {
         }
     }
 
-    /// Jobs of the same sender under the same dial rule have the same servers.
-    fn kin(&self, job: &Job) -> Option<(ClientName, Option<usize>)> {
+    /// Jobs of the same sender under the same dial rule have the same servers, except
+    /// that no server calls itself.
+    fn kin(&self, job: &Job) -> Option<(ClientName, Option<usize>, Option<Number>)> {
         let (Some(sent), Destination::Fax(fax)) = (job.sender(), &job.destination) else {
             return None;
         };
         let rule = dial::first_match(&self.setup, &sent.client, &fax.number).map(|(at, _)| at);
-        Some((sent.client.clone(), rule))
+        let own = self.setup.is_own_number(&fax.number).then(|| fax.number.clone());
+        Some((sent.client.clone(), rule, own))
     }
 
     fn is_number_called(&self, job: &Job) -> bool {
@@ -159,6 +162,7 @@ fn outcome_of(denial: &Denial) -> Outcome {
     match denial {
         Denial::Barred { .. }
         | Denial::NoServerPermitted
+        | Denial::OwnNumber(_)
         | Denial::UnknownClient
         | Denial::UsedUp(_) => Outcome::NumberForbidden,
         Denial::NoRoute => Outcome::ServerRefused,

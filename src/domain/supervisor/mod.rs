@@ -11,10 +11,12 @@
 
 mod accept;
 mod arrive;
+mod caps;
 mod dispatch;
 mod ended;
 mod press;
 mod requests;
+mod returned;
 
 #[cfg(test)]
 mod model;
@@ -34,6 +36,7 @@ pub use accept::{Recipient, Refusal, Submission};
 pub use dispatch::TICK;
 pub use press::Unfit;
 pub use requests::{Answer, Request, ServerStatus, Status};
+pub use returned::{Returned, Said};
 
 use press::Press;
 
@@ -184,6 +187,8 @@ pub struct Supervisor {
     press: Press,
     accepted: HashMap<DuplicateKey, (JobId, Timestamp)>,
     accepted_walked_at: usize,
+    /// How many faxes were taken for each number of late.
+    hourly: caps::Hourly,
     arrivals: HashSet<(ServerName, String)>,
     quotas: Ledger,
 }
@@ -205,6 +210,7 @@ impl Supervisor {
             calling: HashMap::new(),
             mailing: 0,
             press: Press::default(),
+            hourly: caps::Hourly::restore(&saved.accepted),
             accepted: saved.accepted.into_iter().map(|(k, id, at)| (k, (id, at))).collect(),
             accepted_walked_at: 0,
             arrivals: saved.arrivals.into_iter().collect(),

@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Refusal, Supervisor};
+use super::{Action, Refusal, Returned, Supervisor};
 use crate::{
     fleet::{Decision, Denial, Live, Need},
-    job::{Job, State},
+    job::{Forwarded, Job, State},
     names::{ClientName, JobId, ServerName, Token},
     number::Number,
     quota::Used,
@@ -25,6 +25,10 @@ pub enum Request {
     Retry(JobId),
     /// Send again what has ended: a new job like the old one.
     Again(Box<Job>),
+    /// A report came about a mail that was delivered.
+    Returned(Box<Returned>),
+    /// Somebody wrote to the postmaster: pass it on.
+    Forward(Box<Forwarded>),
     /// Which server would be chosen.
     Explain {
         /// Who would send.
@@ -104,6 +108,8 @@ impl Supervisor {
             Request::Cancel(id) => self.cancel(id, now, actions),
             Request::Retry(id) => self.hurry(id, now, actions),
             Request::Again(job) => self.again(*job, now, actions),
+            Request::Returned(report) => self.returned(*report, now, actions),
+            Request::Forward(mail) => self.forward(*mail, now, actions),
             Request::Explain { from, to, pages } => {
                 let avoid = Default::default();
                 let need = Need { from: &from, to: &to, pages, avoid: &avoid };

@@ -78,7 +78,7 @@ async fn logins() {
         ("LOGIN", "AUTH LOGIN"),
         ("PLAIN", "AUTH PLAIN AHUAcA=="),
     ];
-    let login = Some(Login { user: "u".to_owned(), password: "p".to_owned() });
+    let login = Some(Login { user: "u".to_owned(), password: "p".to_owned(), mechanism: None });
     for (mechanism, expected) in cases {
         let auth = format!("AUTH {mechanism}");
         let sink = Sink::start_tls("smtps", &auth, "localhost", &[]).await;
@@ -92,4 +92,79 @@ async fn logins() {
     let relay = Relay { login, ..relay(&sink, StartTls::Required) };
     let refused = result(relay).await;
     assert!(matches!(refused, Delivery::Deferred(Trouble::Said(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_one_login_that_is_set_up_is_used_or_none() {
+    for (offered, wanted, expected) in [
+        ("PLAIN LOGIN", Mechanism::Login, Some("AUTH LOGIN")),
+        ("PLAIN LOGIN", Mechanism::Plain, Some("AUTH PLAIN AHUAcA==")),
+        ("PLAIN", Mechanism::Login, None),
+    ] {
+        let auth = format!("AUTH {offered}");
+        let sink = Sink::start_tls("smtps", &auth, "localhost", &[]).await;
+        let login = Login { user: "u".into(), password: "p".into(), mechanism: Some(wanted) };
+        let relay = Relay { login: Some(login), ..relay(&sink, StartTls::Required) };
+        let result = result(relay).await;
+        match expected {
+            Some(line) => assert_eq!(sink.lines()[1], line, "{result:?}"),
+            None => assert_eq!(result, Delivery::Deferred(Trouble::LoginNotOffered)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_not_asked_for_where_anybody_is_believed() {
+    for scheme in ["smtps", "smtp"] {
+        let sink = Sink::start_tls(scheme, "STARTTLS", "other.example", &[]).await;
+        let relay = Relay { authorities: Authorities::Anybody, ..relay(&sink, StartTls::Required) };
+        let result = result(relay).await;
+        assert!(matches!(result, Delivery::Accepted(_)), "{scheme} {result:?}");
+    }
+}
+
+/// A certificate that somebody made with one command is its own authority, which no
+/// host may be.
+#[tokio::test]
+async fn the_very_certificate_of_a_host_is_believed_for_its_name_and_no_other() {
+    for (name, believed) in [("localhost", true), ("other.example", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let certificate = parameters.self_signed(&key).unwrap();
+        let pem = folder.path().join("relay.pem");
+        std::fs::write(&pem, certificate.pem()).unwrap();
+        let mut relay: Relay = "smtps://localhost".parse().unwrap();
+        relay.authorities = Authorities::File(pem);
+        let client = tls::connector(&relay).unwrap().unwrap();
+        let key = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let server = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        let (near, far) = tokio::io::duplex(64 << 10);
+        let server = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(server));
+        let far = tokio::spawn(async move { server.accept(far).await.is_ok() });
+        let asked = rustls_pki_types::ServerName::try_from("localhost").unwrap();
+        let shaken = client.connect(asked, near).await;
+        assert_eq!(shaken.is_ok(), believed, "{name}: {:?}", shaken.err());
+        assert_eq!(far.await.unwrap(), believed);
+    }
+}
+
+#[tokio::test]
+async fn where_one_relay_is_away_the_next_is_asked_at_once() {
+    let sink = Sink::start("smtp", "", &[]).await;
+    let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let relays = [format!("smtp://{away}"), sink.url()].map(|url| url.parse().unwrap());
+    let courier = Courier::to_any(relays.to_vec(), 1).unwrap().with_timeouts(brief());
+    for _ in 0..2 {
+        let result = courier.deliver(&mail(&["a@x"])).await.remove(0).1;
+        assert!(matches!(result, Delivery::Accepted(_)), "{result:?}");
+    }
+    assert_eq!(sink.mails().len(), 2);
 }

@@ -1,0 +1,197 @@
+//! Mail that is no fax and that everybody may send here: a report on a fax mail of ours,
+//! and a letter to the postmaster (RFC 5321 4.5.1). Both are durable before the 250.
+//!
+//! Reports are acted on and never answered; what comes to a return address and is no
+//! report (somebody is on holiday) is taken and dropped.
+
+use std::path::Path;
+
+use postfax_domain::{
+    job::Forwarded,
+    names::JobId,
+    redacted::Redacted,
+    supervisor::{Answer, Request, Returned, Said},
+};
+use postfax_gateway::{
+    address::{self, Recipient as Meant},
+    desk::{Envelope, Peer, Rcpt, Role},
+    dsn::{Action, read},
+    message::{Limits, Message},
+    reply::Reply,
+};
+use tracing::{info, warn};
+
+use super::{
+    FaxDesk,
+    fit::{self, Loops},
+    replies::{no_room, refused},
+};
+use crate::returns::ReturnPath;
+
+/// Whom an address means that is no fax machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Special {
+    /// Whoever runs this.
+    Postmaster,
+    /// The return path of a fax mail.
+    Return(ReturnPath),
+}
+
+/// Whether it is left to the recipients who may send: mail servers bring letters to the
+/// postmaster and reports from anybody.
+pub(super) fn is_asked_later(peer: &Peer) -> bool {
+    peer.identity.is_none() && matches!(peer.role, Role::Relay | Role::Lmtp)
+}
+
+impl FaxDesk {
+    /// Whom a recipient means, if it is no fax: anybody may write there.
+    ///
+    /// # Errors
+    /// The return address is forged, or so old that nobody knows its fax any more.
+    pub(super) async fn special(&self, rcpt: &Rcpt) -> Result<Option<Special>, Reply> {
+        let config = self.config();
+        let (local, domain) = (rcpt.mailbox.local(), rcpt.mailbox.domain());
+        if address::parse(local, domain, &config.setup.domain) == Ok(Meant::Postmaster) {
+            return Ok(Some(Special::Postmaster));
+        }
+        if !domain.trim_end_matches('.').eq_ignore_ascii_case(&config.setup.domain) {
+            return Ok(None);
+        }
+        let reader = &self.context.reader;
+        let unknown = |why: &str| Reply::new(550, (1, 1), format!("no such return address: {why}"));
+        match ReturnPath::read(local, &reader.secret) {
+            None => Ok(None),
+            Some(Err(forged)) => Err(unknown(&forged.to_string())),
+            Some(Ok(path)) => match reader.job(path.job).await {
+                Ok(Some(_)) => Ok(Some(Special::Return(path))),
+                Ok(None) => Err(unknown("its fax is forgotten")),
+                Err(failed) => {
+                    warn!(%failed, "a return address could not be looked up");
+                    Err(Reply::new(451, (3, 0), "try again later"))
+                }
+            },
+        }
+    }
+
+    /// Takes a mail of which some recipients are no faxes: the faxes first, since only
+    /// they can be refused for what the mail holds. The names of the jobs, in the order
+    /// of the recipients.
+    pub(super) async fn take_any(
+        &self,
+        peer: &Peer,
+        envelope: &Envelope,
+    ) -> Result<Vec<u64>, Reply> {
+        let mut specials = Vec::with_capacity(envelope.rcpts.len());
+        for rcpt in &envelope.rcpts {
+            specials.push(self.special(rcpt).await?);
+        }
+        if specials.iter().all(Option::is_none) {
+            return self.take(peer, envelope).await;
+        }
+        let documents = &self.context.reader.documents;
+        let copy = Spooled(documents.spool(&format!("{}.eml", documents.new_name())));
+        std::fs::hard_link(&envelope.path, &copy.0).map_err(|failed| no_room(&failed))?;
+        let rcpts = envelope.rcpts.iter().zip(&specials);
+        let faxes: Vec<Rcpt> =
+            rcpts.filter(|(_, special)| special.is_none()).map(|(rcpt, _)| rcpt.clone()).collect();
+        let mut jobs = if faxes.is_empty() {
+            let _ = std::fs::remove_file(&envelope.path);
+            Vec::new()
+        } else {
+            self.take(peer, &Envelope { rcpts: faxes, ..envelope.clone() }).await?
+        }
+        .into_iter();
+        let mut named = Vec::with_capacity(specials.len());
+        let mut forwarded = None;
+        for special in specials {
+            named.push(match special {
+                None => jobs.next().unwrap_or_default(),
+                Some(Special::Return(path)) => self.heard(path, envelope, &copy.0).await?,
+                Some(Special::Postmaster) => match forwarded {
+                    Some(job) => job,
+                    None => *forwarded.insert(self.forward(envelope, &copy.0).await?),
+                },
+            });
+        }
+        Ok(named)
+    }
+
+    /// Passes a mail on to the postmaster as it came, with the `Received:` line that it
+    /// has got here.
+    async fn forward(&self, envelope: &Envelope, file: &Path) -> Result<u64, Reply> {
+        let config = self.config();
+        // What cannot be taken apart can still be passed on.
+        if let Some(message) = read_message(file).await {
+            fit::no_loop(&Loops::of(&config, &self.context.reader.installation), &message)?;
+        }
+        let documents = &self.context.reader.documents;
+        let name = documents.new_name();
+        let kept = documents.spool(&format!("{name}.eml"));
+        std::fs::hard_link(file, &kept).map_err(|failed| no_room(&failed))?;
+        documents.keep_mail(&kept, &name).map_err(|failed| no_room(&failed))?;
+        let from = envelope.mail.from.as_ref().map(ToString::to_string);
+        let request = Request::Forward(Box::new(Forwarded { from, message: name }));
+        match self.context.ask(request).await {
+            Some(Answer::Accepted(jobs)) => Ok(jobs.first().map_or(0, |job| job.0)),
+            Some(Answer::Refused(refusal)) => Err(refused(&refusal, &config.timezone)),
+            _ => Err(Reply::new(451, (3, 2), "going down, try again later")),
+        }
+    }
+
+    /// Reads what came to the return path of a fax mail, and acts on it.
+    async fn heard(
+        &self,
+        path: ReturnPath,
+        envelope: &Envelope,
+        file: &Path,
+    ) -> Result<u64, Reply> {
+        let ReturnPath { job, attempt } = path;
+        let said = match read_message(file).await {
+            // A report has the null return path (RFC 3464 2); all else is an answer.
+            Some(message) if envelope.mail.from.is_none() => said(&read::read(&message)),
+            _ => None,
+        };
+        let Some(said) = said else {
+            let from = envelope.mail.from.as_ref().map(ToString::to_string).unwrap_or_default();
+            info!(%job, from = %Redacted(&from), "an answer to a fax mail is no report; dropped");
+            return Ok(job.0);
+        };
+        let later = || Reply::new(451, (3, 0), "try again later");
+        let known = self.context.reader.job(job).await.map_err(|failed| {
+            warn!(%failed, "the fax of a report could not be read");
+            later()
+        })?;
+        let Some(known) = known else { return Ok(job.0) };
+        info!(%job, attempt, ?said, "a report on a fax mail");
+        let report = Returned { job: known, attempt, said };
+        match self.context.ask(Request::Returned(Box::new(report))).await {
+            Some(Answer::Done(JobId(job))) => Ok(job),
+            _ => Err(later()),
+        }
+    }
+}
+
+/// The worst that the notices say.
+fn said(notices: &[read::Notice]) -> Option<Said> {
+    let failed = notices.iter().find(|notice| notice.action == Action::Failed);
+    match (failed, notices.first()) {
+        (Some(failed), _) => Some(Said::Failed(failed.words())),
+        (None, Some(first)) => Some(Said::Noted(first.words())),
+        (None, None) => None,
+    }
+}
+
+async fn read_message(file: &Path) -> Option<Message> {
+    let file = file.to_owned();
+    let read = tokio::task::spawn_blocking(move || Message::read(&file, &Limits::default()));
+    read.await.ok()?.ok()
+}
+
+/// A second name of a file, which goes when the work is over.
+struct Spooled(std::path::PathBuf);
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
