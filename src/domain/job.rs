@@ -26,6 +26,7 @@ use crate::{
     document::{Document, PageLedger},
     fleet::Decision,
     names::{ClientName, JobId, ServerName},
+    notice::{Planned, Report},
     outcome::Outcome,
     retry::{self, Next, RetryRules, Tries},
     route::Arrival,
@@ -64,6 +65,12 @@ pub struct Job {
     pub avoid: BTreeMap<ServerName, Timestamp>,
     /// Its story.
     pub attempts: Vec<Attempt>,
+    /// What its sender is still to be told while it is tried.
+    #[serde(default)]
+    pub planned: Vec<Planned>,
+    /// The last report that its sender was given meanwhile.
+    #[serde(default)]
+    pub delay_report: Option<JobId>,
 }
 
 /// Why a job exists.
@@ -74,10 +81,13 @@ pub enum Cause {
     Sent(Box<Sent>),
     /// A fax arrived.
     Arrived(Box<Arrival>),
-    /// A job ended, and its sender is to know.
+    /// The sender of a job is to know how it goes.
     Receipt {
         /// The job that it is about.
         of: JobId,
+        /// What about it.
+        #[serde(default)]
+        report: Report,
     },
     /// The postmaster is to know something.
     Alarm(Alarm),
@@ -93,6 +103,8 @@ pub enum Alarm {
     Undeliverable(JobId),
     /// A server was lost with a fax that may have been sent.
     Lost(JobId, ServerName),
+    /// A fax has failed, and its sender left no address for a receipt.
+    Untold(JobId),
 }
 
 /// A fax that a client sends, as far as its receipt needs to know.
@@ -116,6 +128,9 @@ pub struct Sent {
     pub original_recipient: Option<(String, String)>,
     /// NOTIFY (RFC 3461 4.1).
     pub notify: Notify,
+    /// Whether it asks for a disposition notification that may be sent (RFC 8098 2.1).
+    #[serde(default)]
+    pub disposition: bool,
     /// When it is to go out, if not at once.
     #[serde(default)]
     pub release: Option<Release>,
@@ -265,6 +280,8 @@ impl Job {
             tries: Tries::default(),
             avoid: BTreeMap::new(),
             attempts: Vec::new(),
+            planned: Vec::new(),
+            delay_report: None,
         }
     }
 
@@ -316,6 +333,14 @@ impl Job {
             Cause::Sent(sent) => Some(sent),
             _ => None,
         }
+    }
+
+    /// Takes what its sender is to be told by now; of two reports the later one.
+    pub fn take_planned(&mut self, now: Timestamp) -> Option<Report> {
+        let due = self.planned.iter().filter(|planned| planned.at <= now);
+        let report = due.max_by_key(|planned| planned.at).map(|planned| planned.report);
+        self.planned.retain(|planned| planned.at > now);
+        report
     }
 
     /// Pages that are still to be sent.

@@ -87,10 +87,10 @@ fn origin(job: &Job) -> String {
             (None, Some(tsi)) => tsi.clone(),
             (None, None) => "(withheld)".into(),
         },
-        Cause::Receipt { of } => format!("job {of}"),
-        Cause::Alarm(Alarm::Unrouted(id) | Alarm::Undeliverable(id) | Alarm::Lost(id, _)) => {
-            format!("job {id}")
-        }
+        Cause::Receipt { of, .. } => format!("job {of}"),
+        Cause::Alarm(
+            Alarm::Unrouted(id) | Alarm::Undeliverable(id) | Alarm::Lost(id, _) | Alarm::Untold(id),
+        ) => format!("job {id}"),
     }
 }
 

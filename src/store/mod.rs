@@ -388,7 +388,7 @@ async fn save_job(round: &mut SqliteConnection, job: &Job) -> Result<(), sqlx::E
             ("arrived", None, fax.caller.as_ref().map(ToString::to_string), None, None)
         }
         Cause::Alarm(_) => ("alarm", None, None, None, None),
-        Cause::Receipt { of } => ("receipt", None, None, Some(number(*of)), None),
+        Cause::Receipt { of, .. } => ("receipt", None, None, Some(number(*of)), None),
     };
     let (client, number_of) = match &job.destination {
         Destination::Fax(fax) => (client, Some(fax.number.to_string())),

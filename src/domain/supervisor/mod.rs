@@ -19,6 +19,8 @@ mod requests;
 mod model;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told;
 
 use std::{
     cmp::Reverse,
@@ -156,6 +158,8 @@ pub struct Supervisor {
     mails: BTreeSet<(Timestamp, JobId)>,
     /// When something about a waiting job changes by itself.
     timed: BTreeSet<(Timestamp, JobId)>,
+    /// When the sender of a fax is to be told that it is still tried.
+    planned: BTreeSet<(Timestamp, JobId)>,
     /// Numbers with a call under way.
     calling: HashMap<Number, JobId>,
     /// Mails under way.
@@ -178,6 +182,7 @@ impl Supervisor {
             faxes: BTreeSet::new(),
             mails: BTreeSet::new(),
             timed: BTreeSet::new(),
+            planned: BTreeSet::new(),
             calling: HashMap::new(),
             mailing: 0,
             accepted: saved.accepted.into_iter().map(|(k, id, at)| (k, (id, at))).collect(),
@@ -250,7 +255,10 @@ impl Supervisor {
                 self.setup = setup;
                 self.route_held(now, actions);
             }
-            Event::Woke => self.expire_overdue(now, actions),
+            Event::Woke => {
+                self.expire_overdue(now, actions);
+                self.report_delays(now, actions);
+            }
         }
     }
 
@@ -259,7 +267,10 @@ impl Supervisor {
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         // What is due already waits for a line or for a number, not for a time.
         let later = now + Duration::from_millis(1);
-        self.timed.range((later, JobId(0))..).next().map(|(at, _)| *at)
+        let next = |times: &BTreeSet<(Timestamp, JobId)>| {
+            times.range((later, JobId(0))..).next().map(|(at, _)| *at)
+        };
+        next(&self.timed).into_iter().chain(next(&self.planned)).min()
     }
 
     /// A job that is not over.
@@ -325,6 +336,7 @@ impl Supervisor {
     }
 
     fn index(&mut self, job: &Job) {
+        self.planned.extend(job.planned.iter().map(|planned| (planned.at, job.id)));
         if let Some(due) = job.due() {
             match job.destination {
                 Destination::Fax(_) => self.faxes.insert((Reverse(job.priority), due, job.id)),
@@ -343,6 +355,9 @@ impl Supervisor {
     }
 
     fn forget_index(&mut self, job: &Job) {
+        for planned in &job.planned {
+            self.planned.remove(&(planned.at, job.id));
+        }
         if let Some(due) = job.due() {
             self.faxes.remove(&(Reverse(job.priority), due, job.id));
             self.mails.remove(&(due, job.id));

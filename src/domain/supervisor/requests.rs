@@ -8,6 +8,7 @@ use crate::{
     fleet::{Decision, Denial, Live, Need},
     job::{Job, State},
     names::{ClientName, JobId, ServerName, Token},
+    notice,
     number::Number,
     retry::Tries,
     time::Timestamp,
@@ -142,7 +143,11 @@ impl Supervisor {
         let id = self.next_id();
         let limits = &self.setup.limits;
         let time = if old.sender().is_some() { limits.expire } else { limits.mail_expire };
+        let planned = old.sender().map(|sent| notice::planned(sent, now, limits.delay_notice));
+        let planned = planned.into_iter().flatten().filter(|planned| planned.at > now).collect();
         let job = Job {
+            planned,
+            delay_report: None,
             id,
             state: State::Waiting { due: now },
             created: now,
