@@ -12,6 +12,7 @@
 mod address;
 mod check;
 mod findings;
+mod letters;
 mod parties;
 mod problem;
 mod raw;
@@ -21,6 +22,7 @@ mod secret;
 mod servers;
 mod service;
 mod suggest;
+mod words;
 
 use std::{
     collections::BTreeMap,
@@ -39,6 +41,7 @@ use postfax_domain::{
 pub(crate) use address::{Cidr, Relay};
 pub(crate) use problem::{Problem, report};
 pub(crate) use secret::Secret;
+pub(crate) use words::{Languages, Phrase, Words};
 
 use check::Check;
 use findings::Findings;
@@ -77,6 +80,8 @@ pub(crate) struct Config {
     pub(crate) intake: Intake,
     /// How pages are made.
     pub(crate) convert: Convert,
+    /// What our mails say.
+    pub(crate) letters: Letters,
     /// How long jobs that have ended are kept, in days.
     pub(crate) keep_days: u32,
     /// What is probably not what was meant.
@@ -219,6 +224,27 @@ pub(crate) struct Intake {
     pub(crate) command_timeout_s: u64,
     /// Longest wait for the next part of a message, in seconds.
     pub(crate) data_timeout_s: u64,
+}
+
+/// What our mails say.
+#[derive(Debug, Clone)]
+pub(crate) struct Letters {
+    /// The words, in all languages.
+    pub(crate) languages: Languages,
+    /// The language of the postmaster, and of clients that have not chosen one.
+    pub(crate) language: String,
+    /// Whether disposition notifications are sent.
+    pub(crate) mdn: Mdn,
+}
+
+/// Whether disposition notifications are sent (RFC 8098).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Mdn {
+    /// Not at all.
+    #[default]
+    Never,
+    /// To whoever asks for one, and gets no other report.
+    OnRequest,
 }
 
 /// How pages are made, and what making them may cost.

@@ -57,6 +57,7 @@ tables! {
         delivery: Delivery,
         convert: Convert,
         limits: Limits,
+        letters: Letters,
         retry: BTreeMap<String, Retry>,
         group: Vec<Group>,
         server: Vec<Server>,
@@ -117,6 +118,7 @@ tables! {
         max_jobs: Count,
         expire_s: Count,
         mail_expire_s: Count,
+        delay_notice_s: Count,
         duplicate_window_s: Count,
         keep_days: Count,
         max_message_bytes: Count,
@@ -126,6 +128,13 @@ tables! {
         max_login_failures: Count,
         command_timeout_s: Count,
         data_timeout_s: Count,
+    }
+
+    /// `[letters]`
+    Letters {
+        language: Text,
+        folder: Text,
+        mdn: Text,
     }
 
     /// One entry of `[retry]`, by the name of an outcome.
@@ -209,6 +218,7 @@ pub(super) fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         ("[delivery]", Delivery::KEYS),
         ("[convert]", Convert::KEYS),
         ("[limits]", Limits::KEYS),
+        ("[letters]", Letters::KEYS),
         ("[retry]", Retry::KEYS),
         ("[[group]]", Group::KEYS),
         ("[[server]]", Server::KEYS),

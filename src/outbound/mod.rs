@@ -24,13 +24,14 @@ use postfax_domain::{
 use postfax_gateway::{
     auth::password::Checker,
     desk::{self, AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Ret},
+    mdn,
     message::{Limits, Message},
     reply::Reply,
 };
 use tokio::sync::Semaphore;
 
 use crate::{
-    config::{Cidr, Config},
+    config::{Cidr, Config, Mdn},
     crash,
     daemon::{Context, now},
 };
@@ -99,6 +100,8 @@ impl FaxDesk {
             priority: envelope.granted.priority,
             release: envelope.mail.release.as_ref().map(|asked| release(asked, now())),
             deliver_by: envelope.mail.deliver_by.map(|asked| deliver_by(asked, now())),
+            disposition: config.letters.mdn == Mdn::OnRequest
+                && mdn::may_be_sent(&message, envelope.mail.from.as_ref()),
         };
         crash::point("offer");
         match self.context.submit(submission).await {
