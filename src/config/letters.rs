@@ -85,7 +85,7 @@ impl Check<'_> {
         let place = Place { text, ..Place::default() };
         let message =
             format!("{tag} lacks {} phrases, such as {first}: they are in English", lacking.len());
-        self.findings.warn(&place, message, "add them; en.toml in docs/letters.md has all");
+        self.findings.warn(&place, message, "add them: docs/letters.md says where all of them stand");
     }
 }
 

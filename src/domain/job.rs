@@ -33,6 +33,8 @@ use crate::{
     time::Timestamp,
 };
 
+pub use crate::notice::{DeliverBy, Notify, Release};
+
 /// Attempts that a job's story keeps; older ones are dropped from its middle.
 const MAX_ATTEMPTS_KEPT: usize = 64;
 
@@ -137,46 +139,6 @@ pub struct Sent {
     /// By when it is to be there.
     #[serde(default)]
     pub deliver_by: Option<DeliverBy>,
-}
-
-/// When a fax is to go out (RFC 4865).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Release {
-    /// Not before.
-    pub at: Timestamp,
-    /// As it was asked for: `for;SECONDS` or `until;TIME` (RFC 4865 5.1).
-    pub asked: String,
-}
-
-/// By when a fax is to be there (RFC 2852).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeliverBy {
-    /// The moment.
-    pub at: Timestamp,
-    /// Whether it is given up then (R), or only reported (N).
-    pub give_back: bool,
-    /// Whether each hop is to be reported.
-    pub trace: bool,
-}
-
-/// What the sender wants to be told (RFC 3461 4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Notify {
-    /// Not said.
-    #[default]
-    Unsaid,
-    /// Nothing, ever.
-    Never,
-    /// These, and nothing else.
-    On {
-        /// When it has arrived.
-        success: bool,
-        /// When it has failed.
-        failure: bool,
-        /// When it takes long.
-        delay: bool,
-    },
 }
 
 /// Who carries an attempt.
@@ -333,14 +295,6 @@ impl Job {
             Cause::Sent(sent) => Some(sent),
             _ => None,
         }
-    }
-
-    /// Takes what its sender is to be told by now; of two reports the later one.
-    pub fn take_planned(&mut self, now: Timestamp) -> Option<Report> {
-        let due = self.planned.iter().filter(|planned| planned.at <= now);
-        let report = due.max_by_key(|planned| planned.at).map(|planned| planned.report);
-        self.planned.retain(|planned| planned.at > now);
-        report
     }
 
     /// Pages that are still to be sent.

@@ -22,12 +22,52 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    job::{End, Job, Notify, Sent, State},
+    job::{End, Job, Sent, State},
     outcome::{Class, Outcome},
     retry::RetryRules,
     setup::Receipts,
     time::Timestamp,
 };
+
+/// When a fax is to go out (RFC 4865).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Not before.
+    pub at: Timestamp,
+    /// As it was asked for: `for;SECONDS` or `until;TIME` (RFC 4865 5.1).
+    pub asked: String,
+}
+
+/// By when a fax is to be there (RFC 2852).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliverBy {
+    /// The moment.
+    pub at: Timestamp,
+    /// Whether it is given up then (R), or only reported (N).
+    pub give_back: bool,
+    /// Whether each hop is to be reported.
+    pub trace: bool,
+}
+
+/// What the sender wants to be told (RFC 3461 4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Notify {
+    /// Not said.
+    #[default]
+    Unsaid,
+    /// Nothing, ever.
+    Never,
+    /// These, and nothing else.
+    On {
+        /// When it has arrived.
+        success: bool,
+        /// When it has failed.
+        failure: bool,
+        /// When it takes long.
+        delay: bool,
+    },
+}
 
 /// What has happened to a fax, as far as its sender is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +208,14 @@ pub fn told(happened: Happened, sent: &Sent, receipts: Receipts) -> Told {
     }
 }
 
+/// Takes out what is due by now; of two reports the later one counts.
+pub fn take_due(planned: &mut Vec<Planned>, now: Timestamp) -> Option<Report> {
+    let due = planned.iter().filter(|planned| planned.at <= now);
+    let report = due.max_by_key(|planned| planned.at).map(|planned| planned.report);
+    planned.retain(|planned| planned.at > now);
+    report
+}
+
 /// The reports that will be due while a fax is tried that may begin at `due`: one
 /// when it takes longer than `patience` (zero: none), one when the sender's time is
 /// over. The second makes a later first one needless.
@@ -189,7 +237,7 @@ mod tests {
     use super::*;
     use crate::{
         destination::Destination,
-        job::{Cause, DeliverBy},
+        job::Cause,
         names::{ClientName, JobId},
     };
 

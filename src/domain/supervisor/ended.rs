@@ -115,7 +115,7 @@ impl Supervisor {
         for id in due {
             let mut planned = None;
             self.change(id, actions, |job| {
-                planned = job.take_planned(now);
+                planned = notice::take_due(&mut job.planned, now);
                 true
             });
             let Some((report, job)) = planned.zip(self.jobs.get(&id).cloned()) else { continue };
