@@ -107,3 +107,6 @@ fn first_page(png: Vec<u8>, message_id: &str) -> Attachment {
         source: Source::Bytes(png),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,7 @@ pub(super) async fn write(
     Ok(Written { path, from: None, to: to.address.clone() })
 }
 
-fn delivery_report(
+pub(super) fn delivery_report(
     story: &Story<'_>,
     head: Head,
     text: String,
@@ -110,7 +110,7 @@ fn delivery_report(
     }
 }
 
-fn notification(
+pub(super) fn notification(
     story: &Story<'_>,
     head: Head,
     text: String,
