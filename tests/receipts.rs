@@ -241,7 +241,8 @@ fn everybody_is_told_what_they_asked_for_and_nothing_else() {
     let letters = "[letters]\nlanguage = \"de\"\nfolder = \"words\"\nmdn = \"on-request\"\n";
     let mut postfax = Postfax::prepare(&lab.about, &sink, &format!("{CLIENTS}{letters}"));
     fs::create_dir(postfax.file("words")).unwrap();
-    let own = "[receipt]\nsender = \"Our Faxes – 1\"\ndelivered = \"{last} of {total}, {{done}}\"\n";
+    let own =
+        "[receipt]\nsender = \"Our Faxes – 1\"\ndelivered = \"{last} of {total}, {{done}}\"\n";
     fs::write(postfax.file("words").join("fr.toml"), own).unwrap();
     postfax.run();
     postfax.wait_for_servers();
@@ -290,7 +291,10 @@ fn everybody_is_told_what_they_asked_for_and_nothing_else() {
     assert_eq!(alarms.len(), 1, "{alarms:?}");
     contains(
         &alarms[0].subject().into(),
-        &format!("Ein Fax ist gescheitert, und sein Absender ist nicht zu erreichen (Auftrag {})", lost["id"]),
+        &format!(
+            "Ein Fax ist gescheitert, und sein Absender ist nicht zu erreichen (Auftrag {})",
+            lost["id"]
+        ),
     );
     assert_eq!(alarms[0].header("Content-Language").as_deref(), Some("de"));
 }

@@ -85,7 +85,11 @@ impl Check<'_> {
         let place = Place { text, ..Place::default() };
         let message =
             format!("{tag} lacks {} phrases, such as {first}: they are in English", lacking.len());
-        self.findings.warn(&place, message, "add them: docs/letters.md says where all of them stand");
+        self.findings.warn(
+            &place,
+            message,
+            "add them: docs/letters.md says where all of them stand",
+        );
     }
 }
 

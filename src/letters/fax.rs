@@ -85,7 +85,7 @@ fn who(words: &Words, fax: &Arrival) -> String {
     }
 }
 
-fn subject(words: &Words, fax: &Arrival) -> String {
+pub(super) fn subject(words: &Words, fax: &Arrival) -> String {
     let phrase = match &fax.error {
         Some(_) => Phrase::FaxSubjectIncomplete,
         None => Phrase::FaxSubject,
@@ -94,7 +94,7 @@ fn subject(words: &Words, fax: &Arrival) -> String {
     words.say(phrase, &[("who", &who(words, fax)), ("pages", &pages)])
 }
 
-fn page<'w>(config: &Config, words: &'w Words, fax: &Arrival) -> Page<'w> {
+pub(super) fn page<'w>(config: &Config, words: &'w Words, fax: &Arrival) -> Page<'w> {
     let mut page = Page::new(words);
     let pages = words.pages(fax.document.pages);
     page.paragraph(words.say(Phrase::FaxArrived, &[("pages", &pages)]));

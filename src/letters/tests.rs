@@ -8,21 +8,20 @@ use postfax_domain::{
     destination::{Destination, FaxAddress},
     document::{Digest, Document, PageLedger, Resolution},
     fleet::Decision,
-    job::{
-        Attempt, AttemptEnd, Carrier, Cause, DeliverBy, End, Job, Notify, Release, Sent, State,
-    },
+    job::{Attempt, AttemptEnd, Carrier, Cause, DeliverBy, End, Job, Notify, Release, Sent, State},
     names::{ClientName, JobId, ServerName},
     notice::Report,
     number::Number,
     outcome::Outcome,
-    time::Timestamp,
+    route::Arrival,
+    time::{Timestamp, WallClock},
 };
 use postfax_gateway::{
     compose::{Delimiters, Head},
     message::Mailbox,
 };
 
-use super::{receipt, story::Story};
+use super::{fax as received, receipt, story::Story};
 use crate::config::{self, Config};
 
 /// 1 July 2025, 08:00:00 UTC.
@@ -160,8 +159,7 @@ fn every_kind_of_receipt_is_as_in_its_golden_file() {
     let delivered = || ended(End::Delivered, Outcome::Delivered, 3);
     let mut coarser = delivered();
     coarser.coarse = true;
-    let mut expired =
-        asked(failed(Outcome::Disconnected, 2), |sent| sent.deliver_by = by(true));
+    let mut expired = asked(failed(Outcome::Disconnected, 2), |sent| sent.deliver_by = by(true));
     expired.expires = at(260);
     let held = Release { at: at(3600), asked: "for;3600".into() };
     let cases = [
@@ -231,5 +229,79 @@ fn every_kind_is_said_in_every_language() {
         different.sort();
         different.dedup();
         assert_eq!(different.len(), 4, "{subjects:?}");
+    }
+}
+
+fn arrival() -> Arrival {
+    let number = |text: &str| Some(Number::try_from(text.to_owned()).unwrap());
+    Arrival {
+        server: ServerName::new("office-1").unwrap(),
+        key: "fax00001.tif".into(),
+        line: None,
+        called: number("+442079460100"),
+        caller: number("+4930123456"),
+        caller_name: None,
+        tsi: Some("MUELLER\u{1b}[2J\nTo: nobody".into()),
+        subaddress: None,
+        document: Document {
+            digest: Digest("d".into()),
+            pages: 1,
+            resolution: Resolution::Fine,
+            bytes: 1,
+        },
+        received: START,
+        local: WallClock { weekday: 1, minute: 600 },
+        duration: Duration::from_secs(65),
+        bit_rate: Some(9600),
+        error: Some("RSPREC error".into()),
+    }
+}
+
+#[test]
+fn a_received_fax_is_announced_in_every_language() {
+    let said = |language: &str| {
+        let config = config(language);
+        let words = config.letters.languages.of(language);
+        let mut fax = arrival();
+        let text = received::page(&config, words, &fax).text();
+        let incomplete = received::subject(words, &fax);
+        (fax.caller, fax.tsi, fax.error) = (None, None, None);
+        (text, incomplete, received::subject(words, &fax))
+    };
+    let (text, _, subject) = said("en");
+    assert_eq!(
+        text,
+        "A fax has arrived: 1 page.\n\n\
+         From: +4930123456 (MUELLER [2J To: nobody)\n\
+         To: +442079460100\n\
+         Station: MUELLER [2J To: nobody\n\
+         Received: 2025-07-01 10:00:00 CEST\n\
+         Duration: 65 s\n\
+         Speed: 9600 bit/s\n\
+         Server: office-1\n\
+         Problem: RSPREC error. Pages may be missing or damaged.\n\n\
+         A reply to this mail goes back as a fax.\n"
+    );
+    assert_eq!(subject, "Fax from an unknown number, 1 page");
+    for (language, first, line, subject) in [
+        (
+            "de",
+            "Ein Fax ist eingegangen: 1 Seite.\n",
+            "An: ",
+            "Fax von unbekannter Nummer, 1 Seite",
+        ),
+        ("fr", "Un fax est arrivé : 1 page.\n", "À : ", "Fax de numéro inconnu, 1 page"),
+        (
+            "ja",
+            "ファクスを受信しました：1 ページ。\n",
+            "宛先：",
+            "不明な番号からのファクス、1 ページ",
+        ),
+    ] {
+        let (text, incomplete, plain) = said(language);
+        assert!(text.starts_with(first), "{text}");
+        assert!(text.contains(&format!("\n{line}+442079460100\n")), "{text}");
+        assert_eq!(plain, subject);
+        assert!(incomplete.contains("+4930123456") && incomplete != plain, "{incomplete}");
     }
 }

@@ -129,6 +129,16 @@ fn a_disposition_is_told_to_who_asked_for_nothing_else() {
     });
     let actions = end(&mut supervisor, 1, Outcome::Delivered, 1);
     assert_eq!(mailed(&actions), [report(Report::Disposition)]);
+    let saved = actions.into_iter().find_map(|action| match action {
+        Action::Save(Change::Job(job)) if job.id == JobId(1) => Some(job),
+        _ => None,
+    });
+    supervisor.handle(Event::Asked(Request::Again(saved.unwrap()), Token(2)), at(2));
+    let delivered = AttemptEnd { at: at(3), outcome: Outcome::Delivered, said: "".into() };
+    let ledger = PageLedger::default();
+    let event = Event::Ended { job: JobId(3), attempt: 1, ledger, end: delivered };
+    assert_eq!(mailed(&supervisor.handle(event, at(3))), [], "one for a mail");
+    assert!(supervisor.job(JobId(3)).is_none());
 }
 
 #[test]
