@@ -169,6 +169,11 @@ async fn mail(context: &Context, job: &Job) -> Ended {
             return ended(Outcome::MailDeferred, failed.to_string());
         }
     };
+    if let Err(failed) = post::sign(context, &letter).await {
+        let _ = tokio::fs::remove_file(&letter.path).await;
+        warn!(job = %job.id, %failed, "the mail stays here");
+        return ended(Outcome::MailDeferred, failed.to_string());
+    }
     crash::point("deliver");
     let (outcome, said) = post::deliver(context, &letter).await;
     crash::point("delivered");

@@ -33,10 +33,11 @@ use postfax_domain::{
 use postfax_gateway::{
     client::{Courier, RelayError},
     server::tls::TlsError,
+    verify::ResolverError,
 };
 use postfax_hw::driver::Driver;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     task::JoinSet,
 };
 use tracing::{error, info, warn};
@@ -46,7 +47,7 @@ use crate::{
     config::Config,
     crash,
     inbound::{self, Watchers},
-    post,
+    post, prepare,
     store::{Reader, Store, StoreError},
 };
 
@@ -78,6 +79,9 @@ pub enum DaemonError {
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The DNS.
+    #[error(transparent)]
+    Dns(#[from] ResolverError),
     /// The mail relay.
     #[error(transparent)]
     Relay(#[from] RelayError),
@@ -104,6 +108,8 @@ pub struct Context {
     pub courier: ArcSwap<Courier>,
     /// Reads what is durable.
     pub reader: Reader,
+    /// One for each conversion that may go on.
+    pub converters: Semaphore,
     /// This program, for the children that convert documents.
     pub exe: PathBuf,
     /// Goes up with every round that changed something.
@@ -162,6 +168,8 @@ pub struct Daemon {
     events: mpsc::Receiver<Event>,
     carriers: Carriers,
     watchers: Watchers,
+    /// Mails whose pages are being made.
+    presses: JoinSet<()>,
     /// Work besides the loop: listeners, doors.
     pub tasks: JoinSet<()>,
     /// True when everyone is to stop.
@@ -184,6 +192,7 @@ impl Daemon {
         let context = Arc::new(Context {
             drivers: ArcSwap::from_pointee(inbound::drivers(&config)),
             courier: ArcSwap::from_pointee(post::courier(&config)?),
+            converters: Semaphore::new(config.convert.parallel),
             config: ArcSwap::from_pointee(config),
             reader: store.reader(),
             exe,
@@ -199,6 +208,7 @@ impl Daemon {
             supervisor,
             store,
             events: received,
+            presses: JoinSet::new(),
             tasks: JoinSet::new(),
             stop: watch::Sender::new(false),
         })
@@ -238,6 +248,7 @@ impl Daemon {
             let round = std::mem::take(&mut batch);
             self.round(round).await;
             self.carriers.reap();
+            while self.presses.try_join_next().is_some() {}
         }
         self.finish().await;
     }
@@ -277,10 +288,13 @@ impl Daemon {
             Action::Save(_) => unreachable!("saved before"),
             Action::Promise(token, answer) => self.context.answer(token, answer),
             // Whoever stops begins nothing; the next life carries it on.
-            Action::Carry(_) if *self.stop.borrow() => {}
+            Action::Carry(_) | Action::Prepare(_) if *self.stop.borrow() => {}
             Action::Carry(job) => self.carriers.carry(*job, false),
             Action::Cancel(job, _) => self.carriers.cancel(job),
             Action::Forget(server, ticket) => self.carriers.forget(server, ticket),
+            Action::Prepare(mail) => {
+                self.presses.spawn(prepare::run(self.context.clone(), mail));
+            }
             Action::Release(server, key) => self.watchers.release(&server, key),
         }
     }
@@ -321,6 +335,7 @@ impl Daemon {
             self.round(round).await;
         }
         self.carriers.tasks.shutdown().await;
+        self.presses.shutdown().await;
         info!("stopped");
     }
 }
@@ -333,6 +348,7 @@ fn deed(action: &Action) -> &'static str {
         Action::Carry(_) => "carry",
         Action::Cancel(..) => "cancel",
         Action::Forget(..) => "let forget",
+        Action::Prepare(_) => "prepare",
         Action::Release(..) => "let go",
     }
 }

@@ -6,15 +6,13 @@ use postfax_gateway::{
     auth::password::Checker,
     desk,
     server::{self, Options, tls},
+    verify::Verifier,
 };
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
-};
+use tokio::{net::TcpListener, sync::watch};
 use tracing::{error, info};
 
 use crate::{
-    config::{Config, Role},
+    config::{Config, Role, Verify},
     daemon::{Daemon, DaemonError},
     outbound::FaxDesk,
 };
@@ -40,7 +38,7 @@ pub async fn smtp(
         None => None,
     };
     let logins = Arc::new(Checker::new(LOGINS_AT_ONCE, LOGIN_REMEMBERED));
-    let converters = Arc::new(Semaphore::new(config.convert.parallel));
+    let verifier = verifier(config)?;
     for listener in &config.listeners {
         let role = match listener.role {
             Role::Submission => desk::Role::Submission,
@@ -58,13 +56,13 @@ pub async fn smtp(
         let address = socket.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
         info!(%address, role = ?listener.role, "listening");
         let tls = certificate.as_ref().map(watch::Sender::subscribe);
-        let options = options(config, tls);
-        let desk = FaxDesk::new(
-            daemon.context(),
-            listener.trust.clone(),
-            logins.clone(),
-            converters.clone(),
-        );
+        let mut options = options(config, tls);
+        if listener.verify.is_empty() {
+            // Whoever logs in or is trusted need not prove its patience.
+            options.timeouts.greeting_wait_ms = 0;
+        }
+        let desk = FaxDesk::new(daemon.context(), listener.trust.clone(), logins.clone())
+            .verifying(verifier.clone().filter(|_| listener.verify.contains(&Verify::Dmarc)));
         let stop = daemon.stop.subscribe();
         daemon.tasks.spawn(async move {
             if let Err(failed) = server::serve(socket, role, options, Arc::new(desk), stop).await {
@@ -73,6 +71,14 @@ pub async fn smtp(
         });
     }
     Ok(certificate)
+}
+
+/// What checks mails of strangers, where a listener takes some.
+fn verifier(config: &Config) -> Result<Option<Arc<Verifier>>, DaemonError> {
+    if config.listeners.iter().all(|listener| listener.verify.is_empty()) {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Verifier::new(&config.dns, &config.hostname)?)))
 }
 
 fn options(config: &Config, tls: Option<watch::Receiver<Arc<rustls::ServerConfig>>>) -> Options {

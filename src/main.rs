@@ -24,8 +24,8 @@
 //! after the save that makes it true.
 //!
 //! A fax **out** walks: `gateway` (the SMTP dialogue) → [`outbound`] (who is it, may
-//! they, pages please) → `postfax_hw::render` (a child process makes the pages) →
-//! [`store`] → the supervisor chooses a server → [`carry`] → `postfax_hw` (the call)
+//! they, what is to be faxed) → [`store`] → [`prepare`] (a child process makes the
+//! pages; before the store when one is idle) → the supervisor chooses a server → [`carry`] → `postfax_hw` (the call)
 //! → a receipt of [`letters`] → [`post`] → `gateway` (the mail). A fax **in** walks:
 //! `postfax_hw` (the fax waits at its server) → [`inbound`] (fetched, durable) → the
 //! supervisor routes it, and only then the server lets go of it → [`carry`] →
@@ -43,7 +43,8 @@
 //! | [`daemon`] | owns the loop: events in, one commit, actions out; stops cleanly |
 //! | [`store`] | what is durable: rows, documents, mails |
 //! | [`listen`] | opens the doors to mail and loads their certificate |
-//! | [`outbound`] | an accepted mail becomes jobs: who may, whom it means, the pages |
+//! | [`outbound`] | an accepted mail becomes jobs: who may, whom it means, what is to be faxed |
+//! | [`prepare`] | makes the pages of a mail, by way of `postfax_hw::render` |
 //! | [`inbound`] | the fax servers as they report by themselves: health, and what arrived |
 //! | [`carry`] | hands one attempt over, follows it and tells how it ended |
 //! | [`letters`] | what our mails say: a received fax, a receipt, an alarm |
@@ -68,20 +69,21 @@
 //!
 //! | from | to | why |
 //! |---|---|---|
-//! | [`daemon`] | [`carry`], [`inbound`], [`post`] | builds them, owns their tasks, hands them the actions |
+//! | [`daemon`] | [`carry`], [`inbound`], [`post`], [`prepare`] | builds them, owns their tasks, hands them the actions |
 //! | [`daemon`] | [`store`] | the only writer |
-//! | [`carry`], [`inbound`], [`outbound`], [`letters`], [`post`] | [`daemon`] | tell it what has happened; share its context |
+//! | [`carry`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`] | [`daemon`] | tell it what has happened; share its context |
 //! | [`listen`], [`control`], [`serve`], [`demo`] | [`daemon`] | wire the doors and the signals to it |
-//! | [`daemon`], [`inbound`], [`outbound`], [`letters`], [`post`], [`listen`], [`control`], [`serve`], [`demo`] | [`config`] | what was configured |
+//! | [`daemon`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`], [`listen`], [`control`], [`serve`], [`demo`] | [`config`] | what was configured |
 //! | [`carry`] | [`letters`], [`post`] | an attempt by mail: written, then brought |
 //! | [`post`] | [`letters`] | the shape of what is brought |
 //! | [`listen`] | [`outbound`] | the desk behind every listener |
-//! | [`inbound`], [`letters`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
+//! | [`outbound`] | [`prepare`] | what of a mail is to be faxed, and its pages while a converter is idle |
+//! | [`inbound`], [`letters`], [`prepare`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload builds their parts anew |
 //! | [`control`], [`cli`] | [`requests`] | the words of questions and answers |
 //! | [`serve`], [`demo`] | [`listen`], [`requests`], [`control`] | open the doors, say who answers |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
-//! | [`daemon`], [`carry`], [`inbound`], [`outbound`] | [`crash`] | the places where tests may kill |
+//! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`] | [`crash`] | the places where tests may kill |
 //!
 //! # What is never found here
 //!
@@ -114,6 +116,7 @@ mod letters;
 mod listen;
 mod outbound;
 mod post;
+mod prepare;
 mod requests;
 mod serve;
 mod store;
@@ -146,6 +149,7 @@ fn run(args: Args) -> Result<Exit, Failure> {
     match command {
         Command::Serve => serve::run(&config),
         Command::Check { file, output } => serve::check(file.as_deref().unwrap_or(&config), output),
+        Command::Dkim { file, output } => serve::dkim(file.as_deref().unwrap_or(&config), output),
         command @ (Command::Status { .. }
         | Command::Jobs { .. }
         | Command::Show(_)

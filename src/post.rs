@@ -1,8 +1,11 @@
 //! Gives a letter to the mail relay and says what became of it.
 
 use postfax_domain::outcome::Outcome;
-use postfax_gateway::client::{
-    Authorities, Body, Courier, Delivery, Login, Mail, Rcpt, Relay, RelayError, StartTls,
+use postfax_gateway::{
+    client::{
+        Authorities, Body, Courier, Delivery, Login, Mail, Rcpt, Relay, RelayError, StartTls,
+    },
+    sign::SignError,
 };
 
 use crate::{
@@ -33,6 +36,16 @@ pub(crate) fn courier(config: &Config) -> Result<Courier, RelayError> {
         ..delivery.relay.to_string().parse()?
     };
     Courier::new(relay, delivery.connections as usize)
+}
+
+/// Signs a letter with the keys of the configuration, if there are any.
+///
+/// # Errors
+/// [`SignError`]
+pub(crate) async fn sign(context: &Context, letter: &Written) -> Result<(), SignError> {
+    let (signer, path) = (context.config.load().delivery.signer.clone(), letter.path.clone());
+    let signing = tokio::task::spawn_blocking(move || signer.sign(&path)).await;
+    signing.map_err(|bug| SignError::Mail(bug.to_string()))?
 }
 
 /// Delivers a letter.

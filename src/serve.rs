@@ -18,6 +18,8 @@ use crate::{
     requests::{self, Daemon as _},
 };
 
+/// Longest string of a TXT record in octets; values here are ASCII.
+const MAX_STRING_BYTES: usize = 255;
 /// Where passwords are when the configuration does not say.
 const PASSWORDS: &str = "/etc/postfax/passwords";
 
@@ -113,6 +115,36 @@ pub(crate) fn check(file: &Path, output: Output) -> Result<Exit, Failure> {
             Ok(Exit::BadConfiguration)
         }
     }
+}
+
+/// `postfax dkim`: what must be in the DNS for the signatures of our mails to hold.
+///
+/// # Errors
+/// [`Failure`] when the configuration is bad.
+pub(crate) fn dkim(file: &Path, output: Output) -> Result<Exit, Failure> {
+    let config = load(file)?;
+    let published = config.delivery.signer.published();
+    if output.json {
+        let records = published
+            .map(|key| serde_json::json!({ "name": key.name, "type": "TXT", "value": key.value }));
+        println!("{}", serde_json::Value::Array(records.collect()));
+    } else {
+        for key in published {
+            println!("{}. IN TXT ( {} )", key.name, strings(&key.value));
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// A value in quoted strings, of which each holds 255 octets at most (RFC 1035 3.3.14).
+fn strings(value: &str) -> String {
+    let (mut parts, mut rest) = (Vec::new(), value);
+    while !rest.is_empty() {
+        let (part, after) = rest.split_at(rest.len().min(MAX_STRING_BYTES));
+        parts.push(format!("\"{part}\""));
+        rest = after;
+    }
+    parts.join(" ")
 }
 
 fn load(file: &Path) -> Result<Config, Failure> {

@@ -8,6 +8,7 @@
 //! | `FAX=+44-20-7946-0100/T33S=4312@`, `/FAX=+44.1633.960348/@` | a number and qualifiers |
 //! | `NUMBER/to=A_B/cp=off@`, `NUMBER^NOCOVER^RETRIES=3@` | a number and options |
 //! | `name=acme/FAX=+44..@` | a number, the name among its qualifiers |
+//! | `"[FAX:NUMBER]"@`, `"FAX:NUMBER"@` | a number |
 //! | `anna@NUMBER.fax.example.com` | a number, for the attention of anna |
 //! | `settings@`, `book@`, `jobs@`, `help@`, `postmaster@` | a service |
 //! | `acme@` | an alias |
@@ -97,6 +98,9 @@ pub enum AddressError {
     /// More qualifiers than anyone needs.
     #[error("at most {MAX_QUALIFIERS} qualifiers to an address")]
     TooManyQualifiers,
+    /// No fax and no name of the phone book is spelled so (RFC 6531 3.5).
+    #[error("fax addresses are plain ASCII; write digits, or a name without accents")]
+    OutsideAscii,
     /// An alias that cannot be one.
     #[error("{0:?} is neither a fax number nor a name of the phone book")]
     BadAlias(String),
@@ -107,6 +111,7 @@ impl AddressError {
     pub fn reply(&self) -> Reply {
         let (code, status) = match self {
             Self::ForeignDomain(_) | Self::NotPermitted(_) => (550, (7, 1)),
+            Self::OutsideAscii => (553, (6, 7)),
             _ => (553, (1, 3)),
         };
         Reply::new(code, status, self.to_string())
@@ -125,6 +130,9 @@ pub fn parse(local: &str, domain: &str, our_domain: &str) -> Result<Recipient, A
     let host = host_of(domain, our_domain).ok_or_else(foreign)?;
     if local.len() > MAX_LOCAL_BYTES {
         return Err(AddressError::BadAlias(local.chars().take(20).collect()));
+    }
+    if !local.is_ascii() {
+        return Err(AddressError::OutsideAscii);
     }
     if !host.is_empty() {
         let named = looks_like_a_number(host) && !local.is_empty();
@@ -170,7 +178,7 @@ fn fax(local: &str, our_domain: &str) -> Result<Recipient, AddressError> {
     }
     let first = items.remove(number_at(&items));
     let empty = |_| AddressError::Empty(our_domain.to_owned());
-    let digits = match first.split_once('=') {
+    let digits = match first.split_once('=').or_else(|| bracketed(first)) {
         Some((selector, digits)) if selector.eq_ignore_ascii_case("FAX") => digits,
         Some((selector, _)) => {
             return Err(AddressError::UnknownSelector(selector.to_ascii_uppercase()));
@@ -188,6 +196,12 @@ fn fax(local: &str, our_domain: &str) -> Result<Recipient, AddressError> {
         qualify(&mut phone, item)?;
     }
     Ok(Recipient::Phone(phone))
+}
+
+/// The selector and the number of `[FAX:NUMBER]`, as groupware spells it in one-off addresses.
+fn bracketed(item: &str) -> Option<(&str, &str)> {
+    let inside = item.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(item);
+    inside.split_once(':')
 }
 
 /// Where the number stands: in front, unless a name leads (`name=acme/FAX=..`).
@@ -305,6 +319,7 @@ fn unquoted(local: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::{self, Command};
     use proptest::prelude::*;
 
     const OURS: &str = "fax.example.com";
@@ -332,6 +347,94 @@ mod tests {
             let phone = phone(local);
             assert_eq!((phone.text.as_str(), phone.global), (text, global), "{local}");
         }
+    }
+
+    /// Every form of RFC 3191, 3192, 2846 and of other gateways that can be told apart:
+    /// the address as a client writes it, its number, sub-address, attention, and the
+    /// keys of its qualifiers.
+    #[test]
+    fn every_form_that_is_in_use() {
+        for (written, text, subaddress, attention, keys) in [
+            ("FAX=+390408565@fax.example.com", "+390408565", "", "", ""),
+            ("fax=+1-212-555-0100/T33S=4312@fax.example.com", "+12125550100", "4312", "", "T33S"),
+            ("/FAX=+44.1633.960348/@fax.example.com", "+441633960348", "", "", ""),
+            ("\"/FAX=+44.1633.960348/\"@fax.example.com", "+441633960348", "", "", ""),
+            (
+                "FAX=+3901/ATTN=mario.r.rossi/ORG=ACME_Spa@fax.example.com",
+                "+3901",
+                "",
+                "mario.r.rossi",
+                "ATTN ORG",
+            ),
+            ("FAX=02079460100@fax.example.com", "02079460100", "", "", ""),
+            ("FAX=+3901/POSTD=w12/ISUB=1234@fax.example.com", "+3901", "", "", "POSTD ISUB"),
+            (
+                "FAX=+3901/OFNO=1/OFNA=a/STR=b/ADDR=c/ADDU=d/ADDL=e/POB=f/ZIP=g/CO=h@fax.example.com",
+                "+3901",
+                "",
+                "",
+                "OFNO OFNA STR ADDR ADDU ADDL POB ZIP CO",
+            ),
+            ("+442079460100@fax.example.com", "+442079460100", "", "", ""),
+            ("442079460100@FAX.Example.COM", "442079460100", "", "", ""),
+            ("\"+44-20-7946-0100\"@fax.example.com", "+442079460100", "", "", ""),
+            ("name=company/FAX=+4420@fax.example.com", "+4420", "", "", "NAME"),
+            (
+                "FAX=+4420/T33S=387/FAX-PRIORITY=high/COVER-PAGE-ENABLED=no/INLINE-COMMENTS=a@fax.example.com",
+                "+4420",
+                "387",
+                "",
+                "T33S FAX-PRIORITY COVER-PAGE-ENABLED INLINE-COMMENTS",
+            ),
+            (
+                "020794601/to=A_B/fr=C/co=D/cp=off@fax.example.com",
+                "020794601",
+                "",
+                "A B",
+                "TO FR CO CP",
+            ),
+            (
+                "020794601^NOCOVER^RETRIES=3^BILLING=x@fax.example.com",
+                "020794601",
+                "",
+                "",
+                "NOCOVER RETRIES BILLING",
+            ),
+            ("anna.adams@442079460100.fax.example.com", "442079460100", "", "anna.adams", ""),
+            ("anna_adams@+442079460100.fax.example.com", "+442079460100", "", "anna adams", ""),
+            (
+                "\"anna adams\"@44-20-79460100.fax.example.com.",
+                "442079460100",
+                "",
+                "anna adams",
+                "",
+            ),
+            ("\"[FAX:+44-20-7946-0100]\"@fax.example.com", "+442079460100", "", "", ""),
+            ("\"fax:02079460100\"@fax.example.com", "02079460100", "", "", ""),
+            ("@relay.example,@gw.example:FAX=+4420@fax.example.com", "+4420", "", "", ""),
+        ] {
+            // As it stands in RCPT, so that the grammar of paths takes it too.
+            let line = format!("RCPT TO:<{written}>");
+            let Ok(Command::Rcpt(rcpt)) = command::parse(line.as_bytes()) else {
+                panic!("{line} is a path")
+            };
+            let read = parse(rcpt.mailbox.local(), rcpt.mailbox.domain(), OURS);
+            let Ok(Recipient::Phone(phone)) = read else { panic!("{written}: {read:?}") };
+            assert_eq!(phone.text, text, "{written}");
+            assert_eq!(phone.global, text.starts_with('+'), "{written}");
+            assert_eq!(phone.subaddress.as_deref().unwrap_or_default(), subaddress, "{written}");
+            assert_eq!(phone.attention.as_deref().unwrap_or_default(), attention, "{written}");
+            let read: Vec<&str> = phone.qualifiers.iter().map(|(key, _)| key.as_str()).collect();
+            assert_eq!(read.join(" "), keys, "{written}");
+        }
+        // A domain of its own for faxes, as HylaFAX has it.
+        let Ok(Recipient::Phone(phone)) = parse("anna", "442079460100.fax", "fax") else {
+            panic!("user@NUMBER.fax")
+        };
+        assert_eq!(
+            (phone.text.as_str(), phone.attention.as_deref()),
+            ("442079460100", Some("anna"))
+        );
     }
 
     #[test]
@@ -393,6 +496,10 @@ mod tests {
             ("+", 553, "no place"),
             ("FAX=--", 553, "no place"),
             ("VOICE=+3901", 553, "write FAX="),
+            ("[VOICE:+3901]", 553, "write FAX="),
+            ("[FAX:]", 553, "names no fax number"),
+            ("m\u{fc}ller", 553, "plain ASCII"),
+            ("\u{ff14}\u{ff14}", 553, "plain ASCII"),
             ("\"FAX=+1 (212) 555\"", 553, "' ' has no place"),
             ("fax=+39-040/t33s=12#3", 553, "T33S takes"),
             ("fax=+39040/t33s=", 553, "T33S takes"),

@@ -13,40 +13,19 @@
 //!   └─LF┴ Cr ── other: a bare CR ──▶ Text
 //! ```
 
-/// What bounds one message. All sizes in octets.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// Largest message, with its CRLFs and without stuffed dots.
-    pub max_message_bytes: u64,
-    /// Longest line, with its CRLF.
-    pub max_line_bytes: usize,
-    /// How much of a message that is refused already is still read.
-    pub max_discard_bytes: u64,
-}
+mod chunks;
+mod tally;
+
+pub use chunks::{Chunks, Octets};
+use tally::Tally;
+pub use tally::{Bounds, Violation};
 
 /// Reads one message.
 #[derive(Debug)]
 pub struct Decoder {
-    bounds: Bounds,
+    tally: Tally,
     state: State,
-    size: u64,
-    line: usize,
     discarded: u64,
-    violation: Option<Violation>,
-}
-
-/// What is wrong with a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Violation {
-    /// It is larger than allowed.
-    TooLarge,
-    /// A line is longer than allowed.
-    LineTooLong,
-    /// It holds a NUL.
-    Nul,
-    /// It holds a CR or a LF that is not part of a CRLF: the sign of an attempt to
-    /// smuggle a second message, and worse than all others.
-    BareLineEnd,
 }
 
 /// How far the decoder has come.
@@ -73,17 +52,17 @@ impl Decoder {
     /// A decoder for the octets after the DATA command, whose own CRLF counts as
     /// the first half of an end.
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, state: State::LineStart, size: 0, line: 0, discarded: 0, violation: None }
+        Self { tally: Tally::new(bounds), state: State::LineStart, discarded: 0 }
     }
 
     /// The worst that was found so far.
     pub fn violation(&self) -> Option<Violation> {
-        self.violation
+        self.tally.violation
     }
 
     /// The size of the message so far, in octets.
     pub fn size(&self) -> u64 {
-        self.size
+        self.tally.size
     }
 
     /// Takes octets and appends the message's own to `body`, as long as nothing
@@ -103,10 +82,10 @@ impl Decoder {
                 return Progress::End(at);
             }
         }
-        if self.violation.is_some() {
+        if self.tally.violation.is_some() {
             self.discarded += input.len() as u64;
         }
-        match self.discarded > self.bounds.max_discard_bytes {
+        match self.discarded > self.tally.bounds.max_discard_bytes {
             true => Progress::GiveUp,
             false => Progress::More,
         }
@@ -116,7 +95,7 @@ impl Decoder {
     fn text(&mut self, input: &[u8], body: &mut Vec<u8>) -> usize {
         let special = |b: &u8| matches!(b, b'\r' | b'\n' | 0);
         let run = input.iter().position(special).unwrap_or(input.len());
-        self.keep(&input[..run], body);
+        self.tally.keep(&input[..run], body);
         run
     }
 
@@ -125,12 +104,11 @@ impl Decoder {
         match (self.state, byte) {
             (State::DotCr, b'\n') => return true,
             (State::Cr, b'\n') => {
-                self.keep(b"\r\n", body);
-                self.line = 0;
+                self.tally.end_line(body);
                 self.state = State::LineStart;
                 return false;
             }
-            (State::DotCr | State::Cr, _) => self.blame(Violation::BareLineEnd),
+            (State::DotCr | State::Cr, _) => self.tally.blame(Violation::BareLineEnd),
             _ => {}
         }
         self.state = match (self.state, byte) {
@@ -138,37 +116,19 @@ impl Decoder {
             (State::Dot, b'\r') => State::DotCr,
             (_, b'\r') => State::Cr,
             (_, b'\n') => {
-                self.blame(Violation::BareLineEnd);
+                self.tally.blame(Violation::BareLineEnd);
                 State::Text
             }
             (_, 0) => {
-                self.blame(Violation::Nul);
+                self.tally.blame(Violation::Nul);
                 State::Text
             }
             _ => {
-                self.keep(&[byte], body);
+                self.tally.keep(&[byte], body);
                 State::Text
             }
         };
         false
-    }
-
-    fn keep(&mut self, octets: &[u8], body: &mut Vec<u8>) {
-        self.size += octets.len() as u64;
-        self.line += octets.len();
-        if self.size > self.bounds.max_message_bytes {
-            self.blame(Violation::TooLarge);
-        }
-        if self.line > self.bounds.max_line_bytes {
-            self.blame(Violation::LineTooLong);
-        }
-        if self.violation.is_none() {
-            body.extend_from_slice(octets);
-        }
-    }
-
-    fn blame(&mut self, violation: Violation) {
-        self.violation = self.violation.max(Some(violation));
     }
 }
 

@@ -14,3 +14,5 @@ pub mod message;
 pub mod reply;
 pub mod server;
 pub mod session;
+pub mod sign;
+pub mod verify;

@@ -67,6 +67,16 @@ pub(crate) enum Command {
         output: Output,
     },
 
+    /// Print the DNS records for the keys that our mails are signed with (DKIM)
+    #[command(after_help = "Example:\n  postfax dkim --json\n\n\
+        Each line is a record of the zone; --json has names and values of any length.")]
+    Dkim {
+        /// The configuration; the installed one when none is given
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+
     /// Show servers, lines, the queue and the calls under way
     #[command(after_help = "Example:\n  postfax status --watch\n\n\
         With --watch a terminal is redrawn at every change; anywhere else each change is a line.")]

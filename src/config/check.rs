@@ -73,6 +73,7 @@ impl<'a> Check<'a> {
         let tls = self.tls(&raw.tls);
         let listeners = self.listeners(&raw.listener, &raw.tls);
         let delivery = self.delivery(&raw.delivery);
+        let dns = self.dns(&raw.dns);
         let convert = self.convert(&raw.convert);
         let intake = self.intake(&raw.limits);
         let keep_days = self.keep_days(&raw.limits);
@@ -87,7 +88,7 @@ impl<'a> Check<'a> {
         let passwords = self.passwords(&raw.supervisor);
         self.members(raw, &clients, &servers);
         let delivery = delivery?;
-        let limits = self.job_limits(&raw.limits, delivery.connections);
+        let limits = self.job_limits(&raw.limits, delivery.connections, convert.parallel);
         let supervisor = supervisor?;
         let setup = Setup {
             domain: supervisor.domain,
@@ -111,6 +112,7 @@ impl<'a> Check<'a> {
             listeners,
             tls,
             delivery,
+            dns,
             servers: access,
             passwords,
             intake,

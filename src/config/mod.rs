@@ -11,6 +11,7 @@
 
 mod address;
 mod check;
+mod dns;
 mod findings;
 mod letters;
 mod parties;
@@ -37,6 +38,7 @@ use postfax_domain::{
     names::{ClientName, ServerName},
     setup::Setup,
 };
+use postfax_gateway::{sign::Signer, verify};
 
 pub(crate) use address::{Cidr, Relay};
 pub(crate) use problem::{Problem, report};
@@ -72,6 +74,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<Tls>,
     /// Where mail goes out.
     pub(crate) delivery: Delivery,
+    /// How the DNS is asked.
+    pub(crate) dns: verify::Options,
     /// How each server of the setup is reached; it has the same names.
     pub(crate) servers: BTreeMap<ServerName, ServerAccess>,
     /// Argon2 hashes in PHC form, of the clients that may log in.
@@ -145,6 +149,8 @@ pub(crate) struct Delivery {
     pub(crate) starttls: Starttls,
     /// How many mails are delivered at once.
     pub(crate) connections: u32,
+    /// Signs what we send.
+    pub(crate) signer: Signer,
 }
 
 /// A user name and its password.

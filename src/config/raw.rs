@@ -55,6 +55,7 @@ tables! {
         listener: Vec<Listener>,
         tls: Tls,
         delivery: Delivery,
+        dns: Dns,
         convert: Convert,
         limits: Limits,
         letters: Letters,
@@ -101,6 +102,22 @@ tables! {
         password_file: Text,
         starttls: Text,
         connections: Count,
+        dkim: Vec<Dkim>,
+    }
+
+    /// `[[delivery.dkim]]`
+    Dkim {
+        domain: Text,
+        selector: Text,
+        key_file: Text,
+    }
+
+    /// `[dns]`
+    Dns {
+        servers: Texts,
+        timeout_s: Count,
+        tries: Count,
+        cache_entries: Count,
     }
 
     /// `[convert]`
@@ -216,6 +233,8 @@ pub(super) fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         ("[[listener]]", Listener::KEYS),
         ("[tls]", Tls::KEYS),
         ("[delivery]", Delivery::KEYS),
+        ("[[delivery.dkim]]", Dkim::KEYS),
+        ("[dns]", Dns::KEYS),
         ("[convert]", Convert::KEYS),
         ("[limits]", Limits::KEYS),
         ("[letters]", Letters::KEYS),

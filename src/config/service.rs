@@ -209,7 +209,9 @@ impl Check<'_> {
             );
         }
         let connections = self.small(&raw.connections, 8, 1..=1000);
-        Some(Delivery { relay: relay?, from: from?, login, starttls: starttls?, connections })
+        let signer = self.signer(&raw.dkim);
+        let starttls = starttls?;
+        Some(Delivery { relay: relay?, from: from?, login, starttls, connections, signer })
     }
 
     fn login(&mut self, raw: &raw::Delivery) -> Option<Login> {
@@ -254,7 +256,12 @@ impl Check<'_> {
         self.small(&raw.keep_days, 30, 0..=36_500)
     }
 
-    pub(super) fn job_limits(&mut self, raw: &raw::Limits, mail_lines: u32) -> JobLimits {
+    pub(super) fn job_limits(
+        &mut self,
+        raw: &raw::Limits,
+        mail_lines: u32,
+        converters: usize,
+    ) -> JobLimits {
         let seconds = Duration::from_secs;
         JobLimits {
             max_pages: self.small(&raw.max_pages, 200, 1..=10_000),
@@ -264,6 +271,7 @@ impl Check<'_> {
             delay_notice: seconds(self.count(&raw.delay_notice_s, 3600, 0..=30 * DAY_S)),
             duplicate_window: seconds(self.count(&raw.duplicate_window_s, DAY_S, 0..=30 * DAY_S)),
             mail_lines,
+            converters,
         }
     }
 }

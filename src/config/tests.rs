@@ -48,6 +48,11 @@ fn what_is_written_is_what_is_used() {
     assert_eq!(config.delivery.relay.to_string(), "smtp://mail.example.com:587");
     assert_eq!(config.delivery.login.as_ref().unwrap().password.reveal(), "relay password");
     assert_eq!((config.delivery.connections, setup.limits.mail_lines), (16, 16));
+    let published: Vec<_> = config.delivery.signer.published().map(|key| &key.name).collect();
+    assert_eq!(published, ["fax1._domainkey.example.com"]);
+    let servers: Vec<String> = config.dns.servers.iter().map(ToString::to_string).collect();
+    assert_eq!(servers, ["10.1.0.53:53", "[2001:db8::53]:5353"]);
+    assert_eq!((config.dns.timeout_s, config.dns.tries, config.dns.cache_entries), (5, 3, 100));
     assert_eq!(config.convert.resolution, Resolution::Superfine);
     assert_eq!((config.convert.memory_mb, config.convert.wall_s), (512, 90));
     assert_eq!((config.convert.cpu_s, config.convert.parallel), (20, 4));

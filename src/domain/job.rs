@@ -2,16 +2,19 @@
 //! changes.
 //!
 //! ```text
-//!            begin                ended: done, never, exhausted
-//!  Waiting ─────────▶ Carrying ────────────────────────────────▶ Ended
-//!     ▲                  │  │                                      ▲
+//!  Preparing ─────────────────── no pages can be made ──────────▶ Ended
+//!     │ pages                                                      ▲
+//!     ▼      begin                ended: done, never, exhausted    │
+//!  Waiting ─────────▶ Carrying ────────────────────────────────────┤
+//!     ▲                  │  │                                      │
 //!     └──────────────────┘  └─ cancel ─▶ Carrying, cancelling ─────┤
 //!       ended: later                                               │
-//!  Waiting, Held ───────────────────── cancel, expire ─────────────┘
+//!  Preparing, Waiting, Held ────────── cancel, expire ─────────────┘
 //! ```
 //!
 //! | state | who moves it on | what a crash leaves behind |
 //! |---|---|---|
+//! | Preparing | whoever makes the pages | the same: they are made anew from the mail |
 //! | Waiting | the supervisor, when it is due and a carrier is free | the same |
 //! | Carrying | the carrier, by reporting how the attempt ended | the same: the carrier is asked for the attempt's tag before anything is sent again |
 //! | Held | an administrator | the same |
@@ -23,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     destination::{Destination, Mailbox},
-    document::{Document, PageLedger},
+    document::{Digest, Document, PageLedger},
     fleet::Decision,
     names::{ClientName, JobId, ServerName},
     notice::{Planned, Report},
@@ -47,8 +50,12 @@ pub struct Job {
     pub cause: Cause,
     /// Where it goes.
     pub destination: Destination,
-    /// What it carries; a receipt is written when it is delivered.
+    /// What it carries, once its pages are made; a receipt is written when it is
+    /// delivered.
     pub document: Option<Document>,
+    /// Why no pages could be made, in words.
+    #[serde(default)]
+    pub trouble: Option<String>,
     /// Where it stands.
     pub state: State,
     /// When it was accepted.
@@ -120,8 +127,10 @@ pub struct Sent {
     pub message_id: Option<String>,
     /// Subject of the mail.
     pub subject: Option<String>,
-    /// Names the file that keeps the mail, for the receipt.
+    /// Names the file that keeps the mail, for its pages and for the receipt.
     pub message: String,
+    /// SHA-256 of what the mail wants to be faxed, whatever its pages will look like.
+    pub content: Digest,
     /// RET=FULL: a receipt of a failure returns the whole mail (RFC 3461 4.3).
     pub return_mail: bool,
     /// ENVID, decoded (RFC 3461 4.4).
@@ -155,6 +164,11 @@ pub enum Carrier {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
+    /// Its pages are made, or wait to be.
+    Preparing {
+        /// When it may begin with them.
+        due: Timestamp,
+    },
     /// For its time, or for a carrier.
     Waiting {
         /// Not before this time.
@@ -233,6 +247,7 @@ impl Job {
             cause,
             destination: to,
             document: None,
+            trouble: None,
             state,
             created: now,
             expires: now + time,
@@ -309,6 +324,22 @@ impl Job {
         self.attempts.iter().rev().find_map(|a| a.ended.as_ref()).map(|end| end.outcome)
     }
 
+    /// Its pages are made.
+    pub fn prepared(&mut self, document: Document) {
+        let State::Preparing { due } = self.state else {
+            panic!("only a job without pages gets them")
+        };
+        self.document = Some(document);
+        self.state = State::Waiting { due };
+    }
+
+    /// No pages can be made of it.
+    pub fn unfit(&mut self, outcome: Outcome, said: String, now: Timestamp) {
+        assert!(matches!(self.state, State::Preparing { .. }), "only a job without pages is unfit");
+        self.trouble = Some(said);
+        self.end(End::Failed(outcome), now);
+    }
+
     /// A carrier takes it. It must be waiting.
     pub fn begin(&mut self, carrier: Carrier, decision: Decision, now: Timestamp) {
         assert!(matches!(self.state, State::Waiting { .. }), "only a waiting job begins");
@@ -379,7 +410,9 @@ impl Job {
         match self.state {
             State::Ended { .. } => return false,
             State::Carrying { .. } => self.state = State::Carrying { cancelling: true },
-            State::Waiting { .. } | State::Held => self.end(End::Cancelled, now),
+            State::Preparing { .. } | State::Waiting { .. } | State::Held => {
+                self.end(End::Cancelled, now);
+            }
         }
         true
     }
@@ -399,7 +432,9 @@ impl Job {
 
     /// Lets a waiting job begin at once. False when it does not wait.
     pub fn hurry(&mut self, now: Timestamp) -> bool {
-        let State::Waiting { due } = &mut self.state else { return false };
+        let (State::Preparing { due } | State::Waiting { due }) = &mut self.state else {
+            return false;
+        };
         *due = now;
         self.avoid.clear();
         true

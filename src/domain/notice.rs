@@ -267,6 +267,7 @@ mod tests {
             message_id: None,
             subject: None,
             message: "m".into(),
+            content: crate::document::Digest("c".into()),
             return_mail: false,
             envelope_id: None,
             original_recipient: None,

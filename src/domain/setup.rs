@@ -151,6 +151,8 @@ pub struct JobLimits {
     pub duplicate_window: Duration,
     /// How many mails are delivered at once.
     pub mail_lines: u32,
+    /// Of how many mails the pages are made at once.
+    pub converters: usize,
 }
 
 impl Default for JobLimits {
@@ -163,6 +165,7 @@ impl Default for JobLimits {
             delay_notice: Duration::from_secs(3600),
             duplicate_window: Duration::from_secs(24 * 3600),
             mail_lines: 8,
+            converters: 2,
         }
     }
 }

@@ -160,7 +160,8 @@ fn recipient(story: &Story<'_>) -> RecipientReport {
         remote_mta: Some(Typed::new("x-fax", to.number.to_string())),
         diagnostic: diagnostic
             .filter(|_| matches!(action, Action::Failed | Action::Delayed))
-            .map(|said| Typed::new("x-t30", said)),
+            .map(|said| Typed::new("x-t30", said))
+            .or_else(|| fax.trouble.clone().map(|words| Typed::new("x-postfax", words))),
         last_attempt: spoken.map(|at| zoned(story.config, at)),
         will_retry_until: story.is_delay().then(|| zoned(story.config, fax.expires)),
         final_log_id: Some(match &by {

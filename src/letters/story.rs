@@ -135,6 +135,7 @@ impl<'a> Story<'a> {
             (Phrase::WantedBy, self.sent.deliver_by.map(|by| self.moment(by.at))),
             (Phrase::Ended, ended),
             (Phrase::Cause, while_tried(self.cause().map(|cause| words.outcome(cause)))),
+            (Phrase::Problem, fax.trouble.clone()),
             (Phrase::Confirmed, while_tried(self.progress())),
             (Phrase::NextTry, while_tried(fax.due().map(|due| self.moment(due)))),
             (Phrase::TriedUntil, while_tried(moment(fax.expires))),

@@ -70,6 +70,7 @@ fn fax(state: State, last: Outcome, confirmed: u32) -> Job {
         message_id: Some("offer@example.com".into()),
         subject: Some("Angebot für Müller 見積".into()),
         message: "m12".into(),
+        content: Digest("c".into()),
         return_mail: false,
         envelope_id: Some("A17-66".into()),
         original_recipient: Some(("rfc822".into(), "FAX=+33140000000@old.example.com".into())),

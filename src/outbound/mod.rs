@@ -1,15 +1,10 @@
-//! An accepted mail becomes jobs: who may send, whom a recipient means, and the
-//! pages, all before the mail client is told yes.
-//!
-//! Why the pages are made before the 250: whatever cannot be faxed is then refused
-//! in the dialogue, in words, by name; and the supervisor never holds a job that it
-//! could not send. A client waits up to ten minutes for that answer (RFC 5321
-//! 4.5.3.2), a page takes a fraction of a second, and the number of converters at
-//! work is limited.
+//! An accepted mail becomes jobs: who may send, whom a recipient means, and what is
+//! to be faxed. The pages are made before the client is told yes while a converter is
+//! idle, and later when all are busy; `prepare` says why.
 
+mod claim;
 mod fit;
 mod meant;
-mod pages;
 mod replies;
 mod who;
 
@@ -25,38 +20,34 @@ use postfax_gateway::{
     auth::password::Checker,
     desk::{self, AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Ret},
     mdn,
-    message::{Limits, Message},
     reply::Reply,
+    verify::Verifier,
 };
-use tokio::sync::Semaphore;
 
 use crate::{
     config::{Cidr, Config, Mdn},
     crash,
     daemon::{Context, now},
+    prepare::{self, Contents, Trouble},
 };
 use fit::acceptable;
-use replies::{no_room, refused};
+use replies::{no_room, refused, unfit};
 
 /// Decides for one listener.
 pub struct FaxDesk {
     context: Arc<Context>,
     /// Hosts that speak for our clients.
     trust: Vec<Cidr>,
+    /// Checks what all other hosts bring; without it they are refused.
+    verifier: Option<Arc<Verifier>>,
     logins: Arc<Checker>,
-    converters: Arc<Semaphore>,
 }
 
 impl FaxDesk {
     /// A desk for a listener that believes the hosts in `trust`.
     #[must_use]
-    pub fn new(
-        context: Arc<Context>,
-        trust: Vec<Cidr>,
-        logins: Arc<Checker>,
-        converters: Arc<Semaphore>,
-    ) -> Self {
-        Self { context, trust, logins, converters }
+    pub fn new(context: Arc<Context>, trust: Vec<Cidr>, logins: Arc<Checker>) -> Self {
+        Self { context, trust, verifier: None, logins }
     }
 
     fn config(&self) -> Arc<Config> {
@@ -71,15 +62,21 @@ impl FaxDesk {
             .iter()
             .map(|rcpt| self.recipient_of(&config.setup, &client, rcpt))
             .collect::<Result<Vec<_>, _>>()?;
+        self.prove(&config.setup, peer, envelope, &client).await?;
         let path = envelope.path.clone();
-        let read = tokio::task::spawn_blocking(move || Message::read(&path, &Limits::default()));
-        let message = read
-            .await
-            .map_err(|_| Reply::new(451, (3, 0), "the message could not be read"))?
-            .map_err(|bad| Reply::new(554, (6, 0), bad.to_string()))?;
-        acceptable(&message)?;
+        let reading = tokio::task::spawn_blocking(move || Contents::read(&path));
+        let read = reading.await.unwrap_or(Err(Trouble::Bug));
+        let contents = Arc::new(read.map_err(|trouble| unfit(&trouble))?);
+        let message = &contents.message;
+        acceptable(message)?;
         crash::point("pages");
-        let document = self.pages(&config, &message).await?;
+        let document = match self.context.converters.try_acquire() {
+            Ok(_converter) => {
+                let made = prepare::pages(&self.context, &config, &contents).await;
+                Some(made.map_err(|trouble| unfit(&trouble))?)
+            }
+            Err(_) => None,
+        };
         crash::point("keep mail");
         let name = self.context.reader.documents.new_name();
         self.context
@@ -93,6 +90,7 @@ impl FaxDesk {
             message_id: message.message_id(),
             subject: message.subject(),
             message: name,
+            content: contents.digest.clone(),
             return_mail: envelope.mail.ret == Some(Ret::Full),
             envelope_id: envelope.mail.envid.clone(),
             recipients,
@@ -101,7 +99,7 @@ impl FaxDesk {
             release: envelope.mail.release.as_ref().map(|asked| release(asked, now())),
             deliver_by: envelope.mail.deliver_by.map(|asked| deliver_by(asked, now())),
             disposition: config.letters.mdn == Mdn::OnRequest
-                && mdn::may_be_sent(&message, envelope.mail.from.as_ref()),
+                && mdn::may_be_sent(message, envelope.mail.from.as_ref()),
         };
         crash::point("offer");
         match self.context.submit(submission).await {
@@ -125,6 +123,7 @@ impl Desk for FaxDesk {
 
     async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
         self.client(&self.config().setup, peer, mail)?;
+        self.look_ahead(peer, mail);
         Ok(Granted { priority: mail.priority.unwrap_or(0) })
     }
 

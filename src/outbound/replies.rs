@@ -6,6 +6,8 @@ use postfax_gateway::reply::Reply;
 use postfax_hw::render::RenderError;
 use tracing::warn;
 
+use crate::prepare::Trouble;
+
 pub(super) fn unauthorised(why: &str) -> Reply {
     Reply::new(550, (7, 1), format!("sender not authorised: {why}"))
 }
@@ -33,7 +35,18 @@ pub(super) fn refused(refusal: &Refusal) -> Reply {
     }
 }
 
-pub(super) fn unconvertible(bad: &RenderError) -> Reply {
+pub(super) fn unfit(trouble: &Trouble) -> Reply {
+    let text = trouble.to_string();
+    match trouble {
+        Trouble::Render(bad) => unconvertible(bad),
+        Trouble::Unsupported { .. } => Reply::new(554, (6, 1), text),
+        Trouble::Nothing | Trouble::Message(_) => Reply::new(554, (6, 0), text),
+        Trouble::Disk => Reply::new(452, (3, 1), text),
+        Trouble::Bug => Reply::new(451, (3, 0), text),
+    }
+}
+
+fn unconvertible(bad: &RenderError) -> Reply {
     let text = bad.to_string();
     match bad {
         RenderError::Unsupported { .. } | RenderError::Encrypted { .. } => {

@@ -13,11 +13,12 @@ use tracing::warn;
 use super::{FaxDesk, replies::unauthorised};
 
 impl FaxDesk {
-    fn is_trusted(&self, address: IpAddr) -> bool {
+    pub(super) fn is_trusted(&self, address: IpAddr) -> bool {
         self.trust.iter().any(|network| network.contains(address))
     }
 
     /// The client that a mail is from: who logged in, or whom a trusted host vouches for.
+    /// Of a host that must prove it, the client that it claims to speak for.
     pub(super) fn client(
         &self,
         setup: &Setup,
@@ -38,7 +39,7 @@ impl FaxDesk {
         if peer.role != Role::Relay {
             return Err(Reply::new(530, (7, 0), "authentication required"));
         }
-        if !self.is_trusted(peer.address) {
+        if !self.is_trusted(peer.address) && self.verifier_of(peer).is_none() {
             return Err(unauthorised("this host is not trusted to speak for our clients"));
         }
         let from = from.ok_or_else(|| Reply::new(550, (7, 1), "notifications are not faxed"))?;

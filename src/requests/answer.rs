@@ -93,7 +93,10 @@ async fn cancel(daemon: &dyn Daemon, id: JobId) -> Result<Reply, Problem> {
             // Whether a call has to end first stands in the job, which is durable by now.
             let what = match find(daemon, id).await?.state {
                 State::Carrying { .. } => Deed::Cancelling,
-                State::Waiting { .. } | State::Held | State::Ended { .. } => Deed::Cancelled,
+                State::Preparing { .. }
+                | State::Waiting { .. }
+                | State::Held
+                | State::Ended { .. } => Deed::Cancelled,
             };
             Ok(Reply::Done(Done { job, what, new: None }))
         }
@@ -111,7 +114,7 @@ async fn retry(daemon: &dyn Daemon, id: JobId) -> Result<Reply, Problem> {
     let job = find(daemon, id).await?;
     let (request, what) = match job.state {
         State::Ended { .. } => (Request::Again(Box::new(job)), Deed::SentAgain),
-        State::Waiting { .. } | State::Carrying { .. } | State::Held => {
+        State::Preparing { .. } | State::Waiting { .. } | State::Carrying { .. } | State::Held => {
             (Request::Retry(id), Deed::Hurried)
         }
     };

@@ -43,7 +43,7 @@ impl Condition {
     pub(crate) fn includes(self, state: &State) -> bool {
         match (self, state) {
             (Self::Open, state) => !matches!(state, State::Ended { .. }),
-            (Self::Waiting, State::Waiting { .. })
+            (Self::Waiting, State::Preparing { .. } | State::Waiting { .. })
             | (Self::Carrying, State::Carrying { .. })
             | (Self::Held, State::Held)
             | (Self::Ended, State::Ended { .. }) => true,
@@ -178,6 +178,7 @@ mod tests {
     fn every_condition_includes_what_it_says() {
         let at = Timestamp(0);
         let states = [
+            State::Preparing { due: at },
             State::Waiting { due: at },
             State::Carrying { cancelling: false },
             State::Held,
@@ -186,14 +187,14 @@ mod tests {
             State::Ended { end: End::Cancelled, at },
         ];
         let table = [
-            (Condition::Open, "111000"),
-            (Condition::Waiting, "100000"),
-            (Condition::Carrying, "010000"),
-            (Condition::Held, "001000"),
-            (Condition::Ended, "000111"),
-            (Condition::Delivered, "000100"),
-            (Condition::Failed, "000010"),
-            (Condition::Cancelled, "000001"),
+            (Condition::Open, "1111000"),
+            (Condition::Waiting, "1100000"),
+            (Condition::Carrying, "0010000"),
+            (Condition::Held, "0001000"),
+            (Condition::Ended, "0000111"),
+            (Condition::Delivered, "0000100"),
+            (Condition::Failed, "0000010"),
+            (Condition::Cancelled, "0000001"),
         ];
         for (condition, expected) in table {
             let found: String =

@@ -1,4 +1,5 @@
-//! Documents and mails as files: written, made durable, and only then named.
+//! Documents and mails as files: written, made durable, and only then named. Their
+//! names become durable with the commit that names them, once for a whole round.
 //!
 //! ```text
 //! STATE/documents/DIGEST.tif   pages, named by their SHA-256
@@ -12,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, UNIX_EPOCH},
 };
@@ -31,7 +32,12 @@ pub struct Documents {
     /// Distinguishes the files of one start, and the starts from each other.
     started: u128,
     next: Arc<AtomicU64>,
+    /// Whether a folder has got names that may not outlive a crash yet.
+    unsynced: Arc<AtomicBool>,
 }
+
+/// The folders of what is kept.
+const KEPT: [&str; 2] = ["documents", "mail"];
 
 impl Documents {
     /// Opens the folders below `state`, and makes those that are absent.
@@ -46,7 +52,12 @@ impl Documents {
             fs::remove_file(&path).map_err(at(&path))?;
         }
         let started = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
-        Ok(Self { state: state.to_owned(), started, next: Arc::default() })
+        Ok(Self {
+            state: state.to_owned(),
+            started,
+            next: Arc::default(),
+            unsynced: Arc::default(),
+        })
     }
 
     /// A name that no other file has or had.
@@ -73,7 +84,8 @@ impl Documents {
         self.state.join("mail").join(format!("{name}.eml"))
     }
 
-    /// Moves pages, durable already, from the spool to their place, durably.
+    /// Moves pages, durable already, from the spool to their place. The name outlives
+    /// a crash from the next [`Documents::sync`] on.
     ///
     /// # Errors
     /// [`StoreError::File`].
@@ -81,7 +93,8 @@ impl Documents {
         self.keep(from, &self.document(digest))
     }
 
-    /// Moves a mail, durable already, from the spool to its place, durably.
+    /// Moves a mail, durable already, from the spool to its place. The name outlives a
+    /// crash from the next [`Documents::sync`] on.
     ///
     /// # Errors
     /// [`StoreError::File`].
@@ -91,8 +104,26 @@ impl Documents {
 
     fn keep(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
         fs::rename(from, to).map_err(at(to))?;
-        let folder = to.parent().expect("every kept file is in a folder");
-        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))
+        self.unsynced.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Makes durable what files are called that were kept since the last time.
+    ///
+    /// # Errors
+    /// [`StoreError::File`]; then the next call tries again.
+    pub(super) async fn sync(&self) -> Result<(), StoreError> {
+        if !self.unsynced.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let folders = KEPT.map(|folder| self.state.join(folder));
+        let syncing = tokio::task::spawn_blocking(move || {
+            folders.iter().try_for_each(|folder| {
+                fs::File::open(folder).and_then(|open| open.sync_all()).map_err(at(folder))
+            })
+        });
+        let synced = syncing.await.expect("to sync folders does not panic");
+        synced.inspect_err(|_| self.unsynced.store(true, Ordering::Release))
     }
 
     /// Removes the files that no job names any more.
@@ -102,7 +133,7 @@ impl Documents {
         oldest: Timestamp,
     ) -> Result<(), StoreError> {
         let oldest = UNIX_EPOCH + Duration::from_millis(oldest.0.unsigned_abs());
-        for folder in ["documents", "mail"] {
+        for folder in KEPT {
             let folder = self.state.join(folder);
             for entry in fs::read_dir(&folder).map_err(at(&folder))? {
                 let path = entry.map_err(at(&folder))?.path();

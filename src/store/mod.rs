@@ -6,6 +6,7 @@
 //! Documents are files beside the database ([`documents`]); rows only name them.
 
 pub mod documents;
+mod rows;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -15,8 +16,7 @@ use std::{
 };
 
 use postfax_domain::{
-    destination::Destination,
-    job::{Cause, Job, State},
+    job::Job,
     names::{JobId, ServerName},
     supervisor::{Change, DuplicateKey, Saved},
     time::Timestamp,
@@ -30,7 +30,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::documents::Documents;
+use self::{
+    documents::Documents,
+    rows::{number, read_job, save_jobs},
+};
 
 /// Connections that only read.
 const READERS: u32 = 4;
@@ -152,6 +155,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then nothing has changed.
     pub async fn commit(&mut self, changes: &[Change], now: Timestamp) -> Result<(), StoreError> {
+        // What a row names is there before the row is.
+        self.reader.documents.sync().await?;
         let mut writer = self.take_writer().await?;
         let committed = write(&mut writer, changes, now).await;
         self.give_back(writer, committed)
@@ -262,9 +267,8 @@ async fn write(
             }
         }
     }
-    for job in jobs.values() {
-        save_job(&mut round, job).await?;
-    }
+    let jobs: Vec<&Job> = jobs.into_values().collect();
+    save_jobs(&mut round, &jobs).await?;
     round.commit().await
 }
 
@@ -359,16 +363,6 @@ async fn lock(state: &Path) -> Result<File, StoreError> {
     }
 }
 
-fn number(id: JobId) -> i64 {
-    i64::try_from(id.0).unwrap_or(i64::MAX)
-}
-
-fn read_job(row: &sqlx::sqlite::SqliteRow) -> Result<Job, StoreError> {
-    let body: String = row.get("body");
-    serde_json::from_str(&body)
-        .map_err(|bad| StoreError::Damaged { id: row.get("id"), why: bad.to_string() })
-}
-
 async fn installation(writer: &mut SqliteConnection) -> Result<String, sqlx::Error> {
     sqlx::query(
         "INSERT INTO meta (key, value) VALUES ('installation', lower(hex(randomblob(4)))) \
@@ -379,55 +373,12 @@ async fn installation(writer: &mut SqliteConnection) -> Result<String, sqlx::Err
     sqlx::query_scalar("SELECT value FROM meta WHERE key = 'installation'").fetch_one(writer).await
 }
 
-async fn save_job(round: &mut SqliteConnection, job: &Job) -> Result<(), sqlx::Error> {
-    let (kind, client, number_of, receipt_of, message) = match &job.cause {
-        Cause::Sent(sent) => {
-            ("sent", Some(sent.client.to_string()), None, None, Some(sent.message.clone()))
-        }
-        Cause::Arrived(fax) => {
-            ("arrived", None, fax.caller.as_ref().map(ToString::to_string), None, None)
-        }
-        Cause::Alarm(_) => ("alarm", None, None, None, None),
-        Cause::Receipt { of, .. } => ("receipt", None, None, Some(number(*of)), None),
-    };
-    let (client, number_of) = match &job.destination {
-        Destination::Fax(fax) => (client, Some(fax.number.to_string())),
-        Destination::Mailbox(to) => (to.client.as_ref().map(ToString::to_string), number_of),
-        Destination::Unrouted => (client, number_of),
-    };
-    let (state, ended) = match &job.state {
-        State::Waiting { .. } => ("waiting", None),
-        State::Carrying { .. } => ("carrying", None),
-        State::Held => ("held", None),
-        State::Ended { at, .. } => ("ended", Some(at.0)),
-    };
-    let body = serde_json::to_string(job).expect("a job can be written as JSON");
-    sqlx::query(
-        "INSERT INTO jobs (id, kind, state, client, number, created, ended, receipt_of, digest, \
-                           message, body) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
-         ON CONFLICT (id) DO UPDATE SET state = excluded.state, client = excluded.client, \
-           ended = excluded.ended, body = excluded.body",
-    )
-    .bind(number(job.id))
-    .bind(kind)
-    .bind(state)
-    .bind(client)
-    .bind(number_of)
-    .bind(job.created.0)
-    .bind(ended)
-    .bind(receipt_of)
-    .bind(job.document.as_ref().map(|document| document.digest.to_string()))
-    .bind(message)
-    .bind(body)
-    .execute(round)
-    .await
-    .map(drop)
-}
-
 #[cfg(test)]
 mod tests {
-    use postfax_domain::{destination::Mailbox, job::Alarm};
+    use postfax_domain::{
+        destination::Mailbox,
+        job::{Alarm, Cause},
+    };
 
     use super::*;
 

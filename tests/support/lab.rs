@@ -35,6 +35,27 @@ pub struct TestNumber {
     pub behaviour: String,
 }
 
+impl Description {
+    /// Two servers that nobody can reach: what is sent to them stays in the queue.
+    pub fn unreachable() -> Self {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = nobody.local_addr().unwrap().port();
+        let server = |name: &str, number: &str| Server {
+            name: name.to_owned(),
+            host: "127.0.0.1".to_owned(),
+            port,
+            user: "nobody".to_owned(),
+            password: "secret".to_owned(),
+            admin_password: "secret".to_owned(),
+            numbers: vec![number.to_owned()],
+            lines: 1,
+            spool: PathBuf::new(),
+        };
+        let servers = vec![server("one", "+12125550101"), server("two", "+12125550102")];
+        Self { servers, numbers: Vec::new() }
+    }
+}
+
 /// A running laboratory; it ends when its standard input does, at the latest with
 /// this process.
 pub struct Lab {

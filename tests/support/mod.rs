@@ -3,6 +3,7 @@
 //! the test.
 #![allow(dead_code, reason = "each story uses a part of it")]
 
+pub mod dns;
 pub mod lab;
 pub mod ledger;
 pub mod mta;
@@ -10,6 +11,7 @@ pub mod pages;
 pub mod postfax;
 pub mod sink;
 pub mod slow;
+pub mod wire;
 
 use std::time::{Duration, Instant};
 

@@ -378,7 +378,7 @@ impl Drop for Postfax {
 
 /// A port that nobody listens on, and that the system gives to no connection that
 /// goes out: a daemon that was killed must find it free again.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let start = u64::from(std::process::id()) * 64;

@@ -4,10 +4,13 @@
 //! Tolerated: one space after the colon, paths without angle brackets, spaces
 //! at the end of a line, host names that are not host names.
 
+mod chunk;
 mod params;
 mod path;
+mod times;
 pub mod xtext;
 
+pub use chunk::Chunk;
 pub use params::{Body, DeliverBy, Mail, Notify, OriginalRecipient, Rcpt, Release, Ret};
 pub use path::Mailbox;
 
@@ -23,6 +26,8 @@ pub enum Command {
     Helo(String),
     /// EHLO with the client's name for itself.
     Ehlo(String),
+    /// LHLO with the client's name for itself (RFC 2033 4.1).
+    Lhlo(String),
     /// MAIL FROM.
     Mail(Mail),
     /// RCPT TO.
@@ -50,8 +55,8 @@ pub enum Command {
     },
     /// A known verb that is not served here (502).
     Absent,
-    /// BDAT: not served, and what follows it is not commands.
-    Bdat,
+    /// BDAT: what follows it is not commands (RFC 3030 2).
+    Bdat(Chunk),
     /// A request of another protocol, most likely HTTP: whoever sends it is being used.
     Foreign,
 }
@@ -65,8 +70,8 @@ pub enum CommandError {
     /// Octets that no command has.
     #[error("commands are printable ASCII")]
     NotAscii,
-    /// An address outside ASCII.
-    #[error("addresses outside ASCII are not supported here")]
+    /// An address outside ASCII, in a mail that did not say SMTPUTF8.
+    #[error("an address outside ASCII needs SMTPUTF8 and is spelled in UTF-8")]
     Utf8Address,
     /// A needed argument is missing or wrong.
     #[error("syntax: {0}")]
@@ -83,6 +88,12 @@ pub enum CommandError {
     /// A parameter that is malformed or given twice.
     #[error("bad parameter {0}: {1}")]
     BadParameter(String, &'static str),
+    /// A priority that is malformed or given twice (RFC 6710 4.1).
+    #[error("give MT-PRIORITY once, from -9 to 9")]
+    BadPriority,
+    /// Nobody can tell how much of what follows is a message.
+    #[error("syntax: BDAT octets [LAST]")]
+    BadChunk,
     /// A parameter of an extension that was not offered.
     #[error("parameter {0} is not supported")]
     UnknownParameter(String),
@@ -95,26 +106,28 @@ impl CommandError {
             Self::UnknownVerb => (500, (5, 1)),
             Self::NotAscii => (500, (5, 2)),
             Self::Utf8Address => (553, (6, 7)),
-            Self::Usage(_) => (501, (5, 2)),
-            Self::NoArgument(_) | Self::BadParameter(..) => (501, (5, 4)),
+            Self::Usage(_) | Self::BadPriority => (501, (5, 2)),
+            Self::NoArgument(_) | Self::BadParameter(..) | Self::BadChunk => (501, (5, 4)),
             Self::BadSender(_) => (501, (1, 7)),
             Self::BadRecipient(_) => (501, (1, 3)),
             Self::UnknownParameter(_) => (555, (5, 4)),
         };
         Reply::new(code, status, self.to_string())
     }
+
+    /// Whether what comes next might be no command at all, so that nothing of it may
+    /// be taken for one.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::BadChunk)
+    }
 }
 
 /// Reads one line, given without its CRLF.
 pub fn parse(line: &[u8]) -> Result<Command, CommandError> {
-    let text = match std::str::from_utf8(line) {
-        Ok(text) if text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\t')) => text,
-        _ if has_address(line) && !line.iter().any(|b| *b < b' ' || *b == 0x7f) => {
-            return Err(CommandError::Utf8Address);
-        }
-        _ => return Err(CommandError::NotAscii),
-    };
-    let text = text.trim_end_matches([' ', '\t']);
+    if chunk::announces(line) {
+        return chunk::parse(line).map(Command::Bdat).ok_or(CommandError::BadChunk);
+    }
+    let text = text_of(line)?.trim_end_matches([' ', '\t']);
     let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
     let alone = |command, name| match rest.is_empty() {
         true => Ok(command),
@@ -123,6 +136,7 @@ pub fn parse(line: &[u8]) -> Result<Command, CommandError> {
     match verb.to_ascii_uppercase().as_str() {
         "HELO" => Ok(Command::Helo(helo(rest, "HELO host.name")?)),
         "EHLO" => Ok(Command::Ehlo(helo(rest, "EHLO host.name")?)),
+        "LHLO" => Ok(Command::Lhlo(helo(rest, "LHLO host.name")?)),
         "MAIL" => params::mail(rest).map(Command::Mail),
         "RCPT" => params::rcpt(rest).map(Command::Rcpt),
         "DATA" => alone(Command::Data, "DATA"),
@@ -134,8 +148,7 @@ pub fn parse(line: &[u8]) -> Result<Command, CommandError> {
         "HELP" => Ok(Command::Help),
         "STARTTLS" => alone(Command::StartTls, "STARTTLS"),
         "AUTH" => auth(rest),
-        "BDAT" => Ok(Command::Bdat),
-        "EXPN" | "TURN" | "ETRN" | "ATRN" | "SEND" | "SOML" | "SAML" | "LHLO" | "BURL" => {
+        "EXPN" | "TURN" | "ETRN" | "ATRN" | "SEND" | "SOML" | "SAML" | "BURL" => {
             Ok(Command::Absent)
         }
         "GET" | "POST" | "PUT" | "HEAD" | "OPTIONS" | "CONNECT" | "HOST:" | "USER-AGENT:" => {
@@ -145,10 +158,20 @@ pub fn parse(line: &[u8]) -> Result<Command, CommandError> {
     }
 }
 
-fn has_address(line: &[u8]) -> bool {
-    line.get(..5).is_some_and(|verb| {
-        verb.eq_ignore_ascii_case(b"MAIL ") || verb.eq_ignore_ascii_case(b"RCPT ")
-    })
+/// The text of a line. Only addresses may be outside ASCII, and they are UTF-8
+/// (RFC 6531 3.3).
+fn text_of(line: &[u8]) -> Result<&str, CommandError> {
+    let has_address = line.get(..5).is_some_and(|verb| {
+        [b"MAIL ", b"RCPT ", b"VRFY "].into_iter().any(|known| verb.eq_ignore_ascii_case(known))
+    });
+    if line.iter().any(|b| (*b < b' ' && *b != b'\t') || *b == 0x7f) {
+        return Err(CommandError::NotAscii);
+    }
+    match std::str::from_utf8(line) {
+        Ok(text) if text.is_ascii() || has_address => Ok(text),
+        _ if has_address => Err(CommandError::Utf8Address),
+        _ => Err(CommandError::NotAscii),
+    }
 }
 
 /// A name as any device may give it: `my_printer`, an address literal, two words.
@@ -205,10 +228,29 @@ mod tests {
             (b"MAIL FROM:<caf\xc3\xa9@x.example>", 553),
             (b"RCPT TO:<\xe9@x.example>", 553),
             (b"RCPT TO:<\xe9\x00@x.example>", 500),
+            (b"LHLO", 501),
+            (b"BDAT", 501),
+            (b"BDAT x", 501),
+            (b"BDAT 5 FIRST", 501),
+            (b"BDAT \xe9", 501),
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!(error.reply().code(), code, "{:?}", String::from_utf8_lossy(line));
         }
+    }
+
+    #[test]
+    fn addresses_outside_ascii_are_utf8() {
+        assert!(parse(b"VRFY caf\xc3\xa9").is_ok());
+        let Ok(Command::Rcpt(rcpt)) = parse("RCPT TO:<caf\u{e9}@x.example>".as_bytes()) else {
+            panic!("the session says whether it may be")
+        };
+        assert!(rcpt.is_utf8());
+        let Ok(Command::Mail(mail)) = parse("MAIL FROM:<caf\u{e9}@x.example> SMTPUTF8".as_bytes())
+        else {
+            panic!("it says SMTPUTF8")
+        };
+        assert_eq!(mail.from.unwrap().local(), "caf\u{e9}");
     }
 
     #[test]
@@ -222,6 +264,8 @@ mod tests {
             let _ = parse(&line);
             let _ = parse(&[b"MAIL FROM:", &line[..]].concat());
             let _ = parse(&[b"RCPT TO:<", &line[..]].concat());
+            let _ = parse(&[b"MAIL FROM:<a@b> ", &line[..]].concat());
+            let _ = parse(&[b"BDAT ", &line[..]].concat());
         }
 
         #[test]

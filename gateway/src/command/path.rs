@@ -128,16 +128,20 @@ fn quoted_string(text: &str) -> Result<(String, usize), &'static str> {
                 Some((_, escaped @ ' '..='~')) => local.push(escaped),
                 _ => return Err("a backslash escapes nothing"),
             },
-            ' '..='~' => local.push(c),
-            _ => return Err("control character in the local part"),
+            c if c.is_control() => return Err("control character in the local part"),
+            c => local.push(c),
         }
     }
     Err("the quotes are not closed")
 }
 
 fn dot_string(text: &str) -> Result<(String, usize), &'static str> {
-    let is_local = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b);
-    let end = text.bytes().position(|b| !is_local(b)).unwrap_or(text.len());
+    // Characters outside ASCII stand for themselves (RFC 6531 3.3).
+    let is_local = |c: char| match c.is_ascii() {
+        true => c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c),
+        false => !c.is_control() && !c.is_whitespace(),
+    };
+    let end = text.find(|c| !is_local(c)).unwrap_or(text.len());
     let local = &text[..end];
     if local.is_empty() {
         return Err("the local part is empty");
@@ -158,9 +162,12 @@ fn domain_end(text: &str) -> Result<usize, &'static str> {
         let end = text.find(']').ok_or("the address literal has no end")? + 1;
         return address_literal(&text[1..end - 1]).then_some(end).ok_or("bad address literal");
     }
-    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    let is_name = |c: char| match c.is_ascii() {
+        true => c.is_ascii_alphanumeric() || "-_.".contains(c),
+        false => !c.is_control() && !c.is_whitespace(),
+    };
     let plus = usize::from(text.starts_with('+'));
-    let end = text[plus..].bytes().position(|b| !is_name(b)).map_or(text.len(), |at| at + plus);
+    let end = text[plus..].find(|c| !is_name(c)).map_or(text.len(), |at| at + plus);
     let name = text[plus..end].strip_suffix('.').unwrap_or(&text[plus..end]);
     if end > MAX_DOMAIN_BYTES {
         return Err("the domain is too long");
@@ -205,6 +212,8 @@ mod tests {
             ),
             ("<anna@+44.fax.example>", "anna", "+44.fax.example", "anna@+44.fax.example", ""),
             ("<root@my_host>", "root", "my_host", "root@my_host", ""),
+            ("<m\u{fc}@b\u{fc}.x> Y", "m\u{fc}", "b\u{fc}.x", "m\u{fc}@b\u{fc}.x", " Y"),
+            ("<\"m \u{fc}\"@b>", "m \u{fc}", "b", "\"m \u{fc}\"@b", ""),
         ] {
             let (mailbox, after) = path(text).unwrap_or_else(|e| panic!("{text}: {e}"));
             let mailbox = mailbox.unwrap();
@@ -240,6 +249,10 @@ mod tests {
             "<(a)@b>",
             "<a,b@c>",
             "<a@b@c>",
+            "<a\u{a0}b@c>",
+            "<a\u{85}@c>",
+            "<\"\u{85}\"@c>",
+            "<a@\u{2028}>",
         ] {
             let read = path(text);
             assert!(read.is_err(), "{text}: {read:?}");

@@ -132,7 +132,7 @@ impl Connection {
     }
 
     async fn step(&mut self) -> Result<ControlFlow<()>, Ended> {
-        match self.session.poll() {
+        match self.session.poll(jiff::Timestamp::now()) {
             Output::Send(octets) => {
                 self.unsent.extend(octets);
                 // A reply ends the line that it answers, and with it that line's time.
@@ -271,7 +271,7 @@ impl Connection {
         self.flush().await?;
         let until = self.deadline(wait);
         let patience = match wait {
-            Wait::Command => Stage::Draining,
+            Wait::Command | Wait::Refused => Stage::Draining,
             Wait::RestOfLine | Wait::Body => Stage::Stopping,
         };
         tokio::select! {
@@ -297,7 +297,12 @@ impl Connection {
                 let block = Instant::now() + Duration::from_secs(timeouts.data_block_s);
                 block.min(self.message_until)
             }
-            (Some(Wait::Command | Wait::RestOfLine), Wait::RestOfLine) => self.line_until,
+            (Some(Wait::Command | Wait::RestOfLine), Wait::RestOfLine)
+            | (Some(Wait::Refused), Wait::Refused) => self.line_until,
+            (_, Wait::Refused) => {
+                self.line_until = Instant::now() + Duration::from_secs(timeouts.data_total_s);
+                self.line_until
+            }
             (_, Wait::Command | Wait::RestOfLine) => {
                 self.line_until = Instant::now() + Duration::from_secs(timeouts.command_s);
                 self.line_until

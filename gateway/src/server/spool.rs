@@ -1,10 +1,7 @@
 //! The file that a message is written to while it comes in. It is removed again
 //! unless the message arrives whole.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::PathBuf};
 
 use tokio::{
     fs::{File, OpenOptions},
@@ -41,22 +38,13 @@ impl Spool {
         self.file.write_all(octets).await
     }
 
-    /// Makes the file and its name durable, and gives them away.
+    /// Makes the file durable and gives it away. Its name is not: whoever takes it
+    /// gives it another one.
     pub(super) async fn keep(mut self) -> io::Result<(PathBuf, u64)> {
         self.file.flush().await?;
         self.file.get_ref().sync_all().await?;
-        let path = self.place.0.clone().expect("only taken below");
-        sync_folder(&path).await?;
-        self.place.0 = None;
+        let path = self.place.0.take().expect("only taken here");
         Ok((path, self.bytes))
-    }
-}
-
-/// A new file outlives a crash only if its folder is synced too.
-async fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) => File::open(folder).await?.sync_all().await,
-        None => Ok(()),
     }
 }
 

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use super::{Asked, Output, Phase, Question, Session};
 use crate::{
     data::{Progress, Violation},
+    desk::Role,
     reply::Reply,
 };
 
 impl Session {
     /// The spool file cannot be written: the rest of the message is only read.
     pub fn disk_failed(&mut self) {
-        if let Phase::Body { disk_failed, .. } = &mut self.phase {
-            *disk_failed = true;
+        match &mut self.phase {
+            Phase::Body { disk_failed, .. } => *disk_failed = true,
+            Phase::Chunk(_) => self.chunks_on_full_disk(),
+            _ => {}
         }
     }
 
@@ -28,7 +31,7 @@ impl Session {
         }
         let transaction = self.begun();
         let mail = Arc::clone(&transaction.mail);
-        let rcpts = std::mem::take(&mut transaction.rcpts);
+        let rcpts = transaction.rcpts.clone();
         self.ask(Question::Message(mail, rcpts), Asked::Message);
     }
 
@@ -37,11 +40,21 @@ impl Session {
     /// Panics if it was not asked.
     pub fn finished(&mut self, taken: Result<Vec<String>, Reply>) {
         assert!(matches!(self.phase, Phase::Asked(Asked::Message)), "no message was given");
-        let reply = match taken {
-            Ok(names) => Reply::new(250, (0, 0), format!("queued as {}", names.join(", "))),
-            Err(refusal) => refusal,
+        let names = match taken {
+            Err(refusal) => return self.end_of_message(&refusal),
+            Ok(names) => names,
         };
-        self.end_of_message(&reply);
+        self.discarded = 0;
+        let all = names.join(", ");
+        if self.peer.role != Role::Lmtp {
+            return self.end_of_message(&Reply::new(250, (0, 0), format!("queued as {all}")));
+        }
+        for index in 0..self.recipients().len() {
+            let name = names.get(index).unwrap_or(&all);
+            self.send(&Reply::new(250, (1, 5), format!("queued as {name}")));
+        }
+        self.transaction = None;
+        self.phase = Phase::Commands;
     }
 
     pub(super) fn take_body(&mut self) {
@@ -61,7 +74,7 @@ impl Session {
             (Progress::GiveUp, violation) => {
                 self.outputs.push_back(Output::Discard);
                 let violation = violation.unwrap_or(Violation::TooLarge);
-                self.leave(&self.refusal(violation));
+                self.break_off(&self.refusal(violation));
             }
             (Progress::End(_), Some(violation)) => self.refuse_message(violation),
             (Progress::End(_), None) => {
@@ -71,40 +84,52 @@ impl Session {
         }
     }
 
-    fn refuse_message(&mut self, violation: Violation) {
+    pub(super) fn refuse_message(&mut self, violation: Violation) {
         self.outputs.push_back(Output::Discard);
         let refusal = self.refusal(violation);
         match violation {
             // Whoever sends this may mean the rest as a second message.
-            Violation::BareLineEnd => self.leave(&refusal),
+            Violation::BareLineEnd => self.break_off(&refusal),
             _ => self.end_of_message(&refusal),
         }
     }
 
-    fn refusal(&self, violation: Violation) -> Reply {
+    pub(super) fn refusal(&self, violation: Violation) -> Reply {
         match violation {
             Violation::BareLineEnd => Reply::new(550, (5, 2), "bare <CR> or <LF> not allowed"),
             Violation::Nul => Reply::new(554, (6, 0), "a message holds no NUL octets"),
             Violation::LineTooLong => Reply::new(554, (5, 2), "a line of the message is too long"),
-            Violation::TooLarge => {
-                let most = self.limits.max_message_bytes;
-                Reply::new(552, (3, 4), format!("a message has at most {most} octets"))
-            }
+            Violation::TooLarge => self.too_large(),
         }
     }
 
-    fn end_of_message(&mut self, reply: &Reply) {
+    /// Refuses a message. LMTP has an answer for each recipient (RFC 2033 4.2).
+    pub(super) fn end_of_message(&mut self, reply: &Reply) {
+        if reply.closes() {
+            return self.leave(reply);
+        }
+        self.answer_all(reply);
         self.transaction = None;
-        match reply.closes() {
-            true => self.leave(reply),
-            false => {
-                self.send(reply);
-                self.phase = Phase::Commands;
-            }
+        self.phase = Phase::Commands;
+    }
+
+    /// Refuses a message, and ends the session with it.
+    fn break_off(&mut self, reply: &Reply) {
+        self.answer_all(reply);
+        self.end();
+    }
+
+    fn answer_all(&mut self, reply: &Reply) {
+        let answers = match self.peer.role {
+            Role::Lmtp => self.recipients().len(),
+            _ => 1,
+        };
+        for _ in 0..answers {
+            self.send(reply);
         }
     }
 }
 
-fn disk_full() -> Reply {
+pub(super) fn disk_full() -> Reply {
     Reply::new(452, (3, 1), "the message cannot be stored at the moment")
 }

@@ -26,6 +26,12 @@ pub struct Limits {
     pub max_refusals: u32,
     /// Most failed logins of one connection.
     pub max_auth_failures: u32,
+    /// How long a mail may be held before it goes out, in seconds, at most 999 999 999
+    /// (RFC 4865 3); 0 offers no FUTURERELEASE.
+    pub max_hold_s: u32,
+    /// The least time that a mail which is to be given back may have, in seconds
+    /// (RFC 2852 3); none offers no DELIVERBY.
+    pub min_deliver_by_s: Option<u32>,
     /// How long the answer to a failed login is held back, in milliseconds.
     pub auth_delay_ms: u64,
 }
@@ -42,6 +48,8 @@ impl Default for Limits {
             max_errors: 20,
             max_refusals: 200,
             max_auth_failures: 3,
+            max_hold_s: 30 * 24 * 3600,
+            min_deliver_by_s: Some(60),
             auth_delay_ms: 2000,
         }
     }

@@ -8,33 +8,42 @@
 //!               │ STARTTLS ─▶ Securing ────────────────┤ (all is forgotten)
 //!               │ MAIL, RCPT ─▶ Asked(desk) ───────────┤
 //!               │ DATA ─▶ Asked(desk) ─▶ Body ─▶ Storing ─▶ Asked(desk)
+//!               │ BDAT ─▶ Asked(desk) ─▶ Chunk ─┬─ LAST ─▶ Storing ─▶ Asked(desk)
+//!               │                               └─▶ Commands
 //!               ▼
 //!              Over          (from everywhere: QUIT, 421, a breach of the protocol)
 //! ```
 //!
 //! The caller loops: [`Session::poll`], do what it says, give back what it asked
-//! for. `Read` comes only when all input is used up, and the caller flushes what it
+//! for. It tells the moment with every poll. `Read` comes only when all input is used up, and the caller flushes what it
 //! was given to send before it reads (RFC 2920 3.2).
 
 mod body;
+mod chunks;
+mod hello;
 mod input;
 mod limits;
 mod login;
 mod order;
+mod terms;
 mod transaction;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
 
 pub use limits::Limits;
 
 use crate::{
     auth,
     auth::{Credentials, Exchange},
-    command::{self, Command, Mail, Rcpt},
+    command::{self, Chunk, Command, Mail, Rcpt},
     data::Decoder,
     desk::{Certificate, Granted, Peer, Role},
     reply::Reply,
 };
+use chunks::{Piece, Pieces};
+use hello::Greeting;
 use input::{Input, Line};
 
 /// Longest command line other than AUTH with its CRLF, in octets. RFC 3461 5.4
@@ -63,6 +72,8 @@ pub struct Session {
     /// What a login may be bound to.
     exporter: Option<[u8; EXPORTER_BYTES]>,
     extended: bool,
+    /// The moment of the last poll.
+    now: Timestamp,
     input: Input,
     phase: Phase,
     outputs: VecDeque<Output>,
@@ -72,6 +83,8 @@ pub struct Session {
     errors: u32,
     refusals: u32,
     auth_failures: u32,
+    /// How much of refused chunks was read since the last message, in octets.
+    discarded: u64,
 }
 
 /// What the caller is to do next.
@@ -106,6 +119,8 @@ pub enum Wait {
     RestOfLine,
     /// More of a message.
     Body,
+    /// More of what was announced as a message and is thrown away.
+    Refused,
 }
 
 /// What the desk is asked.
@@ -131,6 +146,7 @@ enum Phase {
     Securing,
     Asked(Asked),
     Body { decoder: Decoder, disk_failed: bool },
+    Chunk(Piece),
     Storing,
     Over,
 }
@@ -141,6 +157,7 @@ enum Asked {
     Sender(Arc<Mail>),
     Recipient(Rcpt),
     Spool,
+    SpoolForChunk(Chunk),
     Message,
 }
 
@@ -150,6 +167,8 @@ struct Transaction {
     granted: Granted,
     rcpts: Vec<Rcpt>,
     tried: bool,
+    /// The message, if it comes in chunks.
+    pieces: Option<Pieces>,
 }
 
 impl Session {
@@ -163,6 +182,7 @@ impl Session {
             peer,
             exporter: None,
             extended: false,
+            now: Timestamp::UNIX_EPOCH,
             input: Input::default(),
             phase: Phase::Greeting,
             outputs: VecDeque::new(),
@@ -172,6 +192,7 @@ impl Session {
             errors: 0,
             refusals: 0,
             auth_failures: 0,
+            discarded: 0,
         }
     }
 
@@ -179,7 +200,8 @@ impl Session {
     pub fn greet(&mut self) {
         if self.input.is_empty() {
             self.phase = Phase::Commands;
-            self.send(&Reply::plain(220, format!("{} ESMTP Postfax", self.hostname)));
+            let spoken = if self.peer.role == Role::Lmtp { "LMTP" } else { "ESMTP" };
+            self.send(&Reply::plain(220, format!("{} {spoken} Postfax", self.hostname)));
         } else {
             self.leave(&Reply::plain(554, "you talked before you were greeted"));
         }
@@ -188,17 +210,6 @@ impl Session {
     /// Who is at the other end.
     pub fn peer(&self) -> &Peer {
         &self.peer
-    }
-
-    /// The protocol in the words of a `Received:` line (RFC 3848).
-    pub fn protocol(&self) -> &'static str {
-        match (self.extended, self.peer.tls, self.peer.identity.is_some()) {
-            (false, ..) => "SMTP",
-            (true, false, false) => "ESMTP",
-            (true, false, true) => "ESMTPA",
-            (true, true, false) => "ESMTPS",
-            (true, true, true) => "ESMTPSA",
-        }
     }
 
     /// What the desk granted the sender of the mail.
@@ -218,10 +229,11 @@ impl Session {
         }
     }
 
-    /// What to do next.
+    /// What to do next, at this moment.
     ///
     /// Panics if an answer is outstanding: the caller is to give it first.
-    pub fn poll(&mut self) -> Output {
+    pub fn poll(&mut self, now: Timestamp) -> Output {
+        self.now = now;
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return output;
@@ -230,6 +242,11 @@ impl Session {
                 Phase::Over => return Output::Close,
                 Phase::Body { .. } if self.input.is_empty() => return Output::Read(Wait::Body),
                 Phase::Body { .. } => self.take_body(),
+                Phase::Chunk(Piece { left: 0, .. }) => self.end_chunk(),
+                Phase::Chunk(_) if self.input.is_empty() => {
+                    return Output::Read(self.wait_for_chunk());
+                }
+                Phase::Chunk(_) => self.take_chunk(),
                 Phase::Commands | Phase::Login(_) => {
                     if let Some(wait) = self.take_line() {
                         return Output::Read(wait);
@@ -278,6 +295,7 @@ impl Session {
         let max = if long { auth::MAX_LINE_BYTES } else { MAX_COMMAND_BYTES };
         match self.input.line(max) {
             Line::Part if self.input.has_begun() => return Some(Wait::RestOfLine),
+            Line::Part if self.is_amid_chunks() => return Some(Wait::Body),
             Line::Part => return Some(Wait::Command),
             Line::Whole(line) if login => self.take_login_line(&line),
             Line::Whole(line) => self.take_command(&line),
@@ -298,6 +316,7 @@ impl Session {
     fn take_command(&mut self, line: &[u8]) {
         let command = match command::parse(line) {
             Ok(command) => command,
+            Err(error) if error.is_fatal() => return self.leave(&error.reply()),
             Err(error) => return self.complain(error.reply()),
         };
         if self.breaks_pipelining(&command) {
@@ -305,19 +324,22 @@ impl Session {
             return self.leave(&Reply::new(554, (5, 1), text));
         }
         if let Some(refusal) = self.out_of_order(&command) {
-            return self.complain(refusal);
+            return match command {
+                Command::Bdat(chunk) => self.skip(chunk, refusal),
+                _ => self.complain(refusal),
+            };
         }
         if self.idles(&command) {
             return self.leave(&Reply::new(421, (7, 0), "too many commands without a message"));
         }
         match command {
-            Command::Helo(name) => self.hello(name, false),
-            Command::Ehlo(name) => self.hello(name, true),
+            Command::Helo(name) => self.hello(name, Greeting::Plain),
+            Command::Ehlo(name) | Command::Lhlo(name) => self.hello(name, Greeting::Extended),
             Command::Mail(mail) => self.mail(mail),
             Command::Rcpt(rcpt) => self.rcpt(rcpt),
             Command::Data => self.data(),
             Command::Rset => {
-                self.transaction = None;
+                self.forget();
                 self.send(&Reply::new(250, (0, 0), "forgotten"));
             }
             Command::Noop => self.send(&Reply::new(250, (0, 0), "fine")),
@@ -331,29 +353,16 @@ impl Session {
             Command::Auth { mechanism, initial } => self.auth(&mechanism, initial.as_deref()),
             Command::Quit => self.leave(&Reply::new(221, (0, 0), "goodbye")),
             Command::Absent => self.complain(Reply::new(502, (5, 1), "not served here")),
-            Command::Bdat => self.leave(&Reply::new(502, (5, 1), "CHUNKING was not offered")),
+            Command::Bdat(chunk) => self.bdat(chunk),
             Command::Foreign => self.leave(&Reply::new(500, (5, 1), "this is a mail server")),
         }
     }
 
-    /// EHLO and HELO begin anew (RFC 5321 4.1.4).
-    fn hello(&mut self, name: String, extended: bool) {
-        self.peer.helo = name;
-        self.extended = extended;
-        self.transaction = None;
-        let mut lines = vec![self.hostname.clone()];
-        if extended {
-            lines
-                .extend(["PIPELINING", "8BITMIME", "DSN", "ENHANCEDSTATUSCODES"].map(String::from));
-            lines.push(format!("SIZE {}", self.limits.max_message_bytes));
-            if self.offers_tls && !self.peer.tls {
-                lines.push("STARTTLS".to_owned());
-            }
-            if self.peer.role != Role::Relay && self.peer.tls {
-                lines.push(format!("AUTH {}", auth::OFFERED));
-            }
+    /// Ends the transaction, and what has come of its message.
+    fn forget(&mut self) {
+        if self.transaction.take().is_some_and(|transaction| transaction.pieces.is_some()) {
+            self.outputs.push_back(Output::Discard);
         }
-        self.send(&Reply::plain(250, lines.join("\n")));
     }
 
     fn send(&mut self, reply: &Reply) {
@@ -363,6 +372,10 @@ impl Session {
     /// Sends a last reply and ends the session.
     fn leave(&mut self, reply: &Reply) {
         self.send(reply);
+        self.end();
+    }
+
+    fn end(&mut self) {
         self.transaction = None;
         self.input.clear();
         self.phase = Phase::Over;

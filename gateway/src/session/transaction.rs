@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Asked, Output, Phase, Question, Session, Transaction};
+use super::{Asked, Output, Phase, Question, Session, Transaction, terms::welcome};
 use crate::{
-    command::{Mail, Rcpt},
+    command::{CommandError, Mail, Rcpt},
     data::Decoder,
-    desk::Granted,
+    desk::{Granted, Role},
     reply::Reply,
 };
 
@@ -21,9 +21,10 @@ impl Session {
         };
         match verdict {
             Ok(granted) => {
+                self.send(&welcome(&mail, granted));
                 let rcpts = Vec::new();
-                self.transaction = Some(Transaction { mail, granted, rcpts, tried: false });
-                self.send(&Reply::new(250, (1, 0), "sender ok"));
+                self.transaction =
+                    Some(Transaction { mail, granted, rcpts, tried: false, pieces: None });
             }
             Err(refusal) => self.refuse(&refusal),
         }
@@ -40,6 +41,7 @@ impl Session {
             (Asked::Login | Asked::Sender(_) | Asked::Message, _) => {
                 panic!("the desk was asked something else")
             }
+            (Asked::SpoolForChunk(chunk), verdict) => self.take_spool(chunk, verdict),
             (_, Err(refusal)) => self.refuse(&refusal),
             (Asked::Recipient(rcpt), Ok(())) => {
                 self.begun().rcpts.push(rcpt);
@@ -54,10 +56,8 @@ impl Session {
     }
 
     pub(super) fn mail(&mut self, mail: Mail) {
-        if mail.size.is_some_and(|size| size > self.limits.max_message_bytes) {
-            let most = self.limits.max_message_bytes;
-            let text = format!("a message has at most {most} octets");
-            return self.complain(Reply::new(552, (3, 4), text));
+        if let Some(refusal) = self.unmet(&mail) {
+            return self.complain(refusal);
         }
         if self.messages >= self.limits.max_messages {
             let text = "enough for one connection, please connect again";
@@ -71,6 +71,9 @@ impl Session {
         let most = self.limits.max_recipients;
         let begun = self.begun();
         begun.tried = true;
+        if rcpt.is_utf8() && !begun.mail.smtputf8 {
+            return self.complain(CommandError::Utf8Address.reply());
+        }
         if begun.rcpts.len() >= most {
             let text = format!("at most {most} recipients, send the others separately");
             // The client sends the rest in another mail; that is no sign of mischief.
@@ -81,8 +84,10 @@ impl Session {
     }
 
     pub(super) fn data(&mut self) {
+        let lmtp = self.peer.role == Role::Lmtp;
         let begun = self.begun();
         match (begun.rcpts.is_empty(), begun.tried) {
+            (true, true) if lmtp => self.complain(Reply::new(503, (5, 1), "no valid recipients")),
             (true, false) => self.complain(Reply::new(503, (5, 1), "say RCPT first")),
             (true, true) => self.complain(Reply::new(554, (5, 1), "no valid recipients")),
             (false, _) => {

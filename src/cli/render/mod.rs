@@ -124,6 +124,7 @@ fn duration(duration: Duration) -> String {
 /// Where a job stands, in a word, and how that is to be taken.
 fn standing(state: &State) -> (&'static str, Option<Paint>) {
     match state {
+        State::Preparing { .. } => ("preparing", None),
         State::Waiting { .. } => ("waiting", None),
         State::Carrying { cancelling: false } => ("carrying", Some(Paint::Attention)),
         State::Carrying { cancelling: true } => ("cancelling", Some(Paint::Attention)),

@@ -76,8 +76,12 @@ fn queue(view: &View, status: &Status) -> String {
 }
 
 fn numbers(status: &Status) -> String {
+    let preparing = match status.faxes_preparing {
+        0 => String::new(),
+        some => format!("{some} without pages yet, "),
+    };
     format!(
-        "faxes: {} waiting, {} calling; mails: {} waiting, {} under way",
+        "faxes: {preparing}{} waiting, {} calling; mails: {} waiting, {} under way",
         status.faxes_waiting, status.faxes_calling, status.mails_waiting, status.mails_under_way,
     )
 }

@@ -144,6 +144,7 @@ impl Teller<'_> {
 
     fn end(&mut self, job: &Job) {
         match &job.state {
+            State::Preparing { .. } => self.line(self.view.now, "waiting for its pages to be made"),
             State::Waiting { due } if *due > self.view.now => {
                 self.line(*due, "the next attempt");
             }
@@ -156,7 +157,8 @@ impl Teller<'_> {
                     // The last attempt has said so.
                     End::Delivered => return,
                     End::Failed(cause) => {
-                        let words = format!("given up: {}", cause.text());
+                        let why = job.trouble.as_deref().unwrap_or_else(|| cause.text());
+                        let words = format!("given up: {why}");
                         self.view.paint(Paint::Bad, &words)
                     }
                     End::Cancelled => "cancelled".into(),

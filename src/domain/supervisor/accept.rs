@@ -3,7 +3,7 @@
 use super::{Action, Answer, DuplicateKey, Supervisor};
 use crate::{
     destination::{Destination, FaxAddress},
-    document::Document,
+    document::{Digest, Document},
     fleet::{self, Denial},
     job::{Cause, DeliverBy, Job, Notify, Release, Sent, State},
     names::{ClientName, JobId, Token},
@@ -12,7 +12,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A mail that is to become faxes; its pages are ready and durable.
+/// A mail that is to become faxes, durable.
 #[derive(Debug, Clone)]
 pub struct Submission {
     /// Who sends.
@@ -25,14 +25,16 @@ pub struct Submission {
     pub subject: Option<String>,
     /// Names the file that keeps the mail.
     pub message: String,
+    /// SHA-256 of what is to be faxed.
+    pub content: Digest,
     /// RET=FULL.
     pub return_mail: bool,
     /// ENVID, decoded.
     pub envelope_id: Option<String>,
     /// Who is to get it; at least one.
     pub recipients: Vec<Recipient>,
-    /// The pages.
-    pub document: Document,
+    /// The pages, durable; none when they are still to be made.
+    pub document: Option<Document>,
     /// 0 is ordinary, 9 most urgent, -9 least.
     pub priority: i8,
     /// When it is to go out, if not at once.
@@ -85,7 +87,7 @@ impl Supervisor {
     /// [`Refusal`] says why not.
     pub fn admit(&self, submission: &Submission) -> Result<(), Refusal> {
         let limits = &self.setup.limits;
-        let pages = submission.document.pages;
+        let pages = submission.document.as_ref().map_or(0, |document| document.pages);
         if pages > limits.max_pages {
             return Err(Refusal::TooManyPages { pages, limit: limits.max_pages });
         }
@@ -138,6 +140,7 @@ impl Supervisor {
             message_id: mail.message_id.clone(),
             subject: mail.subject.clone(),
             message: mail.message.clone(),
+            content: mail.content.clone(),
             return_mail: mail.return_mail,
             envelope_id: mail.envelope_id.clone(),
             original_recipient: to.original.clone(),
@@ -154,9 +157,12 @@ impl Supervisor {
         let cause = Cause::Sent(Box::new(sent));
         Job {
             planned,
-            document: Some(mail.document.clone()),
+            document: mail.document.clone(),
             priority: mail.priority,
-            state: State::Waiting { due },
+            state: match mail.document {
+                Some(_) => State::Waiting { due },
+                None => State::Preparing { due },
+            },
             expires: given_back.map_or(expires, |by| by.min(expires)),
             ..Job::new(id, cause, address, now, self.setup.limits.expire)
         }
@@ -174,12 +180,12 @@ impl Supervisor {
 }
 
 /// A mail without a Message-ID is never taken for another, and neither is one with
-/// other pages: some machines send the same Message-ID always.
+/// another content: some machines send the same Message-ID always.
 fn duplicate_key(mail: &Submission, to: &Recipient) -> Option<DuplicateKey> {
     Some(DuplicateKey {
         client: mail.client.to_string(),
         message_id: mail.message_id.clone()?,
-        document: mail.document.digest.clone(),
+        content: mail.content.clone(),
         number: to.address.number.clone(),
         subaddress: to.address.subaddress.clone(),
     })
@@ -198,7 +204,7 @@ impl DuplicateKey {
         Some(Self {
             client: sent.client.to_string(),
             message_id: sent.message_id.clone()?,
-            document: job.document.as_ref()?.digest.clone(),
+            content: sent.content.clone(),
             number: fax.number.clone(),
             subaddress: fax.subaddress.clone(),
         })

@@ -19,6 +19,7 @@ use crate::{
 impl Supervisor {
     /// Begins every job that is due and for which there is a carrier.
     pub(super) fn dispatch(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        self.dispatch_pages(actions);
         self.dispatch_faxes(now, actions);
         // A fax that was refused leaves a receipt behind.
         self.dispatch_mails(now, actions);

@@ -13,6 +13,7 @@ mod accept;
 mod arrive;
 mod dispatch;
 mod ended;
+mod press;
 mod requests;
 
 #[cfg(test)]
@@ -31,11 +32,14 @@ use std::{
 
 pub use accept::{Recipient, Refusal, Submission};
 pub use dispatch::TICK;
+pub use press::Unfit;
 pub use requests::{Answer, Request, ServerStatus, Status};
+
+use press::Press;
 
 use crate::{
     destination::{Destination, Mailbox},
-    document::{Digest, PageLedger},
+    document::{Digest, Document, PageLedger},
     fleet::{Fleet, Health},
     job::{Alarm, AttemptEnd, Carrier, Cause, Job, State},
     names::{JobId, ServerName, Token},
@@ -48,8 +52,15 @@ use crate::{
 /// What has happened.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// A client offers a fax whose pages are ready and durable.
+    /// A client offers a fax that is durable.
     Submitted(Box<Submission>, Token),
+    /// The pages of a mail are made and durable, or cannot be made.
+    Prepared {
+        /// The mail.
+        message: String,
+        /// Its pages.
+        made: Result<Document, Unfit>,
+    },
     /// A server has taken an attempt.
     Placed {
         /// The job.
@@ -104,6 +115,8 @@ pub enum Action {
     Cancel(JobId, Carrier),
     /// Let the server drop its record of an attempt that is durable here.
     Forget(ServerName, String),
+    /// Make the pages of this mail, and tell with [`Event::Prepared`].
+    Prepare(String),
     /// Let the server delete a received fax that is durable here.
     Release(ServerName, String),
 }
@@ -138,7 +151,7 @@ pub struct DuplicateKey {
     /// Message-ID.
     pub message_id: String,
     /// What is sent.
-    pub document: Digest,
+    pub content: Digest,
     /// Where it goes.
     pub number: Number,
     /// T.33 sub-address.
@@ -164,6 +177,8 @@ pub struct Supervisor {
     calling: HashMap<Number, JobId>,
     /// Mails under way.
     mailing: usize,
+    /// Mails whose pages are to be made.
+    press: Press,
     accepted: HashMap<DuplicateKey, (JobId, Timestamp)>,
     accepted_walked_at: usize,
     arrivals: HashSet<(ServerName, String)>,
@@ -185,6 +200,7 @@ impl Supervisor {
             planned: BTreeSet::new(),
             calling: HashMap::new(),
             mailing: 0,
+            press: Press::default(),
             accepted: saved.accepted.into_iter().map(|(k, id, at)| (k, (id, at))).collect(),
             accepted_walked_at: 0,
             arrivals: saved.arrivals.into_iter().collect(),
@@ -248,6 +264,7 @@ impl Supervisor {
             Event::Ended { job, attempt, ledger, end } => {
                 self.ended(job, attempt, ledger, end, actions);
             }
+            Event::Prepared { message, made } => self.prepared(&message, made, now, actions),
             Event::Arrived(arrival) => self.arrived(*arrival, now, actions),
             Event::Health(server, health) => self.heard(server, health, now),
             Event::Asked(request, token) => self.asked(request, token, now, actions),
@@ -337,6 +354,7 @@ impl Supervisor {
 
     fn index(&mut self, job: &Job) {
         self.planned.extend(job.planned.iter().map(|planned| (planned.at, job.id)));
+        self.press.index(job);
         if let Some(due) = job.due() {
             match job.destination {
                 Destination::Fax(_) => self.faxes.insert((Reverse(job.priority), due, job.id)),
@@ -358,6 +376,7 @@ impl Supervisor {
         for planned in &job.planned {
             self.planned.remove(&(planned.at, job.id));
         }
+        self.press.forget(job);
         if let Some(due) = job.due() {
             self.faxes.remove(&(Reverse(job.priority), due, job.id));
             self.mails.remove(&(due, job.id));

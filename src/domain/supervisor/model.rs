@@ -24,7 +24,8 @@ const SERVERS: [&str; 3] = ["london-1", "london-2", "paris-1"];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Submit { from: usize, to: u32, mail: u32 },
+    Submit { from: usize, to: u32, mail: u32, pages: bool },
+    Make { which: usize, fit: bool },
     Up(usize),
     Down(usize),
     End { which: usize, outcome: usize, confirmed: u32 },
@@ -39,7 +40,9 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (0..3usize, 0..4u32, 0..1000u32).prop_map(|(from, to, mail)| Step::Submit { from, to, mail }),
+        4 => (0..3usize, 0..4u32, 0..1000u32, any::<bool>())
+            .prop_map(|(from, to, mail, pages)| Step::Submit { from, to, mail, pages }),
+        3 => (0..3usize, any::<bool>()).prop_map(|(which, fit)| Step::Make { which, fit }),
         2 => (0..3usize).prop_map(Step::Up),
         1 => (0..3usize).prop_map(Step::Down),
         6 => (0..8usize, 0..TABLE.len(), 0..5u32)
@@ -62,6 +65,7 @@ struct World {
     store: BTreeMap<JobId, Job>,
     arrivals: BTreeSet<(ServerName, String)>,
     under_way: BTreeMap<JobId, Job>,
+    presses: BTreeSet<String>,
     delivered: BTreeSet<JobId>,
     promised: BTreeSet<JobId>,
 }
@@ -76,6 +80,7 @@ impl World {
             store: BTreeMap::new(),
             arrivals: BTreeSet::new(),
             under_way: BTreeMap::new(),
+            presses: BTreeSet::new(),
             delivered: BTreeSet::new(),
             promised: BTreeSet::new(),
         }
@@ -100,6 +105,10 @@ impl World {
                     }
                 }
                 Action::Carry(job) => self.carry(*job),
+                Action::Prepare(mail) => {
+                    assert!(self.presses.insert(mail), "the pages of a mail are made twice");
+                    assert!(self.presses.len() <= self.setup.limits.converters);
+                }
                 Action::Release(server, key) => {
                     assert!(self.arrivals.contains(&(server, key)), "released before saved");
                 }
@@ -121,6 +130,7 @@ impl World {
         assert!(!self.delivered.contains(&job.id), "sent twice");
         assert!(!self.under_way.contains_key(&job.id), "two attempts at a time");
         if let (Destination::Fax(to), Carrier::Server(by)) = (&job.destination, &attempt.carrier) {
+            assert!(job.document.is_some(), "called without pages");
             for other in self.under_way.values() {
                 assert!(
                     !matches!(&other.destination, Destination::Fax(fax) if fax.number == to.number),
@@ -151,7 +161,18 @@ impl World {
         self.event(Event::Ended { job: job.id, attempt, ledger, end });
     }
 
+    fn make(&mut self, message: String, fit: bool) {
+        self.presses.remove(&message);
+        let said = "it is a picture of nothing".into();
+        let made = match fit {
+            true => Ok(document(3)),
+            false => Err(Unfit { outcome: Outcome::BadDocument, said }),
+        };
+        self.event(Event::Prepared { message, made });
+    }
+
     fn restart(&mut self) {
+        self.presses.clear();
         let jobs: Vec<Job> = self.store.values().filter(|job| !job.is_ended()).cloned().collect();
         let keys =
             self.store.values().filter_map(|j| Some((DuplicateKey::of(j)?, j.id, j.created)));
@@ -180,10 +201,19 @@ impl World {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Submit { from, to, mail } => {
+            Step::Submit { from, to, mail, pages } => {
                 let to = format!("+44207946010{to}");
-                let mail = submission(CLIENTS[from], &to, &format!("<{mail}@example.com>"));
-                self.event(Event::Submitted(Box::new(mail), Token(0)));
+                let mut offer = submission(CLIENTS[from], &to, &format!("<{mail}@example.com>"));
+                offer.message = format!("m{}", mail % 7);
+                if !pages {
+                    offer.document = None;
+                }
+                self.event(Event::Submitted(Box::new(offer), Token(0)));
+            }
+            Step::Make { which, fit } => {
+                if let Some(mail) = self.presses.iter().nth(which).cloned() {
+                    self.make(mail, fit);
+                }
             }
             Step::Up(which) => self.event(Event::Health(server(SERVERS[which]), up())),
             Step::Down(which) => {
@@ -238,6 +268,10 @@ impl World {
             self.step(Step::Up(which));
         }
         for _ in 0..10_000 {
+            if let Some(mail) = self.presses.first().cloned() {
+                self.make(mail, true);
+                continue;
+            }
             let Some(job) = self.under_way.values().next().cloned() else {
                 let Some(at) = self.supervisor.next_wake(self.now) else { break };
                 self.now = at;
@@ -253,6 +287,8 @@ impl World {
         for job in self.store.values() {
             let over = job.is_ended() || job.state == State::Held;
             assert!(over, "job {} never ends: {:?}", job.id, job.state);
+            let unfit = job.trouble.is_some() && job.document.is_none();
+            assert!(!unfit || job.attempts.is_empty(), "called without pages");
             let delivered = matches!(job.state, State::Ended { end: End::Delivered, .. });
             assert_eq!(delivered, self.delivered.contains(&job.id), "job {}", job.id);
         }

@@ -62,6 +62,8 @@ pub enum Answer {
 pub struct Status {
     /// The servers.
     pub servers: Vec<ServerStatus>,
+    /// Faxes whose pages are still to be made.
+    pub faxes_preparing: usize,
     /// Faxes that wait.
     pub faxes_waiting: usize,
     /// Faxes with a call under way.
@@ -125,7 +127,7 @@ impl Supervisor {
 
     fn hurry(&mut self, id: JobId, now: Timestamp, actions: &mut Vec<Action>) -> Answer {
         match self.jobs.get(&id).map(|job| job.state.clone()) {
-            Some(State::Waiting { .. }) => {
+            Some(State::Preparing { .. } | State::Waiting { .. }) => {
                 self.change(id, actions, |job| job.hurry(now));
                 Answer::Done(id)
             }
@@ -153,7 +155,11 @@ impl Supervisor {
             planned,
             delay_report: None,
             id,
-            state: State::Waiting { due: now },
+            state: match (&old.document, old.sender()) {
+                (None, Some(_)) => State::Preparing { due: now },
+                _ => State::Waiting { due: now },
+            },
+            trouble: None,
             created: now,
             expires: now + time,
             tries: Tries::default(),
@@ -177,6 +183,7 @@ impl Supervisor {
         let held = self.jobs.values().filter(|job| job.state == State::Held).count();
         Status {
             servers: self.setup.servers.iter().map(server).collect(),
+            faxes_preparing: self.press.backlog(),
             faxes_waiting: self.faxes.len(),
             faxes_calling: self.calling.len(),
             mails_waiting: self.mails.len(),

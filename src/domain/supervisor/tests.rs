@@ -116,7 +116,8 @@ pub(super) fn submission(from: &str, to: &str, message_id: &str) -> Submission {
             notify: Notify::Unsaid,
             original: None,
         }],
-        document: document(3),
+        content: Digest("what is faxed".into()),
+        document: Some(document(3)),
         priority: 0,
         disposition: false,
         release: None,
@@ -209,7 +210,7 @@ fn refusals_name_their_reason() {
         "{barred}"
     );
     let mut long = submission("anna", "+442071234567", "<x@y>");
-    long.document.pages = 201;
+    long.document = Some(document(201));
     let event = Event::Submitted(Box::new(long), Token(1));
     assert_eq!(refused(supervisor.handle(event, NOW)), "201 pages, limit 200");
 }
@@ -475,7 +476,7 @@ fn a_machine_that_always_sends_the_same_message_id_loses_nothing() {
     let mut supervisor = supervisor(&[]);
     let mut mail = submission("anna", "+442071234567", "<constant@printer>");
     supervisor.handle(Event::Submitted(Box::new(mail.clone()), Token(1)), NOW);
-    mail.document.digest = Digest("other pages".into());
+    mail.content = Digest("another text".into());
     let actions = supervisor.handle(Event::Submitted(Box::new(mail), Token(2)), NOW);
     assert!(actions.iter().any(|action| matches!(action, Action::Save(_))));
 }
@@ -529,4 +530,68 @@ fn an_operator_without_a_mailbox_is_nobody() {
     let fax = arrival("london-1", "+442079460199", "a");
     let actions = supervisor.handle(Event::Arrived(Box::new(fax)), NOW);
     assert_eq!(alarms(&actions).len(), 1);
+}
+
+fn offer(supervisor: &mut Supervisor, message: &str, to: &str) -> Vec<Action> {
+    let mut bare = submission("anna", to, &format!("<{message}>"));
+    bare.message = message.into();
+    bare.document = None;
+    supervisor.handle(Event::Submitted(Box::new(bare), Token(0)), NOW)
+}
+
+fn presses(actions: &[Action]) -> Vec<&str> {
+    let mut mails = Vec::new();
+    for action in actions {
+        if let Action::Prepare(mail) = action {
+            mails.push(mail.as_str());
+        }
+    }
+    mails
+}
+
+#[test]
+fn pages_are_made_of_as_many_mails_as_there_are_converters_and_then_called() {
+    let mut supervisor = supervisor(&["london-1"]);
+    let mut begun = Vec::new();
+    for (mail, to) in [("m1", "+442071234561"), ("m2", "+442071234562"), ("m3", "+442071234563")] {
+        let actions = offer(&mut supervisor, mail, to);
+        assert!(carried(&actions).is_empty(), "nobody calls without pages");
+        begun.extend(presses(&actions).into_iter().map(String::from));
+    }
+    assert_eq!(begun, ["m1", "m2"]);
+    let made = Event::Prepared { message: "m1".into(), made: Ok(document(2)) };
+    let actions = supervisor.handle(made, NOW);
+    assert_eq!((presses(&actions), carried(&actions).len()), (vec!["m3"], 1));
+}
+
+#[test]
+fn a_mail_that_makes_no_pages_ends_with_a_receipt_that_says_why() {
+    let mut supervisor = supervisor(&["london-1"]);
+    offer(&mut supervisor, "m1", "+442071234561");
+    let unfit = Unfit { outcome: Outcome::BadDocument, said: "plan.pdf is damaged".into() };
+    let actions =
+        supervisor.handle(Event::Prepared { message: "m1".into(), made: Err(unfit) }, NOW);
+    let saved = |action: &Action| match action {
+        Action::Save(Change::Job(job)) => Some((**job).clone()),
+        _ => None,
+    };
+    let jobs: Vec<Job> = actions.iter().filter_map(saved).collect();
+    assert_eq!(jobs[0].trouble.as_deref(), Some("plan.pdf is damaged"));
+    assert!(jobs[0].is_in_vain());
+    assert!(jobs.iter().any(|job| matches!(job.cause, Cause::Receipt { of, .. } if of == jobs[0].id)));
+}
+
+#[test]
+fn all_recipients_of_a_mail_share_its_pages() {
+    let mut supervisor = supervisor(&["london-1"]);
+    let mut bare = submission("anna", "+442071234561", "<x@y>");
+    bare.document = None;
+    bare.recipients.push(submission("anna", "+442071234562", "<x@y>").recipients.remove(0));
+    let actions = supervisor.handle(Event::Submitted(Box::new(bare), Token(0)), NOW);
+    assert_eq!(presses(&actions), ["m"]);
+    let made = Event::Prepared { message: "m".into(), made: Ok(document(2)) };
+    supervisor.handle(made, NOW);
+    for id in [1, 2] {
+        assert!(supervisor.job(JobId(id)).unwrap().document.is_some());
+    }
 }

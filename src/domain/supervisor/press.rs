@@ -1,0 +1,129 @@
+//! The press: which mail's pages are made next. All jobs of one mail share its pages.
+//!
+//! Why a job may wait for its pages: to make them takes a fraction of a second, to
+//! take a mail a fraction of a millisecond. When many mails come at once they are
+//! taken first (RFC 5321 4.5.3.2.6 wants the final dot answered quickly), and what
+//! cannot be made into pages is told in a receipt.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap, HashSet},
+};
+
+use super::{Action, Supervisor};
+use crate::{
+    document::Document,
+    job::{Job, State},
+    names::JobId,
+    outcome::Outcome,
+    time::Timestamp,
+};
+
+/// Why there are no pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// The cause, as a receipt gives it.
+    pub outcome: Outcome,
+    /// The same in words that name the part of the mail.
+    pub said: String,
+}
+
+/// Mails without pages, and those whose pages are being made.
+#[derive(Debug, Default)]
+pub(super) struct Press {
+    /// Jobs without pages: most urgent first, then the longest due.
+    waiting: BTreeSet<(Reverse<i8>, Timestamp, JobId)>,
+    /// The same jobs by their mail.
+    mails: HashMap<String, BTreeSet<JobId>>,
+    /// Mails whose pages are being made.
+    at_work: HashSet<String>,
+}
+
+impl Press {
+    pub(super) fn index(&mut self, job: &Job) {
+        if let Some((due, mail)) = unprepared(job) {
+            self.waiting.insert((Reverse(job.priority), due, job.id));
+            self.mails.entry(mail.to_owned()).or_default().insert(job.id);
+        }
+    }
+
+    pub(super) fn forget(&mut self, job: &Job) {
+        let Some((due, mail)) = unprepared(job) else { return };
+        self.waiting.remove(&(Reverse(job.priority), due, job.id));
+        if let Some(jobs) = self.mails.get_mut(mail) {
+            jobs.remove(&job.id);
+            if jobs.is_empty() {
+                self.mails.remove(mail);
+            }
+        }
+    }
+
+    /// How many jobs have no pages yet.
+    pub(super) fn backlog(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+/// When a job without pages is due, and the mail that they are made from.
+fn unprepared(job: &Job) -> Option<(Timestamp, &str)> {
+    match (&job.state, job.sender()) {
+        (State::Preparing { due }, Some(sent)) => Some((*due, &sent.message)),
+        _ => None,
+    }
+}
+
+impl Supervisor {
+    /// Has the pages made of as many mails as there are converters.
+    pub(super) fn dispatch_pages(&mut self, actions: &mut Vec<Action>) {
+        let press = &mut self.press;
+        let free = self.setup.limits.converters.saturating_sub(press.at_work.len());
+        if free == 0 {
+            return;
+        }
+        let mut begun = 0;
+        for (.., id) in &press.waiting {
+            let mail = &self.jobs[id].sender().expect("only a mail has pages to be made").message;
+            if press.at_work.contains(mail) {
+                continue;
+            }
+            press.at_work.insert(mail.clone());
+            actions.push(Action::Prepare(mail.clone()));
+            begun += 1;
+            if begun == free {
+                return;
+            }
+        }
+    }
+
+    /// The pages of a mail are made, or cannot be.
+    pub(super) fn prepared(
+        &mut self,
+        mail: &str,
+        made: Result<Document, Unfit>,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        self.press.at_work.remove(mail);
+        let made = made.and_then(|document| self.short_enough(document));
+        for id in self.press.mails.get(mail).cloned().unwrap_or_default() {
+            let made = made.clone();
+            self.change(id, actions, |job| {
+                match made {
+                    Ok(document) => job.prepared(document),
+                    Err(unfit) => job.unfit(unfit.outcome, unfit.said, now),
+                }
+                true
+            });
+            self.conclude_saved(actions, now);
+        }
+    }
+
+    fn short_enough(&self, document: Document) -> Result<Document, Unfit> {
+        let (pages, limit) = (document.pages, self.setup.limits.max_pages);
+        if pages <= limit {
+            return Ok(document);
+        }
+        let said = format!("{pages} pages, limit {limit}");
+        Err(Unfit { outcome: Outcome::TooManyPages, said })
+    }
+}

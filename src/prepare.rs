@@ -1,0 +1,260 @@
+//! Makes the pages of a mail: finds the parts worth faxing, has the child process draw
+//! them, and makes the result durable before anybody names it. Who asks for it and
+//! what is said about a mail that cannot be faxed is decided elsewhere.
+//!
+//! Why pages are made at two moments: while a converter is idle they are made before
+//! the mail client is told yes, so that what cannot be faxed is refused in the
+//! dialogue, in words, by name. When all are busy the mail is taken first, since
+//! taking it is a hundred times faster, and its pages are made from the durable copy;
+//! then a receipt says what could not be faxed. What the mail itself shows (nothing to
+//! fax, a kind of document that nobody here can draw) is always refused at once.
+
+use std::{fmt::Write as _, io, path::Path, sync::Arc, time::Duration};
+
+use postfax_domain::{
+    document::{Digest, Document, Resolution},
+    outcome::Outcome,
+    supervisor::{Event, Unfit},
+};
+use postfax_gateway::message::{Kind as PartKind, Limits, Message, MessageError, Part};
+use postfax_hw::render::{self, RenderError, Source};
+use sha2::{Digest as _, Sha256};
+use tracing::{info, warn};
+
+use crate::{config::Config, crash, daemon::Context, store::StoreError};
+
+/// How often pages are tried whose making failed for a reason that may pass.
+const TRIES: u32 = 3;
+/// Pause before they are tried again.
+const PAUSE: Duration = Duration::from_secs(10);
+/// Pause while the disk takes nothing; that is not counted.
+const DISK_PAUSE: Duration = Duration::from_secs(30);
+
+/// Why a mail has no pages.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// It is no message.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// There is nothing in it.
+    #[error("message contains nothing to fax: no attachment and no text")]
+    Nothing,
+    /// A part that nobody here can draw.
+    #[error(
+        "{title} ({content_type}) is not supported: \
+         send PDF, TIFF, PNG, JPEG, GIF, WebP, BMP or text"
+    )]
+    Unsupported {
+        /// The part.
+        title: String,
+        /// What it says it is.
+        content_type: String,
+    },
+    /// The child process says no.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The disk takes nothing.
+    #[error("insufficient system storage")]
+    Disk,
+    /// It was our fault.
+    #[error("the message could not be read")]
+    Bug,
+}
+
+impl Trouble {
+    /// What a receipt says of it.
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Render(RenderError::TooManyPages { .. } | RenderError::TooLarge) => {
+                Outcome::TooManyPages
+            }
+            _ => Outcome::BadDocument,
+        }
+    }
+
+    /// Whether it may pass.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Render(bad) => bad.is_temporary(),
+            Self::Bug => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(failed: io::Error) -> Self {
+        warn!(%failed, "a part of a mail could not be kept");
+        Self::Disk
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(failed: StoreError) -> Self {
+        warn!(%failed, "pages could not be kept");
+        Self::Disk
+    }
+}
+
+/// A mail, and what of it is to be faxed.
+pub struct Contents {
+    /// The mail.
+    pub message: Message,
+    /// SHA-256 of what is to be faxed.
+    pub digest: Digest,
+    /// The kinds of the attachments, in their order; none when the text is faxed.
+    kinds: Vec<render::Kind>,
+}
+
+impl Contents {
+    /// Reads a mail from its file. Takes its time: not for a task that others wait for.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the mail itself shows that it cannot be faxed.
+    pub fn read(path: &Path) -> Result<Self, Trouble> {
+        let message = Message::read(path, &Limits::default())?;
+        let mut hash = Sha256::new();
+        let mut kinds = Vec::new();
+        for part in message.attachments() {
+            let bytes = part.bytes();
+            let name = part.name.as_deref().unwrap_or("");
+            let kind = render::Kind::detect(&part.content_type, name, &bytes);
+            kinds.push(kind.ok_or_else(|| unsupported(part))?);
+            hash.update((bytes.len() as u64).to_be_bytes());
+            hash.update(&bytes);
+        }
+        if kinds.is_empty() {
+            let text = message.text();
+            if text.trim().is_empty() {
+                return Err(Trouble::Nothing);
+            }
+            hash.update(text.as_bytes());
+        }
+        let mut digest = String::new();
+        for octet in hash.finalize() {
+            // Writing to a text cannot fail.
+            let _ = write!(digest, "{octet:02x}");
+        }
+        Ok(Self { message, digest: Digest(digest), kinds })
+    }
+
+    /// Writes the parts as files for the child process.
+    fn spool(&self, context: &Context, name: &str) -> Result<Spooled, Trouble> {
+        let documents = &context.reader.documents;
+        let mut spooled = Spooled(Vec::new());
+        for (part, kind) in self.message.attachments().zip(&self.kinds) {
+            let path = documents.spool(&format!("{name}.{}", part.number));
+            part.write_to(&path)?;
+            spooled.0.push(Source { path, name: title(part), kind: *kind });
+        }
+        if spooled.0.is_empty() {
+            let path = documents.spool(&format!("{name}.txt"));
+            std::fs::write(&path, self.message.text())?;
+            spooled.0.push(Source { path, name: "the text".into(), kind: render::Kind::Text });
+        }
+        Ok(spooled)
+    }
+}
+
+/// Files that go when the work is over.
+struct Spooled(Vec<Source>);
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        for source in &self.0 {
+            let _ = std::fs::remove_file(&source.path);
+        }
+    }
+}
+
+/// The pages of a mail, durable. The caller holds one of the converters.
+///
+/// # Errors
+/// [`Trouble`].
+pub async fn pages(
+    context: &Arc<Context>,
+    config: &Config,
+    contents: &Arc<Contents>,
+) -> Result<Document, Trouble> {
+    let documents = &context.reader.documents;
+    let name = documents.new_name();
+    let spooling = (context.clone(), contents.clone(), name.clone());
+    let spooled = tokio::task::spawn_blocking(move || {
+        let (context, contents, name) = spooling;
+        contents.spool(&context, &name)
+    });
+    let spooled = spooled.await.map_err(|_| Trouble::Bug)??;
+    let resolution = resolution(&contents.message).unwrap_or(config.convert.resolution);
+    let out = documents.spool(&format!("{name}.tif"));
+    let limits = render::Limits {
+        memory_bytes: config.convert.memory_mb << 20,
+        cpu_s: config.convert.cpu_s,
+        wall_s: config.convert.wall_s,
+        max_pages: config.setup.limits.max_pages,
+        max_input_bytes: config.intake.max_message_bytes,
+    };
+    let rendered = render::render(&context.exe, &spooled.0, resolution, &limits, &out).await?;
+    for warning in &rendered.warnings {
+        info!(%warning, "a page may not look as it was meant");
+    }
+    documents.keep_document(&rendered.path, &rendered.digest)?;
+    let (digest, pages, bytes) = (rendered.digest, rendered.pages, rendered.bytes);
+    Ok(Document { digest, pages, resolution, bytes })
+}
+
+/// Makes the pages of a mail that was taken before, and tells the supervisor.
+pub async fn run(context: Arc<Context>, mail: String) {
+    let making = tokio::spawn(make(context.clone(), mail.clone()));
+    let made = making.await.unwrap_or_else(|bug| {
+        let said = format!("the pages could not be made: {bug}");
+        Err(Unfit { outcome: Outcome::BadDocument, said })
+    });
+    crash::point("prepared");
+    context.tell(Event::Prepared { message: mail, made }).await;
+}
+
+async fn make(context: Arc<Context>, mail: String) -> Result<Document, Unfit> {
+    let mut tries = 0;
+    loop {
+        let trouble = match attempt(&context, &mail).await {
+            Ok(document) => return Ok(document),
+            Err(trouble) => trouble,
+        };
+        let full = matches!(trouble, Trouble::Disk);
+        tries += u32::from(!full);
+        if !full && (tries >= TRIES || !trouble.may_pass()) {
+            return Err(Unfit { outcome: trouble.outcome(), said: trouble.to_string() });
+        }
+        warn!(%mail, %trouble, "its pages are tried again");
+        tokio::time::sleep(if full { DISK_PAUSE } else { PAUSE }).await;
+    }
+}
+
+async fn attempt(context: &Arc<Context>, mail: &str) -> Result<Document, Trouble> {
+    let _converter = context.converters.acquire().await.map_err(|_| Trouble::Bug)?;
+    let path = context.reader.documents.mail(mail);
+    let reading = tokio::task::spawn_blocking(move || Contents::read(&path));
+    let contents = reading.await.map_err(|_| Trouble::Bug)??;
+    pages(context, &context.config.load_full(), &Arc::new(contents)).await
+}
+
+fn unsupported(part: &Part) -> Trouble {
+    Trouble::Unsupported { title: title(part), content_type: part.content_type.clone() }
+}
+
+fn title(part: &Part) -> String {
+    match &part.name {
+        Some(name) => name.clone(),
+        None if part.kind == PartKind::Attachment => format!("attachment {}", part.number),
+        None => format!("part {}", part.number),
+    }
+}
+
+fn resolution(message: &Message) -> Option<Resolution> {
+    match message.header("X-Fax-Resolution")?.trim().to_ascii_lowercase().as_str() {
+        "standard" | "98" => Some(Resolution::Standard),
+        "fine" | "196" => Some(Resolution::Fine),
+        "superfine" | "391" => Some(Resolution::Superfine),
+        _ => None,
+    }
+}

@@ -1,0 +1,269 @@
+//! Every dialogue in `tests/dialogs/` is held with the real daemon, over real sockets,
+//! and answered as it is written there.
+//!
+//! A dialogue is a text file. What it shows comes first, as comments; then its head:
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `listener: relay` | where it is held: `relay` or `submission` |
+//! | `house: ordinary` | with which configuration: a name of [`HOUSES`]; `ordinary` if none is given |
+//! | `queue: 2` | how many jobs it adds to the queue; none if it does not say |
+//!
+//! and what is said, in its order:
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `C: text` | the client says a line; those that follow one another go out in one piece |
+//! | `C= text` | the same without a line end |
+//! | `S: text` | the server says exactly this line, where `*` stands for anything |
+//! | `S+ text` | so reads one line of the server's next reply; several say it of the same reply |
+//! | `= TLS` | the TLS handshake is done |
+//! | `= closed` | the server closes and says nothing more |
+//!
+//! `C*20: text` and `S*20: text` stand for twenty such lines. The client's text may
+//! hold `\r`, `\n`, `\0`, `\\` and `\xFF`. Lines that are empty or begin with `#` are
+//! for people.
+//!
+//! The fax servers cannot be reached, so what is accepted stays in the queue. The
+//! dialogues of one house are held one after the other with one daemon, in the order
+//! of their names.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod support;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use support::{lab::Description, postfax::Postfax, sink::Sink, wire::Wire};
+
+/// What is added to the configuration, by the name of the house.
+const HOUSES: [(&str, &str); 3] = [
+    ("ordinary", DORA),
+    (
+        "small",
+        "[limits]\nmax_message_bytes = 65536\nmax_recipients = 2\nmax_pages = 1\n\
+         max_login_failures = 2\n",
+    ),
+    ("without servers", ""),
+];
+
+/// A client who shares no group with any server.
+const DORA: &str = r#"
+[[group]]
+name = "oslo"
+[[client]]
+name = "dora"
+mail = ["dora@example.com"]
+groups = ["oslo"]
+"#;
+
+/// One line of a dialogue.
+#[derive(Debug)]
+enum Turn {
+    Client(Vec<u8>),
+    Exactly(String),
+    OneOf(String),
+    Tls,
+    Closed,
+}
+
+/// A dialogue as it is written.
+#[derive(Debug, Default)]
+struct Dialogue {
+    listener: String,
+    house: String,
+    queue: usize,
+    /// Each with the number of its line.
+    turns: Vec<(usize, Turn)>,
+}
+
+/// Reads a dialogue.
+fn read(text: &str) -> Result<Dialogue, String> {
+    let mut dialogue = Dialogue { house: "ordinary".into(), ..Dialogue::default() };
+    for (index, line) in text.lines().enumerate() {
+        let number = index + 1;
+        let bad = || format!("line {number}: what is {line:?}?");
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (word, rest) = line.split_once([' ', ':']).ok_or_else(bad)?;
+        let rest = rest.strip_prefix(' ').unwrap_or(rest);
+        let (kind, times) = match word.split_once('*') {
+            Some((kind, times)) => (kind, times.parse().map_err(|_| bad())?),
+            None => (word, 1),
+        };
+        for _ in 0..times {
+            let turn = match kind {
+                "listener" => {
+                    rest.clone_into(&mut dialogue.listener);
+                    continue;
+                }
+                "house" => {
+                    rest.clone_into(&mut dialogue.house);
+                    continue;
+                }
+                "queue" => {
+                    dialogue.queue = rest.parse().map_err(|_| bad())?;
+                    continue;
+                }
+                "C" => Turn::Client([octets(rest).ok_or_else(bad)?, b"\r\n".to_vec()].concat()),
+                "C=" => Turn::Client(octets(rest).ok_or_else(bad)?),
+                "S" => Turn::Exactly(rest.to_owned()),
+                "S+" => Turn::OneOf(rest.to_owned()),
+                "=" if rest == "TLS" => Turn::Tls,
+                "=" if rest == "closed" => Turn::Closed,
+                _ => return Err(bad()),
+            };
+            dialogue.turns.push((number, turn));
+        }
+    }
+    let known = HOUSES.iter().any(|(name, _)| *name == dialogue.house);
+    match dialogue.turns.is_empty() || dialogue.listener.is_empty() || !known {
+        true => Err("it needs a listener, a house that there is, and something to say".into()),
+        false => Ok(dialogue),
+    }
+}
+
+/// The octets that a text stands for.
+fn octets(text: &str) -> Option<Vec<u8>> {
+    let mut octets = Vec::new();
+    let mut rest = text;
+    while let Some((plain, escaped)) = rest.split_once('\\') {
+        octets.extend(plain.as_bytes());
+        let (octet, length) = match escaped.as_bytes().first()? {
+            b'r' => (b'\r', 1),
+            b'n' => (b'\n', 1),
+            b'0' => (0, 1),
+            b'\\' => (b'\\', 1),
+            b'x' => (u8::from_str_radix(escaped.get(1..3)?, 16).ok()?, 3),
+            _ => return None,
+        };
+        octets.push(octet);
+        rest = &escaped[length..];
+    }
+    octets.extend(rest.as_bytes());
+    Some(octets)
+}
+
+/// Whether a line reads so, where `*` stands for anything.
+fn matches(pattern: &str, line: &str) -> bool {
+    let Some((head, mut rest)) = pattern.split_once('*') else { return pattern == line };
+    let Some(mut line) = line.strip_prefix(head) else { return false };
+    while let Some((middle, after)) = rest.split_once('*') {
+        let Some((_, left)) = line.split_once(middle) else { return false };
+        (line, rest) = (left, after);
+    }
+    line.ends_with(rest)
+}
+
+/// Holds a dialogue, and says where it went otherwise.
+fn hold(dialogue: &Dialogue, postfax: &Postfax) -> Result<(), String> {
+    let port = match dialogue.listener.as_str() {
+        "relay" => postfax.relay,
+        "submission" => postfax.submission,
+        other => return Err(format!("there is no listener {other}")),
+    };
+    let mut wire = Wire::connect(port);
+    let mut unsaid = Vec::new();
+    let mut reply: Option<Vec<String>> = None;
+    for (number, turn) in &dialogue.turns {
+        if !matches!(turn, Turn::OneOf(_)) {
+            reply = None;
+        }
+        if !matches!(turn, Turn::Client(_)) && !unsaid.is_empty() {
+            wire.say(&std::mem::take(&mut unsaid));
+        }
+        match turn {
+            Turn::Client(octets) => unsaid.extend(octets),
+            Turn::Tls => wire.secure(&postfax.file("cert.pem")),
+            Turn::Closed => match wire.line() {
+                None => {}
+                Some(line) => return Err(format!("line {number}: not closed, said {line:?}")),
+            },
+            Turn::Exactly(pattern) => match wire.line() {
+                Some(line) if matches(pattern, &line) => {}
+                other => return Err(format!("line {number}: {pattern:?} wanted, {other:?} said")),
+            },
+            Turn::OneOf(pattern) => {
+                let lines = reply.get_or_insert_with(|| wire.reply());
+                if !lines.iter().any(|line| matches(pattern, line)) {
+                    return Err(format!("line {number}: no {pattern:?} in {lines:#?}"));
+                }
+            }
+        }
+    }
+    match unsaid.is_empty() {
+        true => Ok(()),
+        false => Err("the client has the last word, and nobody sees the answer".into()),
+    }
+}
+
+/// How many jobs there are.
+fn jobs(postfax: &Postfax) -> usize {
+    postfax.ask_json(&["jobs", "--limit", "1000"])["jobs"].as_array().unwrap().len()
+}
+
+/// The dialogues by their houses and names.
+fn dialogues() -> BTreeMap<String, Vec<(String, Dialogue)>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogs");
+    let mut paths: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let mut houses: BTreeMap<String, Vec<(String, Dialogue)>> = BTreeMap::new();
+    for path in paths {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let dialogue = read(&fs::read_to_string(&path).unwrap());
+        let dialogue = dialogue.unwrap_or_else(|why| panic!("{name}: {why}"));
+        houses.entry(dialogue.house.clone()).or_default().push((name, dialogue));
+    }
+    houses
+}
+
+#[test]
+fn every_dialogue_is_answered_as_it_is_written() {
+    let mut failed = Vec::new();
+    let mut held = 0;
+    for (house, dialogues) in dialogues() {
+        let mut servers = Description::unreachable();
+        if house == "without servers" {
+            servers.servers.clear();
+        }
+        let more = HOUSES.iter().find(|(name, _)| *name == house).unwrap().1;
+        let postfax = Postfax::start(&servers, &Sink::start(), more);
+        for (name, dialogue) in dialogues {
+            held += 1;
+            let before = jobs(&postfax);
+            if let Err(why) = hold(&dialogue, &postfax) {
+                failed.push(format!("{name}: {why}"));
+                continue;
+            }
+            let added = jobs(&postfax) - before;
+            if added != dialogue.queue {
+                failed.push(format!("{name}: {added} jobs were added, not {}", dialogue.queue));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} of {held} failed:\n{}\n", failed.len(), failed.join("\n"));
+    assert!(held > 0, "there are dialogues");
+}
+
+#[test]
+fn patterns() {
+    for (pattern, line, fits) in [
+        ("250 ok", "250 ok", true),
+        ("250 ok", "250 okay", false),
+        ("250 *", "250 ok", true),
+        ("250*ok", "250 2.0.0 ok", true),
+        ("250*ok", "250 2.0.0 okay", false),
+        ("*a*b*", "xxaxxbxx", true),
+        ("*a*b*", "xxbxxaxx", false),
+        ("a*a", "a", false),
+    ] {
+        assert_eq!(matches(pattern, line), fits, "{pattern} {line}");
+    }
+    assert_eq!(octets(r"a\r\n\0\xff\\").unwrap(), b"a\r\n\0\xff\\");
+    assert!(octets(r"\q").is_none());
+    let other = "listener: relay\nC: a\nS: 250\nX: b\n";
+    assert!(read(other).unwrap_err().contains("line 4"));
+    assert!(read("listener: relay\n").is_err(), "nothing is said");
+    assert!(read("listener: relay\nhouse: nowhere\nS: 220\n").is_err());
+}
