@@ -578,7 +578,9 @@ fn a_mail_that_makes_no_pages_ends_with_a_receipt_that_says_why() {
     let jobs: Vec<Job> = actions.iter().filter_map(saved).collect();
     assert_eq!(jobs[0].trouble.as_deref(), Some("plan.pdf is damaged"));
     assert!(jobs[0].is_in_vain());
-    assert!(jobs.iter().any(|job| matches!(job.cause, Cause::Receipt { of, .. } if of == jobs[0].id)));
+    assert!(
+        jobs.iter().any(|job| matches!(job.cause, Cause::Receipt { of, .. } if of == jobs[0].id))
+    );
 }
 
 #[test]
