@@ -235,7 +235,7 @@ fn mailbox() -> Mailbox {
 }
 
 fn receipt(id: JobId, of: JobId) -> Job {
-    Job::mail(id, Cause::Receipt { of }, mailbox(), now(), PATIENCE)
+    Job::mail(id, Cause::Receipt { of, report: Default::default() }, mailbox(), now(), PATIENCE)
 }
 
 fn arrived(id: JobId, document: &Document) -> Job {

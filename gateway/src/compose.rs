@@ -102,9 +102,9 @@ pub enum Delimiters {
     Seeded(u64),
 }
 
-/// A mail to one reader.
+/// What every mail of ours says of itself.
 #[derive(Debug, Clone)]
-pub struct Letter {
+pub struct Head {
     /// `From`.
     pub from: Mailbox,
     /// `To`.
@@ -115,10 +115,72 @@ pub struct Letter {
     pub date: Zoned,
     /// `Message-ID` without angle brackets.
     pub message_id: String,
-    /// `In-Reply-To` and `References`, without angle brackets.
+    /// `In-Reply-To` and `References`, without angle brackets; left out when no
+    /// such field can hold it.
     pub in_reply_to: Option<String>,
+    /// A language tag for `Content-Language`, `de`.
+    pub language: Option<String>,
     /// Further fields, in their order.
     pub headers: Vec<(String, String)>,
+}
+
+impl Head {
+    fn fields(&self, automatic: Option<Automatic>) -> Result<Fields, ComposeError> {
+        let mut fields = Fields::default();
+        fields.mailbox("From", &self.from)?;
+        fields.mailbox("To", &self.to)?;
+        fields.text("Subject", &self.subject);
+        fields.date("Date", &self.date);
+        fields.id("Message-ID", &self.message_id)?;
+        // A damaged Message-ID of a mail must not hold up the answer to it.
+        if let Some(id) = &self.in_reply_to {
+            let mut thread = Fields::default();
+            if thread.id("In-Reply-To", id).and_then(|()| thread.id("References", id)).is_ok() {
+                fields.append(&thread);
+            }
+        }
+        if let Some(automatic) = automatic {
+            fields.raw("Auto-Submitted", automatic.word());
+        }
+        if let Some(language) = &self.language {
+            fields.text("Content-Language", language);
+        }
+        for (name, value) in &self.headers {
+            fields.added(name, value)?;
+        }
+        fields.raw("MIME-Version", "1.0");
+        Ok(fields)
+    }
+
+    /// Writes a whole mail: this, then the body.
+    pub(crate) fn write(
+        &self,
+        automatic: Option<Automatic>,
+        body: &Entity,
+        delimiters: Delimiters,
+        out: &mut impl Write,
+    ) -> Result<(), ComposeError> {
+        out.write_all(self.fields(automatic)?.as_bytes())?;
+        body.write(out, &mut Boundaries::new(delimiters))
+    }
+}
+
+/// Writes a mail to a new file and flushes it; making it durable is left to the
+/// caller.
+pub(crate) fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), ComposeError>,
+) -> Result<(), ComposeError> {
+    let mut file = BufWriter::new(File::create(path)?);
+    write(&mut file)?;
+    Ok(file.flush()?)
+}
+
+/// A mail to one reader.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// Whom it is from and to, and what it is about.
+    pub head: Head,
     /// `Auto-Submitted`.
     pub automatic: Option<Automatic>,
     /// The text, any line ends.
@@ -139,26 +201,7 @@ impl Letter {
     /// # Errors
     /// An address or a field name is bad, a file cannot be read, or `out` fails.
     pub fn write(&self, out: &mut impl Write) -> Result<(), ComposeError> {
-        let mut fields = Fields::default();
-        fields.mailbox("From", &self.from)?;
-        fields.mailbox("To", &self.to)?;
-        fields.text("Subject", &self.subject);
-        fields.date("Date", &self.date);
-        fields.id("Message-ID", &self.message_id)?;
-        if let Some(id) = &self.in_reply_to {
-            fields.id("In-Reply-To", id)?;
-            fields.id("References", id)?;
-        }
-        if let Some(automatic) = self.automatic {
-            fields.raw("Auto-Submitted", automatic.word());
-        }
-        for (name, value) in &self.headers {
-            fields.added(name, value)?;
-        }
-        fields.raw("MIME-Version", "1.0");
-        out.write_all(fields.as_bytes())?;
-        let body = self.body();
-        body.write(out, &mut Boundaries::new(self.delimiters))
+        self.head.write(self.automatic, &self.body(), self.delimiters, out)
     }
 
     /// Writes the mail to a new file and flushes it; making it durable is left
@@ -167,9 +210,7 @@ impl Letter {
     /// # Errors
     /// As [`Letter::write`].
     pub fn write_file(&self, path: &Path) -> Result<(), ComposeError> {
-        let mut file = BufWriter::new(File::create(path)?);
-        self.write(&mut file)?;
-        Ok(file.flush()?)
+        write_file(path, |file| self.write(file))
     }
 
     fn body(&self) -> Entity {

@@ -1,36 +1,33 @@
 //! Delivery reports: `multipart/report` by RFC 6522, its fields by RFC 3464,
 //! with a human part that shows a picture. Writes what it is told; whether a
 //! report is due, and in which words, is decided by others.
-//!
-//! Why a returned message may be cut to its header fields: the original cannot
-//! be encoded (RFC 2046 5.2.1), so one with lines that no relay takes would
-//! keep the whole report from arriving.
 
 pub mod read;
+mod returned;
 mod status;
 
 use std::{
-    fs::File,
-    io::{BufWriter, Read, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
 use jiff::Zoned;
 
-use crate::{
-    compose::{
-        Attachment, Automatic, ComposeError, Delimiters,
-        entity::{Boundaries, Content, Entity, each_chunk, unread},
-        field::Fields,
-        readable,
-    },
-    message::Mailbox,
+use crate::compose::{
+    Attachment, Automatic, ComposeError, Delimiters, Head,
+    entity::{Content, Entity},
+    readable, write_file,
 };
+use returned::Returned;
 
-/// Octets of header fields that are returned at most.
-const MAX_RETURNED_HEADERS_BYTES: usize = 64 << 10;
-/// Longest line of a message that is returned whole (RFC 5322 2.1.1).
-const MAX_LINE_BYTES: usize = 998;
+/// Whether a report stays in seven bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The types of RFC 3464.
+    Ascii,
+    /// Those of RFC 6533, since an address or a header field is in UTF-8.
+    International,
+}
 
 /// What was done for a recipient (RFC 3464 2.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,28 +101,24 @@ pub enum Original {
 /// A delivery report to the sender of a message.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Whoever reports, such as `Mail Delivery System <postmaster@..>`.
-    pub from: Mailbox,
-    /// The return path of the message.
-    pub to: Mailbox,
-    /// `Subject`.
-    pub subject: String,
-    /// `Date`.
-    pub date: Zoned,
-    /// `Message-ID` without angle brackets.
-    pub message_id: String,
-    /// The Message-ID of the message, without angle brackets.
-    pub in_reply_to: Option<String>,
-    /// A language tag for `Content-Language`, `de`.
-    pub language: Option<String>,
-    /// Further header fields, in their order.
-    pub headers: Vec<(String, String)>,
+    /// Whom it is from (`Mail Delivery System <postmaster@..>`) and to (the return
+    /// path of the message).
+    pub head: Head,
     /// The name of this host.
     pub reporting_mta: String,
     /// From ENVID, decoded.
     pub envelope_id: Option<String>,
-    /// When the message came.
+    /// The gateway that translated a report of another kind of system into this one,
+    /// and only then (RFC 3464 2.2.3).
+    pub gateway: Option<Typed>,
+    /// Who handed the message over, by the name it gave.
+    pub received_from: Option<Typed>,
+    /// When the message came; required with `future_release` (RFC 4865 5.1).
     pub arrival: Option<Zoned>,
+    /// By when it was to be delivered (RFC 2852 5).
+    pub deliver_by: Option<Zoned>,
+    /// When it was to go out: `for;3600` or `until;TIME` (RFC 4865 5.1).
+    pub future_release: Option<String>,
     /// At least one.
     pub recipients: Vec<RecipientReport>,
     /// The report in words.
@@ -148,30 +141,9 @@ impl Report {
     /// An address, a status or a field name is bad, a file cannot be read, or
     /// `out` fails.
     pub fn write(&self, out: &mut impl Write) -> Result<(), ComposeError> {
-        let mut fields = Fields::default();
-        fields.mailbox("From", &self.from)?;
-        fields.mailbox("To", &self.to)?;
-        fields.text("Subject", &self.subject);
-        fields.date("Date", &self.date);
-        fields.id("Message-ID", &self.message_id)?;
-        // A damaged Message-ID of the original must not hold up its report.
-        if let Some(id) = &self.in_reply_to {
-            let mut thread = Fields::default();
-            if thread.id("In-Reply-To", id).and_then(|()| thread.id("References", id)).is_ok() {
-                fields.append(&thread);
-            }
-        }
-        fields.raw("Auto-Submitted", Automatic::Replied.word());
-        if let Some(language) = &self.language {
-            fields.text("Content-Language", language);
-        }
-        for (name, value) in &self.headers {
-            fields.added(name, value)?;
-        }
-        fields.raw("MIME-Version", "1.0");
-        let body = self.body()?;
-        out.write_all(fields.as_bytes())?;
-        body.write(out, &mut Boundaries::new(self.delimiters))
+        let original = Returned::of(&self.original)?;
+        let body = self.body(&original)?;
+        self.head.write(Some(Automatic::Replied), &body, self.delimiters, out)
     }
 
     /// Writes the report to a new file and flushes it; making it durable is
@@ -180,60 +152,39 @@ impl Report {
     /// # Errors
     /// As [`Report::write`].
     pub fn write_file(&self, path: &Path) -> Result<(), ComposeError> {
-        let mut file = BufWriter::new(File::create(path)?);
-        self.write(&mut file)?;
-        Ok(file.flush()?)
+        write_file(path, |file| self.write(file))
     }
 
-    fn body(&self) -> Result<Entity, ComposeError> {
-        let fields = Content::Lines(status::fields(self)?);
+    fn body(&self, original: &Returned) -> Result<Entity, ComposeError> {
+        // One part beyond ASCII makes all of them so (RFC 6533 3).
+        let form = if original.is_international || self.has_international_address() {
+            Form::International
+        } else {
+            Form::Ascii
+        };
+        let kind = match form {
+            Form::Ascii => "message/delivery-status",
+            Form::International => "message/global-delivery-status",
+        };
+        let fields = Content::Lines(status::fields(self, form)?);
         let mut parts = vec![
             readable(&self.text, self.html.as_deref(), &self.inline),
-            Entity::new("message/delivery-status", fields).described("Delivery report"),
+            Entity::new(kind, fields).described("Delivery report"),
         ];
-        parts.extend(match &self.original {
-            Original::None => None,
-            Original::Headers(path) => Some(returned_headers(path)?),
-            Original::Full(path) => Some(match eight_bit_if_fit(path)? {
-                Some(eight_bit) => {
-                    let content = Content::Message { path: path.clone(), eight_bit };
-                    Entity::new("message/rfc822", content).described("Undelivered message")
-                }
-                None => returned_headers(path)?,
-            }),
-        });
+        parts.extend(original.part(&self.original, form)?);
         let mut body = Entity::new("multipart/report", Content::Parts(parts));
         body.parameter("report-type", "delivery-status");
         Ok(body)
     }
-}
 
-fn returned_headers(path: &Path) -> Result<Entity, ComposeError> {
-    let file = File::open(path).map_err(|cause| unread(path, cause))?;
-    let mut head = Vec::new();
-    let limit = MAX_RETURNED_HEADERS_BYTES as u64;
-    file.take(limit).read_to_end(&mut head).map_err(|cause| unread(path, cause))?;
-    let text = String::from_utf8_lossy(&head).replace("\r\n", "\n");
-    let mut fields = text.split("\n\n").next().unwrap_or_default();
-    if fields.len() == text.len() && head.len() == MAX_RETURNED_HEADERS_BYTES {
-        fields = fields.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    fn has_international_address(&self) -> bool {
+        let beyond = |recipient: &RecipientReport| {
+            let original = recipient.original_recipient.as_ref();
+            !recipient.final_recipient.is_ascii()
+                || original.is_some_and(|original| !original.value.is_ascii())
+        };
+        !self.head.to.address.is_ascii() || self.recipients.iter().any(beyond)
     }
-    Ok(Entity::text("text/rfc822-headers", fields).described("Header fields of the message"))
-}
-
-/// Whether the message has octets above 127; nothing when no relay would take
-/// it as it is.
-fn eight_bit_if_fit(path: &Path) -> Result<Option<bool>, ComposeError> {
-    let (mut eight_bit, mut fit, mut line) = (false, true, 0);
-    each_chunk(path, |chunk| {
-        for &octet in chunk {
-            line = if matches!(octet, b'\r' | b'\n') { 0 } else { line + 1 };
-            eight_bit |= octet > 0x7f;
-            fit &= octet != 0 && line <= MAX_LINE_BYTES;
-        }
-        Ok(())
-    })?;
-    Ok(fit.then_some(eight_bit))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod compose;
 pub mod data;
 pub mod desk;
 pub mod dsn;
+pub mod mdn;
 pub mod message;
 pub mod reply;
 pub mod server;

@@ -77,9 +77,10 @@ impl<'a> Check<'a> {
         let convert = self.convert(&raw.convert);
         let intake = self.intake(&raw.limits);
         let keep_days = self.keep_days(&raw.limits);
+        let letters = self.letters(&raw.letters);
         let roles = self.roles(&raw.role);
         let (servers, access) = self.servers(&raw.server);
-        let clients = self.clients(&raw.client, &raw.supervisor);
+        let clients = self.clients(&raw.client, &raw.supervisor, &letters);
         let groups = self.groups(&raw.group, &clients);
         let dial = self.dial_rules(&raw.dial);
         let routes = self.routes(&raw.route, &clients, &servers);
@@ -117,6 +118,7 @@ impl<'a> Check<'a> {
             intake,
             convert,
             keep_days,
+            letters,
             warnings: Vec::new(),
             files: Vec::new(),
         })

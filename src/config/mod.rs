@@ -15,6 +15,7 @@ pub(crate) mod address;
 mod check;
 mod dns;
 mod findings;
+mod letters;
 mod listeners;
 mod parties;
 mod problem;
@@ -25,6 +26,7 @@ mod secret;
 mod servers;
 mod service;
 mod suggest;
+mod words;
 
 use std::{
     collections::BTreeMap,
@@ -45,6 +47,7 @@ pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
 pub(crate) use problem::{Problem, report};
 pub(crate) use secret::Secret;
+pub(crate) use words::{Languages, Phrase, Words};
 
 use check::Check;
 use findings::Findings;
@@ -85,6 +88,8 @@ pub(crate) struct Config {
     pub(crate) intake: Intake,
     /// How pages are made.
     pub(crate) convert: Convert,
+    /// What our mails say.
+    pub(crate) letters: Letters,
     /// How long jobs that have ended are kept, in days.
     pub(crate) keep_days: u32,
     /// What is probably not what was meant.
@@ -304,6 +309,27 @@ pub(crate) struct Intake {
     pub(crate) command_timeout_s: u64,
     /// Longest wait for the next part of a message, in seconds.
     pub(crate) data_timeout_s: u64,
+}
+
+/// What our mails say.
+#[derive(Debug, Clone)]
+pub(crate) struct Letters {
+    /// The words, in all languages.
+    pub(crate) languages: Languages,
+    /// The language of the postmaster, and of clients that have not chosen one.
+    pub(crate) language: String,
+    /// Whether disposition notifications are sent.
+    pub(crate) mdn: Mdn,
+}
+
+/// Whether disposition notifications are sent (RFC 8098).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Mdn {
+    /// Not at all.
+    #[default]
+    Never,
+    /// To whoever asks for one, and gets no other report.
+    OnRequest,
 }
 
 /// How pages are made, and what making them may cost.

@@ -11,6 +11,7 @@ use postfax_domain::{
 };
 
 use super::{
+    Letters,
     address::{self, Wrong},
     check::Check,
     findings::{Place, Placed},
@@ -69,7 +70,12 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn clients(&mut self, raw: &[raw::Client], own: &raw::Supervisor) -> Clients {
+    pub(super) fn clients(
+        &mut self,
+        raw: &[raw::Client],
+        own: &raw::Supervisor,
+        letters: &Letters,
+    ) -> Clients {
         let own = own.domain.given().map(|domain| domain.value.to_ascii_lowercase());
         let mut owners: Vec<(Pattern, &Placed<String>, &str)> = Vec::new();
         let mut clients = BTreeMap::new();
@@ -83,7 +89,7 @@ impl Check<'_> {
             owners.extend(mail.iter().map(|(pattern, written)| (pattern.clone(), *written, by)));
             let groups = self.group_list(&client.groups);
             let grants = self.grants(&client.roles);
-            let receive = self.receive(&client.receive);
+            let receive = self.receive(&client.receive, letters);
             let receipts = self.choice(client.receipts.given(), RECEIPTS).unwrap_or_default();
             let quota = self.quota(&client.quota);
             if let Some(name) = self.named(name, ClientName::new) {
@@ -156,17 +162,12 @@ impl Check<'_> {
         }
     }
 
-    fn receive(&mut self, raw: &raw::Receive) -> Receive {
+    fn receive(&mut self, raw: &raw::Receive, letters: &Letters) -> Receive {
         let default = Receive::default();
-        let language = self.parsed(raw.language.given(), |text| {
-            let good = text.len() == 2 && text.bytes().all(|b| b.is_ascii_lowercase());
-            let help = "write the two small letters of ISO 639, such as en, de or fr";
-            good.then(|| text.to_owned())
-                .ok_or_else(|| Wrong::new(format!("\"{text}\" is no language"), help))
-        });
+        let language = self.language(raw.language.given(), &letters.languages);
         Receive {
             format: self.choice(raw.format.given(), FORMATS).unwrap_or(default.format),
-            language: language.unwrap_or(default.language),
+            language: language.unwrap_or_else(|| letters.language.clone()),
         }
     }
 

@@ -58,6 +58,7 @@ tables! {
         dns: Dns,
         convert: Convert,
         limits: Limits,
+        letters: Letters,
         retry: BTreeMap<String, Retry>,
         group: Vec<Group>,
         server: Vec<Server>,
@@ -145,6 +146,7 @@ tables! {
         max_jobs: Count,
         expire_s: Count,
         mail_expire_s: Count,
+        delay_notice_s: Count,
         duplicate_window_s: Count,
         keep_days: Count,
         max_message_bytes: Count,
@@ -163,6 +165,13 @@ tables! {
         own_numbers: Text,
         command_timeout_s: Count,
         data_timeout_s: Count,
+    }
+
+    /// `[letters]`
+    Letters {
+        language: Text,
+        folder: Text,
+        mdn: Text,
     }
 
     /// One entry of `[retry]`, by the name of an outcome.
@@ -263,6 +272,7 @@ pub(super) fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         ("[dns]", Dns::KEYS),
         ("[convert]", Convert::KEYS),
         ("[limits]", Limits::KEYS),
+        ("[letters]", Letters::KEYS),
         ("[retry]", Retry::KEYS),
         ("[[group]]", Group::KEYS),
         ("[[server]]", Server::KEYS),

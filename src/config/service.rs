@@ -246,6 +246,7 @@ impl Check<'_> {
             max_jobs: self.size(&raw.max_jobs, 100_000, 1..=10_000_000),
             expire: seconds(self.count(&raw.expire_s, DAY_S, 60..=30 * DAY_S)),
             mail_expire: seconds(self.count(&raw.mail_expire_s, 5 * DAY_S, 60..=30 * DAY_S)),
+            delay_notice: seconds(self.count(&raw.delay_notice_s, 3600, 0..=30 * DAY_S)),
             duplicate_window: seconds(self.count(&raw.duplicate_window_s, DAY_S, 0..=30 * DAY_S)),
             mail_lines,
             converters,

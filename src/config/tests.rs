@@ -72,6 +72,11 @@ fn what_is_written_is_what_is_used() {
     assert_eq!((config.convert.cpu_s, config.convert.parallel), (20, 4));
     assert_eq!((config.intake.max_message_bytes, config.intake.max_recipients), (64 << 20, 100));
     assert_eq!(config.keep_days, 90);
+    assert_eq!((config.letters.language.as_str(), config.letters.mdn), ("de", Mdn::OnRequest));
+    let german = config.letters.languages.of("de");
+    assert_eq!(german.word(Phrase::ReceiptSender), "Fax der Example GmbH");
+    assert_eq!(german.word(Phrase::To), "An", "what is not replaced stays");
+    assert_eq!(setup.limits.delay_notice, Duration::from_secs(1800));
     assert_eq!((setup.limits.max_pages, setup.limits.max_jobs), (500, 50_000));
     assert_eq!(setup.limits.expire, Duration::from_secs(43_200));
     assert_eq!(setup.limits.duplicate_window, Duration::ZERO);

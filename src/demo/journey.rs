@@ -16,7 +16,7 @@ use postfax_domain::{
 };
 use postfax_gateway::{
     client::{Authorities, Body, Courier, Delivery, Login, Mail, Rcpt, Relay, Route, StartTls},
-    compose::{Attachment, Delimiters, Letter, Source},
+    compose::{Attachment, Delimiters, Head, Letter, Source},
     message::{self, Message},
 };
 use postfax_hw::pages;
@@ -177,16 +177,19 @@ async fn mail(folder: &Folder, house: &House, number: &str, pdf: &Path) -> Resul
 /// The mail as a mail client writes it.
 fn envelope(to: &str, pdf: &Path, now: jiff::Zoned) -> Letter {
     Letter {
-        from: message::Mailbox {
-            name: Some("Anna".into()),
-            address: setting::address(setting::SENDER),
+        head: Head {
+            from: message::Mailbox {
+                name: Some("Anna".into()),
+                address: setting::address(setting::SENDER),
+            },
+            to: message::Mailbox { name: None, address: to.to_owned() },
+            subject: "A letter of two pages".into(),
+            message_id: format!("{}@example.com", now.timestamp().as_millisecond()),
+            date: now,
+            in_reply_to: None,
+            headers: Vec::new(),
+            language: None,
         },
-        to: message::Mailbox { name: None, address: to.to_owned() },
-        subject: "A letter of two pages".into(),
-        message_id: format!("{}@example.com", now.timestamp().as_millisecond()),
-        date: now,
-        in_reply_to: None,
-        headers: Vec::new(),
         automatic: None,
         text: String::new(),
         html: None,

@@ -33,11 +33,14 @@ use crate::{
     document::{Digest, Document, PageLedger},
     fleet::Decision,
     names::{ClientName, JobId, ServerName},
+    notice::{Planned, Report},
     outcome::Outcome,
     retry::{self, Next, RetryRules, Tries},
     route::Arrival,
     time::Timestamp,
 };
+
+pub use crate::notice::{DeliverBy, Notify, Release};
 
 /// Attempts that a job's story keeps; older ones are dropped from its middle.
 const MAX_ATTEMPTS_KEPT: usize = 64;
@@ -75,6 +78,12 @@ pub struct Job {
     pub avoid: BTreeMap<ServerName, Timestamp>,
     /// Its story.
     pub attempts: Vec<Attempt>,
+    /// What its sender is still to be told while it is tried.
+    #[serde(default)]
+    pub planned: Vec<Planned>,
+    /// The last report that its sender was given meanwhile.
+    #[serde(default)]
+    pub delay_report: Option<JobId>,
 }
 
 /// Why a job exists.
@@ -85,10 +94,13 @@ pub enum Cause {
     Sent(Box<Sent>),
     /// A fax arrived.
     Arrived(Box<Arrival>),
-    /// A job ended, and its sender is to know.
+    /// The sender of a job is to know how it goes.
     Receipt {
         /// The job that it is about.
         of: JobId,
+        /// What about it.
+        #[serde(default)]
+        report: Report,
     },
     /// The postmaster is to know something.
     Alarm(Alarm),
@@ -117,6 +129,8 @@ pub enum Alarm {
     Lost(JobId, ServerName),
     /// The mail with a received fax was taken and then came back; somebody else gets it.
     Returned(JobId),
+    /// A fax has failed, and its sender left no address for a receipt.
+    Untold(JobId),
 }
 
 /// A fax that a client sends, as far as its receipt needs to know.
@@ -142,52 +156,15 @@ pub struct Sent {
     pub original_recipient: Option<(String, String)>,
     /// NOTIFY (RFC 3461 4.1).
     pub notify: Notify,
+    /// Whether it asks for a disposition notification that may be sent (RFC 8098 2.1).
+    #[serde(default)]
+    pub disposition: bool,
     /// When it is to go out, if not at once.
     #[serde(default)]
     pub release: Option<Release>,
     /// By when it is to be there.
     #[serde(default)]
     pub deliver_by: Option<DeliverBy>,
-}
-
-/// When a fax is to go out (RFC 4865).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Release {
-    /// Not before.
-    pub at: Timestamp,
-    /// As it was asked for: `for;SECONDS` or `until;TIME` (RFC 4865 5.1).
-    pub asked: String,
-}
-
-/// By when a fax is to be there (RFC 2852).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeliverBy {
-    /// The moment.
-    pub at: Timestamp,
-    /// Whether it is given up then (R), or only reported (N).
-    pub give_back: bool,
-    /// Whether each hop is to be reported.
-    pub trace: bool,
-}
-
-/// What the sender wants to be told (RFC 3461 4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Notify {
-    /// Not said.
-    #[default]
-    Unsaid,
-    /// Nothing, ever.
-    Never,
-    /// These, and nothing else.
-    On {
-        /// When it has arrived.
-        success: bool,
-        /// When it has failed.
-        failure: bool,
-        /// When it takes long.
-        delay: bool,
-    },
 }
 
 /// Who carries an attempt.
@@ -297,6 +274,8 @@ impl Job {
             tries: Tries::default(),
             avoid: BTreeMap::new(),
             attempts: Vec::new(),
+            planned: Vec::new(),
+            delay_report: None,
         }
     }
 

@@ -12,6 +12,7 @@ pub mod document;
 pub mod fleet;
 pub mod job;
 pub mod names;
+pub mod notice;
 pub mod number;
 pub mod outcome;
 pub mod quota;

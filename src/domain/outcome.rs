@@ -76,6 +76,8 @@ const MINUTE: u64 = 60;
 outcomes! {
     /// The remote machine confirmed the last page (MCF).
     Delivered, "2.1.5", "delivered", Done, 0, 1, [0, 211];
+    /// A server has it that cannot tell whether it arrives.
+    Relayed, "2.0.0", "handed to a fax server that does not report back", Done, 0, 1, [];
     /// Line busy.
     Busy, "4.4.1", "the line is busy", Later, 3 * MINUTE, 12, [1];
     /// It rang and nobody answered.

@@ -158,6 +158,8 @@ pub struct JobLimits {
     pub expire: Duration,
     /// How long a mail is tried.
     pub mail_expire: Duration,
+    /// After this time the sender is told that a fax is still tried; zero: never.
+    pub delay_notice: Duration,
     /// Within this time a mail with the same Message-ID to the same number is the same fax.
     pub duplicate_window: Duration,
     /// How many mails are delivered at once.
@@ -190,6 +192,7 @@ impl Default for JobLimits {
             max_jobs: 100_000,
             expire: Duration::from_secs(24 * 3600),
             mail_expire: Duration::from_secs(5 * 24 * 3600),
+            delay_notice: Duration::from_secs(3600),
             duplicate_window: Duration::from_secs(24 * 3600),
             mail_lines: 8,
             converters: 2,

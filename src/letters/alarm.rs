@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use postfax_domain::{
     destination::Mailbox,
     job::{Alarm, Job},
-    names::JobId,
 };
 use postfax_gateway::{
-    compose::{Automatic, Delimiters, Letter},
+    compose::{Automatic, Delimiters, Head, Letter},
     message,
 };
 
-use super::{LetterError, Written, message_id, zoned};
-use crate::{config::Config, daemon::Context};
+use super::{LetterError, Written, message_id, page::Page, words_of, zoned};
+use crate::{
+    config::{Config, Phrase},
+    daemon::Context,
+};
 
 pub(super) async fn write(
     context: &Context,
@@ -23,54 +25,42 @@ pub(super) async fn write(
     to: &Mailbox,
     path: PathBuf,
 ) -> Result<Written, LetterError> {
-    let about = |id: JobId| format!("\n\nSee: postfax show {id}\n");
-    let (subject, text) = match alarm {
-        Alarm::Unrouted(id) => (
-            format!("A received fax has nobody to go to (job {id})"),
-            format!(
-                "A fax has arrived that no route took, and the group of its server has no \
-                 operator. It is kept.{}",
-                about(*id)
-            ),
-        ),
-        Alarm::Undeliverable(id) => (
-            format!("A mail could not be delivered (job {id})"),
-            format!(
-                "The mail server did not take a mail, and there is nobody else to give it to. \
-                 A received fax is kept.{}",
-                about(*id)
-            ),
-        ),
-        Alarm::Returned(id) => (
-            format!("The mail with a received fax came back (job {id})"),
-            format!(
-                "The mail server took the mail and reported later that it could not be \
-                 delivered. The fax goes to the operator instead.{}",
-                about(*id)
-            ),
-        ),
-        Alarm::Lost(id, server) => (
-            format!("{server} was lost with a fax (job {id})"),
-            format!(
-                "{server} had taken a fax and then could not say what became of it. It may have \
-                 been sent, so it is not sent again by itself.{}",
-                about(*id)
-            ),
-        ),
+    let words = words_of(config, None);
+    let (id, server) = match alarm {
+        Alarm::Unrouted(id)
+        | Alarm::Undeliverable(id)
+        | Alarm::Returned(id)
+        | Alarm::Untold(id) => (id, String::new()),
+        Alarm::Lost(id, server) => (id, server.to_string()),
     };
+    let (subject, text) = match alarm {
+        Alarm::Unrouted(_) => (Phrase::UnroutedSubject, Phrase::Unrouted),
+        Alarm::Undeliverable(_) => (Phrase::UndeliverableSubject, Phrase::Undeliverable),
+        Alarm::Returned(_) => (Phrase::ReturnedSubject, Phrase::Returned),
+        Alarm::Lost(..) => (Phrase::LostSubject, Phrase::Lost),
+        Alarm::Untold(_) => (Phrase::UntoldSubject, Phrase::Untold),
+    };
+    let values = [("job", id.to_string()), ("server", server)];
+    let values = values.each_ref().map(|(slot, value)| (*slot, value.as_str()));
+    let mut page = Page::new(words);
+    page.paragraph(words.say(text, &values));
+    page.paragraph(words.say(Phrase::See, &values));
     let letter = Letter {
-        from: message::Mailbox {
-            name: Some("Postfax".into()),
-            address: config.delivery.from.clone(),
+        head: Head {
+            from: message::Mailbox {
+                name: Some("Postfax".into()),
+                address: config.delivery.from.clone(),
+            },
+            to: message::Mailbox { name: None, address: to.address.clone() },
+            subject: words.say(subject, &values),
+            date: zoned(config, job.created),
+            message_id: message_id(context, config, job),
+            in_reply_to: None,
+            language: Some(words.tag().to_owned()),
+            headers: Vec::new(),
         },
-        to: message::Mailbox { name: None, address: to.address.clone() },
-        subject,
-        date: zoned(config, job.created),
-        message_id: message_id(context, config, job),
-        in_reply_to: None,
-        headers: Vec::new(),
         automatic: Some(Automatic::Generated),
-        text,
+        text: page.text(),
         html: None,
         inline: Vec::new(),
         attachments: Vec::new(),

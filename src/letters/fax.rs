@@ -9,13 +9,16 @@ use postfax_domain::{
     setup::{Client, Format, Receive},
 };
 use postfax_gateway::{
-    compose::{Attachment, Automatic, Delimiters, Letter, Source},
+    compose::{Attachment, Automatic, Delimiters, Head, Letter, Source},
     message,
 };
 use tracing::warn;
 
-use super::{LetterError, Written, message_id, moment, pages, zoned};
-use crate::{config::Config, daemon::Context};
+use super::{LetterError, Written, first_page, message_id, page::Page, words_of, zoned};
+use crate::{
+    config::{Config, Phrase, Words},
+    daemon::Context,
+};
 
 pub(super) async fn write(
     context: &Context,
@@ -26,19 +29,26 @@ pub(super) async fn write(
     path: PathBuf,
 ) -> Result<Written, LetterError> {
     let client = to.client.as_ref().and_then(|name| config.setup.clients.get(name));
-    let (attachments, preview, spooled) = attach(context, config, fax, client).await;
+    let words = words_of(config, to.client.as_ref());
+    let id = message_id(context, config, job);
+    let (attachments, preview, spooled) = attach(context, config, fax, client, &id).await;
+    let page = page(config, words, fax);
+    let html = preview.as_ref().and_then(|one| Some(page.html(one.content_id.as_deref()?)));
     let letter = Letter {
-        from: from(config, fax),
-        to: message::Mailbox { name: None, address: to.address.clone() },
-        subject: subject(fax),
-        date: zoned(config, fax.received),
-        message_id: message_id(context, config, job),
-        in_reply_to: None,
-        headers: headers(config, fax),
+        head: Head {
+            from: from(config, words, fax),
+            to: message::Mailbox { name: None, address: to.address.clone() },
+            subject: subject(words, fax),
+            date: zoned(config, fax.received),
+            message_id: id,
+            in_reply_to: None,
+            language: Some(words.tag().to_owned()),
+            headers: headers(config, fax),
+        },
         automatic: Some(Automatic::Generated),
-        text: text(config, fax),
-        html: None,
-        inline: preview,
+        text: page.text(),
+        html,
+        inline: preview.into_iter().collect(),
         attachments,
         delimiters: Delimiters::Random,
     };
@@ -54,59 +64,56 @@ pub(super) async fn write(
 }
 
 /// A reply goes back to the caller as a fax (RFC 4160 4.2.3).
-fn from(config: &Config, fax: &Arrival) -> message::Mailbox {
-    match &fax.caller {
-        Some(caller) => message::Mailbox {
-            name: Some(format!("Fax {}", who(fax))),
-            address: format!("FAX={caller}@{}", config.setup.domain),
-        },
-        None => message::Mailbox {
-            name: Some(format!("Fax {}", who(fax))),
-            address: config.delivery.from.clone(),
-        },
-    }
+fn from(config: &Config, words: &Words, fax: &Arrival) -> message::Mailbox {
+    let address = match &fax.caller {
+        Some(caller) => format!("FAX={caller}@{}", config.setup.domain),
+        None => config.delivery.from.clone(),
+    };
+    let name = words.say(Phrase::FaxSender, &[("who", &who(words, fax))]);
+    message::Mailbox { name: Some(name), address }
 }
 
-fn who(fax: &Arrival) -> String {
+fn who(words: &Words, fax: &Arrival) -> String {
     let named = fax.caller_name.as_ref().or(fax.tsi.as_ref());
     match (&fax.caller, named) {
-        (Some(number), Some(name)) => format!("{number} ({name})"),
+        (Some(number), Some(name)) => {
+            words.say(Phrase::Named, &[("number", number.as_str()), ("name", name)])
+        }
         (Some(number), None) => number.to_string(),
         (None, Some(name)) => name.clone(),
-        (None, None) => "from an unknown number".into(),
+        (None, None) => words.word(Phrase::UnknownNumber),
     }
 }
 
-fn subject(fax: &Arrival) -> String {
-    let damaged = if fax.error.is_some() { ", incomplete" } else { "" };
-    format!("Fax from {}, {}{damaged}", who(fax), pages(fax.document.pages))
-}
-
-fn text(config: &Config, fax: &Arrival) -> String {
-    let mut lines = vec![
-        format!("A fax has arrived: {}.", pages(fax.document.pages)),
-        String::new(),
-        format!("From:      {}", who(fax)),
-    ];
-    let mut line = |name: &str, value: Option<String>| {
-        lines.extend(value.map(|value| format!("{name:<11}{value}")));
+pub(super) fn subject(words: &Words, fax: &Arrival) -> String {
+    let phrase = match &fax.error {
+        Some(_) => Phrase::FaxSubjectIncomplete,
+        None => Phrase::FaxSubject,
     };
-    line("To:", fax.called.as_ref().map(ToString::to_string));
-    line("Station:", fax.tsi.clone());
-    line("Extension:", fax.subaddress.clone());
-    line("Received:", Some(moment(config, fax.received)));
-    line("Duration:", Some(format!("{} s", fax.duration.as_secs())));
-    line("Speed:", fax.bit_rate.map(|rate| format!("{rate} bit/s")));
-    line("Server:", Some(fax.server.to_string()));
-    line(
-        "Problem:",
-        fax.error.as_ref().map(|why| format!("{why}. Pages may be missing or damaged.")),
-    );
+    let pages = words.pages(fax.document.pages);
+    words.say(phrase, &[("who", &who(words, fax)), ("pages", &pages)])
+}
+
+pub(super) fn page<'w>(config: &Config, words: &'w Words, fax: &Arrival) -> Page<'w> {
+    let mut page = Page::new(words);
+    let pages = words.pages(fax.document.pages);
+    page.paragraph(words.say(Phrase::FaxArrived, &[("pages", &pages)]));
+    let problem = |why: &String| words.say(Phrase::FaxProblem, &[("error", why)]);
+    page.facts([
+        (Phrase::From, Some(who(words, fax))),
+        (Phrase::To, fax.called.as_ref().map(ToString::to_string)),
+        (Phrase::Station, fax.tsi.clone()),
+        (Phrase::Extension, fax.subaddress.clone()),
+        (Phrase::Received, Some(words.moment(&zoned(config, fax.received)))),
+        (Phrase::Duration, Some(words.count(Phrase::Seconds, fax.duration.as_secs()))),
+        (Phrase::LineSpeed, fax.bit_rate.map(|rate| words.count(Phrase::Speed, rate))),
+        (Phrase::Server, Some(fax.server.to_string())),
+        (Phrase::Problem, fax.error.as_ref().map(problem)),
+    ]);
     if fax.caller.is_some() {
-        lines.extend([String::new(), "A reply to this mail goes back as a fax.".into()]);
+        page.paragraph(words.word(Phrase::FaxReply));
     }
-    lines.push(String::new());
-    lines.join("\n")
+    page
 }
 
 fn headers(config: &Config, fax: &Arrival) -> Vec<(String, String)> {
@@ -141,7 +148,8 @@ async fn attach(
     config: &Config,
     fax: &Arrival,
     client: Option<&Client>,
-) -> (Vec<Attachment>, Vec<Attachment>, Option<PathBuf>) {
+    message_id: &str,
+) -> (Vec<Attachment>, Option<Attachment>, Option<PathBuf>) {
     let documents = &context.reader.documents;
     let format = client.map_or_else(Receive::default, |c| c.receive.clone()).format;
     let tiff = documents.document(&fax.document.digest);
@@ -163,7 +171,7 @@ async fn attach(
         Ok(preview) => preview,
         Err(why) => {
             warn!(server = %fax.server, %why, "a received fax goes out as it came");
-            return (vec![as_tiff], Vec::new(), None);
+            return (vec![as_tiff], None, None);
         }
     };
     let as_pdf = Attachment {
@@ -172,16 +180,10 @@ async fn attach(
         content_id: None,
         source: Source::File(pdf.clone()),
     };
-    let preview = Attachment {
-        name: "page-1.png".into(),
-        content_type: "image/png".into(),
-        content_id: None,
-        source: Source::Bytes(preview),
-    };
     let attachments = match format {
         Format::Pdf => vec![as_pdf],
         Format::Tiff => vec![as_tiff],
         Format::Both => vec![as_pdf, as_tiff],
     };
-    (attachments, vec![preview], Some(pdf))
+    (attachments, Some(first_page(preview, message_id)), Some(pdf))
 }

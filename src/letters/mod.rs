@@ -6,19 +6,25 @@
 
 mod alarm;
 mod fax;
+mod page;
 mod receipt;
+mod story;
 
 use std::path::PathBuf;
 
 use postfax_domain::{
     destination::Destination,
     job::{Cause, Job},
-    names::JobId,
+    names::{ClientName, JobId},
     time::Timestamp,
 };
-use postfax_gateway::compose::ComposeError;
+use postfax_gateway::compose::{Attachment, ComposeError, Source};
 
-use crate::{config::Config, daemon::Context, store::StoreError};
+use crate::{
+    config::{Config, Words},
+    daemon::Context,
+    store::StoreError,
+};
 
 /// The end of the year 9998 in UTC.
 const LAST_MOMENT_MS: i64 = 253_370_764_799_000;
@@ -65,7 +71,9 @@ pub async fn write(context: &Context, job: &Job) -> Result<Written, LetterError>
     let config = context.config.load_full();
     match &job.cause {
         Cause::Arrived(arrival) => fax::write(context, &config, job, arrival, to, path).await,
-        Cause::Receipt { of } => receipt::write(context, &config, *of, job, to, path).await,
+        Cause::Receipt { of, report } => {
+            receipt::write(context, &config, (*of, *report), job, to, path).await
+        }
         Cause::Alarm(alarm) => alarm::write(context, &config, alarm, job, to, path).await,
         // The first goes to no mailbox, and the second is written already.
         Cause::Sent(_) | Cause::Forwarded(_) => Err(LetterError::NoMailbox),
@@ -77,11 +85,6 @@ fn message_id(context: &Context, config: &Config, job: &Job) -> String {
     format!("job-{}.{}@{}", job.id, context.reader.installation, config.setup.domain)
 }
 
-/// A moment as people of the supervisor's time zone write it.
-fn moment(config: &Config, at: Timestamp) -> String {
-    zoned(config, at).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
-}
-
 fn zoned(config: &Config, at: Timestamp) -> jiff::Zoned {
     // A mail's date has four digits for its year.
     let at = at.0.clamp(0, LAST_MOMENT_MS);
@@ -89,7 +92,22 @@ fn zoned(config: &Config, at: Timestamp) -> jiff::Zoned {
     at.to_zoned(config.timezone.clone())
 }
 
-/// `1 page`, `2 pages`.
-fn pages(count: u32) -> String {
-    if count == 1 { "1 page".into() } else { format!("{count} pages") }
+/// The words for a client; those for the postmaster when it is none.
+fn words_of<'c>(config: &'c Config, client: Option<&ClientName>) -> &'c Words {
+    let client = client.and_then(|name| config.setup.clients.get(name));
+    let language = client.map_or(&config.letters.language, |client| &client.receive.language);
+    config.letters.languages.of(language)
 }
+
+/// The picture of page one, to which the HTML of a mail refers.
+fn first_page(png: Vec<u8>, message_id: &str) -> Attachment {
+    Attachment {
+        name: "page-1.png".into(),
+        content_type: "image/png".into(),
+        content_id: Some(format!("page-1.{message_id}")),
+        source: Source::Bytes(png),
+    }
+}
+
+#[cfg(test)]
+mod tests;

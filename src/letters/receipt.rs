@@ -1,27 +1,45 @@
 //! The receipt: a delivery status notification (RFC 3464) with a part for people
-//! and a picture of page one.
+//! and a picture of page one; or, where that was asked for, a disposition
+//! notification (RFC 8098). One receipt is about one recipient.
 
 use std::path::PathBuf;
 
 use postfax_domain::{
     destination::{Destination, FaxAddress, Mailbox},
-    job::{Attempt, Carrier, End, Job, Sent, State},
+    job::{Job, Sent},
     names::JobId,
+    notice::{Happened, Report},
     outcome::Outcome,
 };
 use postfax_gateway::{
-    compose::{Attachment, Delimiters, Source},
-    dsn::{Action, Original, RecipientReport, Report, Typed},
+    compose::{Attachment, Delimiters, Head},
+    dsn::{self, Action, Original, RecipientReport, Typed},
+    mdn::{Disposition, Notification},
     message,
 };
 
-use super::{LetterError, Written, message_id, moment, pages, zoned};
-use crate::{config::Config, daemon::Context};
+use super::{
+    LetterError, Written, message_id,
+    story::{Story, server, total},
+    zoned,
+};
+use crate::{
+    config::{Config, Phrase},
+    daemon::Context,
+};
+
+/// What RFC 3463 calls the time that is over; of what is only delayed, and of what failed.
+const OVERDUE: &str = "4.4.7";
+const EXPIRED: &str = "5.4.7";
+/// Arrived, but something of it was lost on the way.
+const WITH_LOSS: &str = "2.6.4";
+/// Still tried, for no cause that has a better number.
+const DELAYED: &str = "4.0.0";
 
 pub(super) async fn write(
     context: &Context,
     config: &Config,
-    of: JobId,
+    (of, report): (JobId, Report),
     job: &Job,
     to: &Mailbox,
     path: PathBuf,
@@ -30,191 +48,199 @@ pub(super) async fn write(
     let (Some(sent), Destination::Fax(address)) = (fax.sender(), &fax.destination) else {
         return Err(LetterError::Forgotten(of));
     };
-    let report = Report {
-        from: message::Mailbox { name: Some("Fax".into()), address: config.delivery.from.clone() },
+    let story = Story::new(config, &fax, sent, address, report);
+    let mut head = Head {
+        from: message::Mailbox {
+            name: Some(story.words.word(Phrase::ReceiptSender)),
+            address: config.delivery.from.clone(),
+        },
         to: message::Mailbox { name: None, address: to.address.clone() },
-        subject: subject(&fax, address),
+        subject: story.subject(),
         date: zoned(config, job.created),
         message_id: message_id(context, config, job),
         in_reply_to: sent.message_id.clone(),
-        language: Some("en".into()),
+        language: Some(story.words.tag().to_owned()),
         headers: Vec::new(),
-        reporting_mta: config.hostname.clone(),
-        envelope_id: sent.envelope_id.clone(),
-        arrival: Some(zoned(config, fax.created)),
-        recipients: vec![recipient(config, &fax, sent, address)],
-        text: text(config, &fax, sent, address),
-        html: None,
-        inline: picture(context, &fax).await,
-        original: original(context, &fax, sent),
-        delimiters: Delimiters::Random,
     };
+    let picture = picture(context, &fax, &head.message_id).await;
+    let page = story.page();
+    let html = picture.as_ref().and_then(|one| Some(page.html(one.content_id.as_deref()?)));
+    let (text, inline) = (page.text(), picture.into_iter().collect());
     let file = path.clone();
-    let writing = tokio::task::spawn_blocking(move || report.write_file(&file));
+    let writing = if report == Report::Disposition {
+        head.from = message::Mailbox { name: None, address: address.as_written.clone() };
+        let notification = notification(&story, head, text, html, inline);
+        tokio::task::spawn_blocking(move || notification.write_file(&file))
+    } else {
+        let report = dsn::Report {
+            original: original(context, &story),
+            ..delivery_report(&story, head, text, html, inline)
+        };
+        tokio::task::spawn_blocking(move || report.write_file(&file))
+    };
     writing.await.map_err(|bug| LetterError::Bug(bug.to_string()))??;
     // Nothing is ever told about a receipt (RFC 3464 2, RFC 5321 4.5.5).
     Ok(Written { path, from: None, to: to.address.clone() })
 }
 
-fn end(fax: &Job) -> End {
-    match fax.state {
-        State::Ended { end, .. } => end,
-        _ => End::Failed(Outcome::Unknown),
+pub(super) fn delivery_report(
+    story: &Story<'_>,
+    head: Head,
+    text: String,
+    html: Option<String>,
+    inline: Vec<Attachment>,
+) -> dsn::Report {
+    let (config, sent) = (story.config, story.sent);
+    dsn::Report {
+        head,
+        reporting_mta: config.hostname.clone(),
+        envelope_id: sent.envelope_id.clone(),
+        // We speak for ourselves, whatever a fax server told us (RFC 3464 2.2.3).
+        gateway: None,
+        received_from: None,
+        arrival: Some(zoned(config, story.fax.created)),
+        deliver_by: sent.deliver_by.map(|by| zoned(config, by.at)),
+        future_release: sent.release.as_ref().map(|release| release.asked.clone()),
+        recipients: vec![recipient(story)],
+        text,
+        html,
+        inline,
+        original: Original::None,
+        delimiters: Delimiters::Random,
     }
 }
 
-/// The outcome that the receipt is about.
-fn cause(fax: &Job) -> Outcome {
-    match end(fax) {
-        End::Delivered => Outcome::Delivered,
-        End::Failed(cause) => cause,
-        End::Cancelled => Outcome::Cancelled,
-    }
-}
-
-fn subject(fax: &Job, to: &FaxAddress) -> String {
-    let what = match end(fax) {
-        End::Delivered => "Fax delivered",
-        End::Failed(_) => "Fax NOT delivered",
-        End::Cancelled => "Fax cancelled",
+pub(super) fn notification(
+    story: &Story<'_>,
+    head: Head,
+    text: String,
+    html: Option<String>,
+    inline: Vec<Attachment>,
+) -> Notification {
+    let (status, comment) = status(story);
+    let disposition = match story.is_failure() {
+        true => Disposition::Failed(format!("{status} {}", comment.unwrap_or_default())),
+        false => Disposition::Dispatched,
     };
-    match fax.sender().and_then(|sent| sent.subject.as_ref()) {
-        Some(subject) => format!("{what}: {} ({subject})", to.number),
-        None => format!("{what}: {}", to.number),
+    Notification {
+        head,
+        reporting_agent: (story.config.hostname.clone(), "Postfax".to_owned()),
+        original_recipient: original_recipient(story.sent),
+        final_recipient: story.to.as_written.clone(),
+        // Without one nobody may be told (RFC 8098 2.1).
+        original_message_id: story.sent.message_id.clone().unwrap_or_default(),
+        disposition,
+        text,
+        html,
+        inline,
+        delimiters: Delimiters::Random,
     }
 }
 
-fn total(fax: &Job) -> u32 {
-    fax.document.as_ref().map_or(0, |document| document.pages)
+fn original_recipient(sent: &Sent) -> Option<Typed> {
+    let (kind, address) = sent.original_recipient.as_ref()?;
+    Some(Typed::new(kind.clone(), address.clone()))
 }
 
-fn recipient(config: &Config, fax: &Job, sent: &Sent, to: &FaxAddress) -> RecipientReport {
-    let cause = cause(fax);
+fn recipient(story: &Story<'_>) -> RecipientReport {
+    let (fax, to): (&Job, &FaxAddress) = (story.fax, story.to);
+    let action = action(story.happened);
+    let (status, status_comment) = status(story);
+    let last = fax.attempts.last();
+    let by = last.and_then(server);
+    let said = last.and_then(|attempt| attempt.ended.as_ref()).map(|end| end.said.clone());
+    let diagnostic = said.filter(|said| !said.is_empty());
+    let spoken = last.map(|attempt| attempt.ended.as_ref().map_or(attempt.started, |end| end.at));
+    RecipientReport {
+        original_recipient: original_recipient(story.sent),
+        final_recipient: to.as_written.clone(),
+        action,
+        status,
+        status_comment,
+        remote_mta: Some(Typed::new("x-fax", to.number.to_string())),
+        diagnostic: diagnostic
+            .filter(|_| matches!(action, Action::Failed | Action::Delayed))
+            .map(|said| Typed::new("x-t30", said))
+            .or_else(|| fax.trouble.clone().map(|words| Typed::new("x-postfax", words))),
+        last_attempt: spoken.map(|at| zoned(story.config, at)),
+        will_retry_until: story.is_delay().then(|| zoned(story.config, fax.expires)),
+        final_log_id: Some(match &by {
+            Some(server) => format!("{}@{server}", fax.id),
+            None => fax.id.to_string(),
+        }),
+        extensions: extensions(fax, by),
+    }
+}
+
+fn extensions(fax: &Job, server: Option<String>) -> Vec<(String, String)> {
     let last = fax.attempts.last();
     let ledger = last.map(|attempt| &attempt.ledger);
-    let said = last.and_then(|a| a.ended.as_ref()).map(|end| end.said.clone());
-    let action = if cause == Outcome::Delivered { Action::Delivered } else { Action::Failed };
-    let diagnostic = said.filter(|said| !said.is_empty() && action == Action::Failed);
-    let extensions = [
+    let attempts = last.map_or(0, |attempt| attempt.number);
+    let known = [
         ("X-Fax-Pages", Some(format!("{}/{}", fax.confirmed, total(fax)))),
         ("X-Fax-Remote-ID", ledger.and_then(|ledger| ledger.remote_id.clone())),
         ("X-Fax-Speed", ledger.and_then(|ledger| ledger.bit_rate).map(|rate| rate.to_string())),
         ("X-Fax-Duration", ledger.map(|ledger| ledger.duration.as_secs().to_string())),
-        ("X-Fax-Attempts", Some(attempts(fax).to_string())),
-        ("X-Fax-Server", last.and_then(server)),
+        ("X-Fax-Attempts", Some(attempts.to_string())),
+        ("X-Fax-Server", server),
     ];
-    RecipientReport {
-        original_recipient: sent
-            .original_recipient
-            .as_ref()
-            .map(|(kind, address)| Typed::new(kind.clone(), address.clone())),
-        final_recipient: to.as_written.clone(),
-        action,
-        status: cause.row().status.into(),
-        status_comment: Some(cause.text().into()),
-        remote_mta: Some(Typed::new("x-fax", to.number.to_string())),
-        diagnostic: diagnostic.map(|said| Typed::new("x-t30", said)),
-        last_attempt: last.map(|attempt| zoned(config, attempt.started)),
-        will_retry_until: None,
-        final_log_id: Some(format!("job {}", fax.id)),
-        extensions: extensions
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-            .collect(),
+    known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// RFC 3464 2.3.3.
+fn action(happened: Happened) -> Action {
+    match happened {
+        Happened::Delivered | Happened::Coarser => Action::Delivered,
+        Happened::Relayed => Action::Relayed,
+        Happened::Late | Happened::Overdue => Action::Delayed,
+        Happened::Failed | Happened::Partly | Happened::Expired | Happened::Cancelled => {
+            Action::Failed
+        }
     }
 }
 
-fn server(attempt: &Attempt) -> Option<String> {
-    match &attempt.carrier {
-        Carrier::Server(server) => Some(server.to_string()),
-        Carrier::Mail => None,
-    }
-}
-
-fn attempts(fax: &Job) -> u32 {
-    fax.attempts.last().map_or(0, |attempt| attempt.number)
-}
-
-fn text(config: &Config, fax: &Job, sent: &Sent, to: &FaxAddress) -> String {
-    let cause = cause(fax);
-    let arrived = match (end(fax), fax.confirmed, total(fax)) {
-        (End::Delivered, _, all) => {
-            format!(
-                "Your fax of {} was delivered: the other machine confirmed every page.",
-                pages(all)
-            )
+/// The code of RFC 3463 with its comment, which is for machines and administrators
+/// and so in English: that of the last cause, even when it is only given up for the
+/// number of its tries (RFC 3464 2.3.3).
+fn status(story: &Story<'_>) -> (String, Option<String>) {
+    let cause = story.cause();
+    let (code, comment) = match story.happened {
+        Happened::Delivered => (Outcome::Delivered.row().status, Some(Outcome::Delivered.text())),
+        Happened::Coarser => (WITH_LOSS, Some("delivered in a coarser resolution")),
+        Happened::Relayed => (Outcome::Relayed.row().status, Some(Outcome::Relayed.text())),
+        Happened::Overdue => (OVERDUE, Some("later than asked for")),
+        Happened::Expired => (EXPIRED, Some("delivery time expired")),
+        // What is still tried has not failed for good.
+        Happened::Late => match cause.map(Outcome::row) {
+            Some(row) if row.status.starts_with('4') => (row.status, Some(row.text)),
+            _ => (DELAYED, cause.map(Outcome::text)),
+        },
+        Happened::Failed | Happened::Partly | Happened::Cancelled => {
+            let row = cause.unwrap_or(Outcome::Unknown).row();
+            (row.status, Some(row.text))
         }
-        (End::Cancelled, 0, _) => "Your fax was cancelled. No page of it was confirmed.".into(),
-        (End::Cancelled, some, all) => {
-            format!("Your fax was cancelled. {} of {all} had been confirmed.", pages(some))
-        }
-        (End::Failed(_), 0, _) => {
-            format!("Your fax was NOT delivered: {}. No page of it was confirmed.", cause.text())
-        }
-        (End::Failed(_), some, all) => format!(
-            "Your fax was NOT delivered completely: {}. Pages 1 to {some} of {all} were confirmed.",
-            cause.text()
-        ),
     };
-    let mut lines = vec![arrived, String::new()];
-    let mut line = |name: &str, value: Option<String>| {
-        lines.extend(value.map(|value| format!("{name:<12}{value}")));
-    };
-    let last = fax.attempts.last();
-    line("To:", Some(to.number.to_string()));
-    line("Attention:", to.attention.clone());
-    line("Subject:", sent.subject.clone());
-    line("Accepted:", Some(moment(config, fax.created)));
-    if let State::Ended { at, .. } = fax.state {
-        line("Ended:", Some(moment(config, at)));
-    }
-    line("Remote:", last.and_then(|attempt| attempt.ledger.remote_id.clone()));
-    line("Speed:", last.and_then(|a| a.ledger.bit_rate).map(|rate| format!("{rate} bit/s")));
-    line("Job:", Some(fax.id.to_string()));
-    lines.extend([String::new(), "Attempts:".into()]);
-    lines.extend(fax.attempts.iter().map(|attempt| story(config, attempt)));
-    lines.push(String::new());
-    lines.join("\n")
+    (code.to_owned(), comment.map(str::to_owned))
 }
 
-fn story(config: &Config, attempt: &Attempt) -> String {
-    let by = server(attempt).unwrap_or_default();
-    let began = moment(config, attempt.started);
-    match &attempt.ended {
-        None => format!("  {}. {began} by {by}: under way", attempt.number),
-        Some(end) => format!(
-            "  {}. {began} by {by}: {} ({} confirmed, {} s)",
-            attempt.number,
-            end.outcome.text(),
-            pages(attempt.ledger.confirmed),
-            end.at.since(attempt.started).as_secs(),
-        ),
-    }
-}
-
-async fn picture(context: &Context, fax: &Job) -> Vec<Attachment> {
-    let Some(document) = &fax.document else { return Vec::new() };
+async fn picture(context: &Context, fax: &Job, message_id: &str) -> Option<Attachment> {
+    let document = fax.document.as_ref()?;
     let tiff = context.reader.documents.document(&document.digest);
     let drawing = tokio::task::spawn_blocking(move || postfax_hw::pages::preview::png(&tiff, 0));
-    match drawing.await {
-        Ok(Ok(png)) => vec![Attachment {
-            name: "page-1.png".into(),
-            content_type: "image/png".into(),
-            content_id: None,
-            source: Source::Bytes(png),
-        }],
-        // The receipt matters more than its picture.
-        _ => Vec::new(),
-    }
+    // The receipt matters more than its picture.
+    let png = drawing.await.ok()?.ok()?;
+    Some(super::first_page(png, message_id))
 }
 
-fn original(context: &Context, fax: &Job, sent: &Sent) -> Original {
-    let mail = context.reader.documents.mail(&sent.message);
+/// RET (RFC 3461 4.3): the whole message only with a failure, and only when it was
+/// asked for; else its header fields.
+fn original(context: &Context, story: &Story<'_>) -> Original {
+    let mail = context.reader.documents.mail(&story.sent.message);
     if !mail.exists() {
         return Original::None;
     }
-    match end(fax) {
-        End::Failed(_) if sent.return_mail => Original::Full(mail),
-        _ => Original::Headers(mail),
+    match story.is_failure() && story.sent.return_mail {
+        true => Original::Full(mail),
+        false => Original::Headers(mail),
     }
 }

@@ -23,12 +23,13 @@ use postfax_domain::{
 use postfax_gateway::{
     auth::{Proof, scram::Keys},
     desk::{self, AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Ret},
+    mdn,
     reply::Reply,
     verify::Verifier,
 };
 
 use crate::{
-    config::{Cidr, Config},
+    config::{Cidr, Config, Mdn},
     crash,
     daemon::{Context, now},
     prepare::{self, Contents, Trouble},
@@ -100,6 +101,8 @@ impl FaxDesk {
             priority: envelope.granted.priority,
             release: envelope.mail.release.as_ref().map(|asked| release(asked, now())),
             deliver_by: envelope.mail.deliver_by.map(|asked| deliver_by(asked, now())),
+            disposition: config.letters.mdn == Mdn::OnRequest
+                && mdn::may_be_sent(message, envelope.mail.from.as_ref()),
         };
         crash::point("offer");
         match self.context.submit(submission).await {

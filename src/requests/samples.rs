@@ -69,6 +69,7 @@ fn sent(state: State) -> Job {
             envelope_id: None,
             original_recipient: None,
             notify: Notify::Unsaid,
+            disposition: false,
             release: None,
             deliver_by: None,
         })),
@@ -89,6 +90,8 @@ fn sent(state: State) -> Job {
         tries: Tries::default(),
         avoid: Default::default(),
         attempts: Vec::new(),
+        planned: Vec::new(),
+        delay_report: None,
     }
 }
 
@@ -146,7 +149,7 @@ pub(crate) fn delivered() -> Job {
 pub(crate) fn receipt() -> Job {
     Job {
         id: JobId(13),
-        cause: Cause::Receipt { of: JobId(12) },
+        cause: Cause::Receipt { of: JobId(12), report: Default::default() },
         destination: Destination::Mailbox(Mailbox {
             address: "anna@example.com".into(),
             client: Some(ClientName::new("anna").unwrap()),

@@ -90,12 +90,13 @@ fn origin(job: &Job) -> String {
             (None, Some(tsi)) => tsi.clone(),
             (None, None) => "(withheld)".into(),
         },
-        Cause::Receipt { of } => format!("job {of}"),
+        Cause::Receipt { of, .. } => format!("job {of}"),
         Cause::Alarm(
             Alarm::Unrouted(id)
             | Alarm::Undeliverable(id)
             | Alarm::Returned(id)
-            | Alarm::Lost(id, _),
+            | Alarm::Lost(id, _)
+            | Alarm::Untold(id),
         ) => format!("job {id}"),
         Cause::Forwarded(mail) => mail.from.clone().unwrap_or_else(|| "<>".into()),
     }

@@ -47,7 +47,7 @@ impl<'a> Columns<'a> {
             }
             Cause::Alarm(_) => ("alarm", None, None, None, None),
             Cause::Forwarded(mail) => ("forwarded", None, None, None, Some(mail.message.as_str())),
-            Cause::Receipt { of } => ("receipt", None, None, Some(number(*of)), None),
+            Cause::Receipt { of, .. } => ("receipt", None, None, Some(number(*of)), None),
         };
         let (client, number) = match &job.destination {
             Destination::Fax(fax) => (client, Some(fax.number.to_string())),

@@ -21,7 +21,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 pub(crate) enum Content {
     /// Text of any language and any line ends.
     Text(String),
-    /// ASCII lines that end with CRLF, to stand as they are.
+    /// Lines that end with CRLF, to stand as they are.
     Lines(String),
     /// Octets of any kind.
     Octets(Source),
@@ -122,7 +122,7 @@ impl Entity {
         }
         let encoding = match &self.content {
             Content::Text(text) => Some(TextEncoding::of(text).name()),
-            Content::Lines(_) => Some("7bit"),
+            Content::Lines(lines) => Some(if lines.is_ascii() { "7bit" } else { "8bit" }),
             Content::Octets(_) => Some("base64"),
             Content::Message { eight_bit, .. } => Some(if *eight_bit { "8bit" } else { "7bit" }),
             Content::Parts(_) => None,

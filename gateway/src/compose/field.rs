@@ -75,7 +75,7 @@ impl Fields {
     }
 
     pub(crate) fn mailbox(&mut self, name: &'static str, to: &Mailbox) -> Result<(), ComposeError> {
-        let address = address(name, &to.address)?;
+        let address = mail_address(name, &to.address)?;
         let shown = to.name.as_deref().map(one_line).filter(|shown| !shown.is_empty());
         let value = match shown {
             None => address.to_owned(),
@@ -129,10 +129,16 @@ pub(crate) fn ascii(text: &str) -> String {
 }
 
 fn address<'a>(field: &'static str, text: &'a str) -> Result<&'a str, ComposeError> {
+    if text.is_ascii() { mail_address(field, text) } else { Err(ComposeError::Address { field }) }
+}
+
+/// An address may be in UTF-8, which makes its mail one that only goes where such
+/// addresses are known (RFC 6532 3.2).
+fn mail_address<'a>(field: &'static str, text: &'a str) -> Result<&'a str, ComposeError> {
     let bad = |c: char| c.is_control() || matches!(c, '<' | '>');
     let spaced = !text.starts_with('"') && text.contains(' ');
     let long = text.len() > PLAIN_WORD_CHARS;
-    if text.is_empty() || long || spaced || text.contains(bad) || !text.is_ascii() {
+    if text.is_empty() || long || spaced || text.contains(bad) {
         return Err(ComposeError::Address { field });
     }
     Ok(text)

@@ -1,64 +1,97 @@
-//! The fields of `message/delivery-status` (RFC 3464 2): seven bits, one block
-//! for the message and one for each recipient.
+//! The fields of `message/delivery-status` (RFC 3464 2) and of its twin
+//! `message/global-delivery-status` (RFC 6533 4): one block for the message and one
+//! for each recipient.
 
 use crate::compose::{
     ComposeError,
     field::{Fields, ascii, date_text, one_line},
 };
 
-use super::{Action, RecipientReport, Report, Typed};
+use super::{Action, Form, RecipientReport, Report, Typed};
 
 /// Longest value that is written, in characters.
 const MAX_VALUE_CHARS: usize = 900;
 
 /// All blocks, each ended by an empty line but the last.
-pub(super) fn fields(report: &Report) -> Result<String, ComposeError> {
-    let mut block = Fields::default();
-    line(&mut block, "Reporting-MTA", &format!("dns; {}", report.reporting_mta));
+pub(super) fn fields(report: &Report, form: Form) -> Result<String, ComposeError> {
+    let mut block = Block { fields: Fields::default(), form };
+    block.line("Reporting-MTA", &format!("dns; {}", report.reporting_mta));
     if let Some(id) = &report.envelope_id {
-        line(&mut block, "Original-Envelope-Id", id);
+        block.line("Original-Envelope-Id", id);
+    }
+    if let Some(gateway) = &report.gateway {
+        block.line("DSN-Gateway", &typed(gateway));
+    }
+    if let Some(from) = &report.received_from {
+        block.line("Received-From-MTA", &typed(from));
     }
     if let Some(arrival) = &report.arrival {
-        line(&mut block, "Arrival-Date", &date_text(arrival));
+        block.line("Arrival-Date", &date_text(arrival));
     }
-    let mut text = String::from_utf8_lossy(block.as_bytes()).into_owned();
+    if let Some(by) = &report.deliver_by {
+        block.line("Deliver-By-Date", &date_text(by));
+    }
+    if let Some(request) = &report.future_release {
+        block.line("Future-Release-Request", request);
+    }
+    let mut text = block.text();
     for recipient in &report.recipients {
         text += "\r\n";
-        text += &String::from_utf8_lossy(recipient_block(recipient)?.as_bytes());
+        text += &recipient_block(recipient, form)?.text();
     }
     Ok(text)
 }
 
-fn recipient_block(recipient: &RecipientReport) -> Result<Fields, ComposeError> {
-    let mut block = Fields::default();
+fn recipient_block(recipient: &RecipientReport, form: Form) -> Result<Block, ComposeError> {
+    let mut block = Block { fields: Fields::default(), form };
     if let Some(original) = &recipient.original_recipient {
-        line(&mut block, "Original-Recipient", &address(&original.kind, &original.value));
+        block.line("Original-Recipient", &address(&original.kind, &original.value));
     }
-    line(&mut block, "Final-Recipient", &address("rfc822", &recipient.final_recipient));
-    line(&mut block, "Action", word(recipient.action));
-    line(&mut block, "Status", &status(recipient)?);
+    block.line("Final-Recipient", &address("rfc822", &recipient.final_recipient));
+    block.line("Action", word(recipient.action));
+    block.line("Status", &status(recipient)?);
     if let Some(remote) = &recipient.remote_mta {
-        line(&mut block, "Remote-MTA", &typed(remote));
+        block.line("Remote-MTA", &typed(remote));
     }
     if let Some(diagnostic) = &recipient.diagnostic {
-        line(&mut block, "Diagnostic-Code", &typed(diagnostic));
+        block.line("Diagnostic-Code", &typed(diagnostic));
     }
     if let Some(date) = &recipient.last_attempt {
-        line(&mut block, "Last-Attempt-Date", &date_text(date));
+        block.line("Last-Attempt-Date", &date_text(date));
     }
     if let Some(id) = &recipient.final_log_id {
-        line(&mut block, "Final-Log-ID", id);
+        block.line("Final-Log-ID", id);
     }
     // RFC 3464 2.3.9 allows the field with `delayed` only.
     if let Some(date) = &recipient.will_retry_until
         && recipient.action == Action::Delayed
     {
-        line(&mut block, "Will-Retry-Until", &date_text(date));
+        block.line("Will-Retry-Until", &date_text(date));
     }
     for (name, value) in &recipient.extensions {
-        block.added(name, &cut(&ascii(value)))?;
+        block.fields.added(name, &cut(&ascii(value)))?;
     }
     Ok(block)
+}
+
+/// A block of fields, in the one form or the other.
+struct Block {
+    fields: Fields,
+    form: Form,
+}
+
+impl Block {
+    fn line(&mut self, name: &str, value: &str) {
+        let value = match self.form {
+            Form::Ascii => ascii(value),
+            Form::International => one_line(value),
+        };
+        self.fields.folded(name, &cut(&value));
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(self.fields.as_bytes()).into_owned()
+    }
 }
 
 fn word(action: Action) -> &'static str {
@@ -86,13 +119,14 @@ fn status(recipient: &RecipientReport) -> Result<String, ComposeError> {
     })
 }
 
-/// An address beyond ASCII is written in the seven-bit form of RFC 6533 3.
+/// An address beyond ASCII has a type of its own, whatever type it was given with
+/// (RFC 6533 3: `utf-8-addr-unitext`).
 fn address(kind: &str, address: &str) -> String {
     let address = one_line(address);
     if address.is_ascii() {
         return format!("{}; {address}", ascii(kind));
     }
-    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | '+' | '=');
+    let plain = |c: char| !matches!(c, '\\' | ' ');
     let escaped = address
         .chars()
         .map(|c| if plain(c) { c.to_string() } else { format!("\\x{{{:X}}}", u32::from(c)) });
@@ -101,10 +135,6 @@ fn address(kind: &str, address: &str) -> String {
 
 fn typed(value: &Typed) -> String {
     format!("{}; {}", ascii(&value.kind), value.value)
-}
-
-fn line(block: &mut Fields, name: &str, value: &str) {
-    block.folded(name, &cut(&ascii(value)));
 }
 
 fn cut(value: &str) -> String {

@@ -3,25 +3,31 @@
 use super::*;
 use crate::{
     compose::Source,
-    message::{AutoSubmitted, Kind, Limits, Message},
+    message::{AutoSubmitted, Kind, Limits, Mailbox, Message},
 };
 
 fn report(original: Original) -> Report {
     Report {
-        from: Mailbox {
-            name: Some("Postfax".to_owned()),
-            address: "postmaster@faxgw.example".to_owned(),
+        head: Head {
+            from: Mailbox {
+                name: Some("Postfax".to_owned()),
+                address: "postmaster@faxgw.example".to_owned(),
+            },
+            to: Mailbox { name: None, address: "anna@example.com".to_owned() },
+            subject: "Fax an +39 040 1234 gescheitert: besetzt".to_owned(),
+            date: "2025-07-01T13:00:00+02:00[Europe/Rome]".parse().unwrap(),
+            message_id: "r1@faxgw.example".to_owned(),
+            in_reply_to: Some("0b1c@example.com".to_owned()),
+            language: Some("de".to_owned()),
+            headers: Vec::new(),
         },
-        to: Mailbox { name: None, address: "anna@example.com".to_owned() },
-        subject: "Fax an +39 040 1234 gescheitert: besetzt".to_owned(),
-        date: "2025-07-01T13:00:00+02:00[Europe/Rome]".parse().unwrap(),
-        message_id: "r1@faxgw.example".to_owned(),
-        in_reply_to: Some("0b1c@example.com".to_owned()),
-        language: Some("de".to_owned()),
-        headers: Vec::new(),
         reporting_mta: "faxgw.example".to_owned(),
         envelope_id: Some("A17-66".to_owned()),
+        gateway: None,
+        received_from: None,
         arrival: Some("2025-07-01T10:00:00+02:00[Europe/Rome]".parse().unwrap()),
+        deliver_by: None,
+        future_release: None,
         recipients: vec![RecipientReport {
             original_recipient: Some(Typed::new("rfc822", "FAX=+390401234@gw.example")),
             final_recipient: "FAX=+390401234@gw.example".to_owned(),
@@ -94,7 +100,7 @@ fn a_success_returns_header_fields_only() {
     report.inline[0].content_id = Some("page1@faxgw.example".to_owned());
     let second = RecipientReport {
         original_recipient: None,
-        final_recipient: "bj\u{f6}rn@gw.example".to_owned(),
+        final_recipient: "FAX=+390401235@gw.example".to_owned(),
         action: Action::Delivered,
         status: "2.1.5".to_owned(),
         status_comment: None,
@@ -133,7 +139,7 @@ fn fields_cannot_be_added_and_stay_in_seven_bits() {
     one.final_log_id = Some("x\nStatus: 2.0.0".to_owned());
     one.status_comment = Some("a) (b".to_owned());
     report.envelope_id = Some("\r\n\r\nAction: relayed".to_owned());
-    report.in_reply_to = Some("bad id>\r\nBcc: x@y".to_owned());
+    report.head.in_reply_to = Some("bad id>\r\nBcc: x@y".to_owned());
     let text = written(&report);
     assert!(text.is_ascii());
     let fields: Vec<&str> = text
@@ -159,4 +165,78 @@ fn a_retry_date_stands_with_delays_only() {
     assert!(!written(&report).contains("Will-Retry-Until"));
     report.recipients[0].action = Action::Delayed;
     assert!(written(&report).contains("Will-Retry-Until: Tue, 1 Jul 2025 12:58:10 +0200\r\n"));
+}
+
+#[test]
+fn a_delay_is_as_in_the_golden_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = original(&folder, b"From: anna@example.com\r\nSubject: Angebot\r\n\r\nsecret\r\n");
+    let mut report = report(Original::Headers(path));
+    report.inline = Vec::new();
+    report.deliver_by = Some("2025-07-01T12:30:00+02:00[Europe/Rome]".parse().unwrap());
+    report.future_release = Some("for;3600".to_owned());
+    report.received_from = Some(Typed::new("dns", "pc7.example"));
+    report.gateway = Some(Typed::new("dns", "faxgw.example"));
+    report.recipients[0].action = Action::Delayed;
+    report.recipients[0].status = "4.4.7".to_owned();
+    report.recipients[0].status_comment = Some("later than asked for".to_owned());
+    let text = written(&report);
+    assert_eq!(text, golden(include_str!("../../tests/golden/delayed.eml")));
+}
+
+#[test]
+fn a_relayed_fax_is_as_in_the_golden_file() {
+    let mut report = report(Original::None);
+    report.inline = Vec::new();
+    report.envelope_id = None;
+    report.recipients[0].original_recipient = None;
+    report.recipients[0].action = Action::Relayed;
+    report.recipients[0].status = "2.0.0".to_owned();
+    report.recipients[0].status_comment = None;
+    report.recipients[0].diagnostic = None;
+    let text = written(&report);
+    assert_eq!(text, golden(include_str!("../../tests/golden/relayed.eml")));
+}
+
+#[test]
+fn an_address_in_utf_8_makes_an_international_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = original(&folder, "From: j\u{f6}rn@example.com\r\n\r\nHi\r\n".as_bytes());
+    let mut report = report(Original::Full(path));
+    report.inline = Vec::new();
+    report.head.to.address = "j\u{f6}rn@example.com".to_owned();
+    let one = &mut report.recipients[0];
+    one.final_recipient = "FAX=+390401234@b\u{fc}ro.example".to_owned();
+    one.original_recipient = Some(Typed::new("rfc822", "\"a\\b \u{fc}\"@b\u{fc}ro.example"));
+    let text = written(&report);
+    assert_eq!(text, golden(include_str!("../../tests/golden/international.eml")));
+}
+
+#[test]
+fn a_header_field_in_utf_8_makes_an_international_report() {
+    let folder = tempfile::tempdir().unwrap();
+    for (octets, beyond) in [(&b"\xc3\xbc"[..], true), (b"\xfc", false), (b"=?utf-8?q?x?=", false)]
+    {
+        let mut text = b"Subject: ".to_vec();
+        text.extend_from_slice(octets);
+        text.extend_from_slice(b"\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n");
+        let path = original(&folder, &text);
+        let mut out = Vec::new();
+        report(Original::Headers(path.clone())).write(&mut out).unwrap();
+        let headers = String::from_utf8(out).unwrap();
+        assert_eq!(headers.contains("message/global-headers\r\n"), beyond, "{headers}");
+        assert_eq!(headers.contains("message/global-delivery-status\r\n"), beyond);
+        assert_eq!(headers.contains("text/rfc822-headers;"), !beyond);
+        assert!(!headers.contains("\u{df}"), "only the header fields");
+        let mut out = Vec::new();
+        report(Original::Full(path)).write(&mut out).unwrap();
+        let full = String::from_utf8_lossy(&out);
+        assert_eq!(full.contains("message/global\r\n"), beyond, "{full}");
+        assert!(full.contains("Content-Transfer-Encoding: 8bit\r\n"));
+    }
+}
+
+#[test]
+fn a_gateway_is_named_only_when_it_is_told() {
+    assert!(!written(&report(Original::None)).contains("DSN-Gateway"));
 }

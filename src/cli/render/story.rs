@@ -96,7 +96,7 @@ impl Teller<'_> {
                 self.line(fax.received, &arrived(fax));
                 "safe here".to_owned()
             }
-            Cause::Receipt { of } => format!("written for job {of}"),
+            Cause::Receipt { of, .. } => format!("written for job {of}"),
             Cause::Alarm(_) => "written for the postmaster".to_owned(),
             Cause::Forwarded(_) => "taken for the postmaster".to_owned(),
         };

@@ -7,6 +7,7 @@ use crate::{
     fleet::{self, Denial},
     job::{Cause, DeliverBy, Job, Notify, Release, Sent, State},
     names::{ClientName, JobId, Token},
+    notice,
     number::Number,
     quota::{Used, UsedUp},
     time::Timestamp,
@@ -41,6 +42,8 @@ pub struct Submission {
     pub release: Option<Release>,
     /// By when it is to be there.
     pub deliver_by: Option<DeliverBy>,
+    /// Whether it asks for a disposition notification that may be sent.
+    pub disposition: bool,
 }
 
 /// One recipient of a submission.
@@ -171,7 +174,7 @@ impl Supervisor {
     }
 
     fn job_of(&self, id: JobId, mail: &Submission, to: &Recipient, now: Timestamp) -> Job {
-        let cause = Cause::Sent(Box::new(Sent {
+        let sent = Sent {
             client: mail.client.clone(),
             reverse_path: mail.reverse_path.clone(),
             message_id: mail.message_id.clone(),
@@ -182,14 +185,18 @@ impl Supervisor {
             envelope_id: mail.envelope_id.clone(),
             original_recipient: to.original.clone(),
             notify: to.notify,
+            disposition: mail.disposition,
             release: mail.release.clone(),
             deliver_by: mail.deliver_by,
-        }));
+        };
         let address = Destination::Fax(to.address.clone());
         let due = mail.release.as_ref().map_or(now, |release| release.at.max(now));
         let given_back = mail.deliver_by.filter(|by| by.give_back).map(|by| by.at);
         let expires = due + self.setup.limits.expire;
+        let planned = notice::planned(&sent, due, self.setup.limits.delay_notice);
+        let cause = Cause::Sent(Box::new(sent));
         Job {
+            planned,
             document: mail.document.clone(),
             priority: mail.priority,
             state: match mail.document {

@@ -1,11 +1,14 @@
 //! An attempt has ended; and what follows when its job has.
 
+use std::collections::BTreeSet;
+
 use super::{Action, Change, DuplicateKey, Supervisor};
 use crate::{
     destination::{Destination, Mailbox},
     document::PageLedger,
-    job::{Alarm, AttemptEnd, Carrier, Cause, End, Job, Notify, Sent, State},
+    job::{Alarm, AttemptEnd, Carrier, Cause, End, Job, Sent, State},
     names::{ClientName, JobId},
+    notice::{self, Happened, Report, Told},
     outcome::{Class, Outcome},
     route,
     setup::{Receipts, Setup},
@@ -62,10 +65,13 @@ impl Supervisor {
             self.accepted.remove(&key);
         }
         match (&job.cause, &job.state) {
-            (Cause::Sent(sent), State::Ended { end, .. }) if self.wants_receipt(sent, *end) => {
-                self.receipt(&job, sent, now, actions);
+            (Cause::Sent(sent), State::Ended { .. }) => {
+                self.conclude_fax(&job, sent, now, actions);
             }
-            (Cause::Receipt { .. }, State::Ended { end: End::Failed(_), .. }) => {
+            (
+                Cause::Receipt { report: Report::End | Report::Disposition, .. },
+                State::Ended { end: End::Failed(_), .. },
+            ) => {
                 self.alarm(Alarm::Undeliverable(job.id), now, actions);
             }
             (Cause::Arrived(_), State::Held) => {
@@ -85,34 +91,56 @@ impl Supervisor {
         }
     }
 
-    /// RFC 3461 5.2, with the client's wish where the mail did not say.
-    fn wants_receipt(&self, sent: &Sent, end: End) -> bool {
-        if sent.reverse_path.is_none() {
-            return false;
+    /// Tells whoever is to know how a fax ended, once.
+    fn conclude_fax(&mut self, job: &Job, sent: &Sent, now: Timestamp, actions: &mut Vec<Action>) {
+        let happened = Happened::of(job, &self.setup.retry);
+        let client = self.setup.clients.get(&sent.client);
+        let receipts = client.map_or_else(Receipts::default, |client| client.receipts);
+        match notice::told(happened, sent, receipts) {
+            Told::Sender(report) => drop(self.receipt(job, report, now, actions)),
+            Told::Postmaster => self.alarm(Alarm::Untold(job.id), now, actions),
+            Told::Nobody => {}
         }
-        let delivered = end == End::Delivered;
-        match sent.notify {
-            Notify::Never => false,
-            Notify::On { success, failure, .. } => {
-                if delivered {
-                    success
-                } else {
-                    failure
-                }
-            }
-            Notify::Unsaid => {
-                let client = self.setup.clients.get(&sent.client);
-                !delivered || client.is_none_or(|c| c.receipts == Receipts::Always)
-            }
+        // That it takes long is no news any more.
+        let stale = job.delay_report.and_then(|id| self.jobs.get(&id));
+        if let Some(id) = stale.filter(|report| report.due().is_some()).map(|report| report.id) {
+            self.change(id, actions, |report| report.cancel(now));
         }
     }
 
-    fn receipt(&mut self, of: &Job, sent: &Sent, now: Timestamp, actions: &mut Vec<Action>) {
-        let address = sent.reverse_path.clone().expect("a receipt has somewhere to go");
+    /// Tells the senders of what is still tried after a while, each once.
+    pub(super) fn report_delays(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let until = (now, JobId(u64::MAX));
+        let due: BTreeSet<JobId> = self.planned.range(..=until).map(|(_, id)| *id).collect();
+        for id in due {
+            let mut planned = None;
+            self.change(id, actions, |job| {
+                planned = notice::take_due(&mut job.planned, now);
+                true
+            });
+            let Some((report, job)) = planned.zip(self.jobs.get(&id).cloned()) else { continue };
+            let told = self.receipt(&job, report, now, actions);
+            self.change(id, actions, |job| {
+                job.delay_report = told;
+                true
+            });
+        }
+    }
+
+    fn receipt(
+        &mut self,
+        of: &Job,
+        report: Report,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) -> Option<JobId> {
+        let sent = of.sender()?;
+        let address = sent.reverse_path.clone()?;
         let to = Mailbox { address, client: Some(sent.client.clone()) };
         let time = self.setup.limits.mail_expire;
         let id = self.next_id();
-        self.add(Job::mail(id, Cause::Receipt { of: of.id }, to, now, time), actions);
+        self.add(Job::mail(id, Cause::Receipt { of: of.id, report }, to, now, time), actions);
+        Some(id)
     }
 }
 

@@ -23,6 +23,8 @@ mod model;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 pub(crate) use tests::setup as test_setup;
 
 use std::{
@@ -179,6 +181,8 @@ pub struct Supervisor {
     mails: BTreeSet<(Timestamp, JobId)>,
     /// When something about a waiting job changes by itself.
     timed: BTreeSet<(Timestamp, JobId)>,
+    /// When the sender of a fax is to be told that it is still tried.
+    planned: BTreeSet<(Timestamp, JobId)>,
     /// Numbers with a call under way.
     calling: HashMap<Number, JobId>,
     /// Mails under way.
@@ -207,6 +211,7 @@ impl Supervisor {
             faxes: BTreeSet::new(),
             mails: BTreeSet::new(),
             timed: BTreeSet::new(),
+            planned: BTreeSet::new(),
             calling: HashMap::new(),
             mailing: 0,
             press: Press::default(),
@@ -283,7 +288,10 @@ impl Supervisor {
                 self.setup = setup;
                 self.route_held(now, actions);
             }
-            Event::Woke => self.expire_overdue(now, actions),
+            Event::Woke => {
+                self.expire_overdue(now, actions);
+                self.report_delays(now, actions);
+            }
         }
     }
 
@@ -292,7 +300,10 @@ impl Supervisor {
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         // What is due already waits for a line or for a number, not for a time.
         let later = now + Duration::from_millis(1);
-        self.timed.range((later, JobId(0))..).next().map(|(at, _)| *at)
+        let next = |times: &BTreeSet<(Timestamp, JobId)>| {
+            times.range((later, JobId(0))..).next().map(|(at, _)| *at)
+        };
+        next(&self.timed).into_iter().chain(next(&self.planned)).min()
     }
 
     /// A job that is not over.
@@ -358,6 +369,7 @@ impl Supervisor {
     }
 
     fn index(&mut self, job: &Job) {
+        self.planned.extend(job.planned.iter().map(|planned| (planned.at, job.id)));
         self.press.index(job);
         if let Some(due) = job.due() {
             match job.destination {
@@ -377,6 +389,9 @@ impl Supervisor {
     }
 
     fn forget_index(&mut self, job: &Job) {
+        for planned in &job.planned {
+            self.planned.remove(&(planned.at, job.id));
+        }
         self.press.forget(job);
         if let Some(due) = job.due() {
             self.faxes.remove(&(Reverse(job.priority), due, job.id));

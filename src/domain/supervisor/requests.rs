@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Refusal, Returned, Supervisor};
 use crate::{
     fleet::{Decision, Denial, Live, Need},
-    job::{Forwarded, Job, State},
+    job::{Cause, Forwarded, Job, State},
     names::{ClientName, JobId, ServerName, Token},
+    notice,
     number::Number,
     quota::Used,
     retry::Tries,
@@ -149,14 +150,22 @@ impl Supervisor {
         }
     }
 
-    fn again(&mut self, old: Job, now: Timestamp, actions: &mut Vec<Action>) -> Answer {
+    fn again(&mut self, mut old: Job, now: Timestamp, actions: &mut Vec<Action>) -> Answer {
         if !old.is_ended() {
             return Answer::UnderWay(old.id);
         }
         let id = self.next_id();
         let limits = &self.setup.limits;
         let time = if old.sender().is_some() { limits.expire } else { limits.mail_expire };
+        // A mail has one disposition notification at most (RFC 8098 2.1).
+        if let Cause::Sent(sent) = &mut old.cause {
+            sent.disposition = false;
+        }
+        let planned = old.sender().map(|sent| notice::planned(sent, now, limits.delay_notice));
+        let planned = planned.into_iter().flatten().filter(|planned| planned.at > now).collect();
         let job = Job {
+            planned,
+            delay_report: None,
             id,
             state: match (&old.document, old.sender()) {
                 (None, Some(_)) => State::Preparing { due: now },

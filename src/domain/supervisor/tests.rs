@@ -9,6 +9,7 @@ use crate::{
     document::{Digest, Document, Resolution},
     job::{Cause, End, Notify},
     names::{ClientName, GroupName},
+    notice::Report,
     number::Pattern,
     outcome::Outcome,
     quota::Quota,
@@ -120,6 +121,7 @@ pub(super) fn submission(from: &str, to: &str, message_id: &str) -> Submission {
         content: Digest("what is faxed".into()),
         document: Some(document(3)),
         priority: 0,
+        disposition: false,
         release: None,
         deliver_by: None,
     }
@@ -266,7 +268,7 @@ fn a_budget_that_is_used_up_ends_with_the_last_cause_and_a_receipt() {
         })
         .collect();
     assert!(matches!(saved[0].state, State::Ended { end: End::Failed(Outcome::DataModem), .. }));
-    assert_eq!(saved[1].cause, Cause::Receipt { of: JobId(1) });
+    assert_eq!(saved[1].cause, Cause::Receipt { of: JobId(1), report: Report::End });
     assert_eq!(carried(&actions), [(JobId(2), "mail".to_owned())]);
 }
 
@@ -292,7 +294,7 @@ fn a_receipt_is_sent_as_notify_says() {
             }
             supervisor.handle(Event::Submitted(Box::new(mail), Token(1)), NOW);
             let actions = end(&mut supervisor, 1, 1, 3, outcome);
-            let receipts = carried(&actions).len();
+            let receipts = carried(&actions).len() - alarms(&actions).len();
             assert_eq!(receipts, usize::from(wanted && !null_path), "{notify:?} {outcome:?}");
         }
     }
@@ -578,7 +580,9 @@ fn a_mail_that_makes_no_pages_ends_with_a_receipt_that_says_why() {
     let jobs: Vec<Job> = actions.iter().filter_map(saved).collect();
     assert_eq!(jobs[0].trouble.as_deref(), Some("plan.pdf is damaged"));
     assert!(jobs[0].is_in_vain());
-    assert!(jobs.iter().any(|job| matches!(job.cause, Cause::Receipt { of } if of == jobs[0].id)));
+    assert!(
+        jobs.iter().any(|job| matches!(job.cause, Cause::Receipt { of, .. } if of == jobs[0].id))
+    );
 }
 
 #[test]

@@ -1,0 +1,190 @@
+//! What a receipt says to people: what has become of a fax, in the words of its
+//! sender's language. Knows no MIME.
+
+use postfax_domain::{
+    destination::FaxAddress,
+    job::{Attempt, Carrier, End, Job, Sent, State},
+    notice::{Happened, Report},
+    outcome::Outcome,
+    time::Timestamp,
+};
+
+use super::{page::Page, words_of, zoned};
+use crate::config::{Config, Phrase, Words};
+
+/// A fax of which its sender is told.
+pub(super) struct Story<'a> {
+    pub(super) config: &'a Config,
+    pub(super) words: &'a Words,
+    pub(super) fax: &'a Job,
+    pub(super) sent: &'a Sent,
+    pub(super) to: &'a FaxAddress,
+    pub(super) happened: Happened,
+}
+
+impl<'a> Story<'a> {
+    pub(super) fn new(
+        config: &'a Config,
+        fax: &'a Job,
+        sent: &'a Sent,
+        to: &'a FaxAddress,
+        report: Report,
+    ) -> Self {
+        let happened = match report {
+            Report::Late => Happened::Late,
+            Report::Overdue => Happened::Overdue,
+            Report::End | Report::Disposition => Happened::of(fax, &config.setup.retry),
+        };
+        let words = words_of(config, Some(&sent.client));
+        Self { config, words, fax, sent, to, happened }
+    }
+
+    /// The outcome that the receipt is about.
+    pub(super) fn cause(&self) -> Option<Outcome> {
+        match self.fax.state {
+            State::Ended { end: End::Failed(cause), .. } => Some(cause),
+            State::Ended { end: End::Cancelled, .. } => Some(Outcome::Cancelled),
+            _ => self.fax.last_outcome(),
+        }
+    }
+
+    /// Whether it is still tried.
+    pub(super) fn is_delay(&self) -> bool {
+        matches!(self.happened, Happened::Late | Happened::Overdue)
+    }
+
+    pub(super) fn is_failure(&self) -> bool {
+        use Happened::{Cancelled, Expired, Failed, Partly};
+        matches!(self.happened, Failed | Partly | Expired | Cancelled)
+    }
+
+    pub(super) fn subject(&self) -> String {
+        self.say(match self.happened {
+            Happened::Delivered | Happened::Coarser => Phrase::DeliveredSubject,
+            Happened::Relayed => Phrase::RelayedSubject,
+            Happened::Late => Phrase::LateSubject,
+            Happened::Overdue => Phrase::OverdueSubject,
+            Happened::Partly => Phrase::PartlySubject,
+            Happened::Expired if self.fax.confirmed > 0 => Phrase::PartlySubject,
+            Happened::Failed | Happened::Expired => Phrase::FailedSubject,
+            Happened::Cancelled => Phrase::CancelledSubject,
+        })
+    }
+
+    fn sentence(&self) -> String {
+        self.say(match self.happened {
+            Happened::Delivered => Phrase::Delivered,
+            Happened::Coarser => Phrase::Coarser,
+            Happened::Relayed => Phrase::Relayed,
+            Happened::Late => Phrase::Late,
+            Happened::Overdue => Phrase::Overdue,
+            Happened::Failed => Phrase::Failed,
+            Happened::Partly => Phrase::Partly,
+            Happened::Expired => Phrase::Expired,
+            Happened::Cancelled if self.fax.confirmed > 0 => Phrase::CancelledPartly,
+            Happened::Cancelled => Phrase::Cancelled,
+        })
+    }
+
+    fn say(&self, phrase: Phrase) -> String {
+        let words = self.words;
+        let subject = self.sent.subject.clone().unwrap_or_default();
+        let about = match subject.trim() {
+            "" => String::new(),
+            subject => words.say(Phrase::About, &[("subject", subject)]),
+        };
+        let total = total(self.fax);
+        let by = self.sent.deliver_by.map(|by| self.moment(by.at));
+        words.say(
+            phrase,
+            &[
+                ("number", self.to.number.as_str()),
+                ("subject", &subject),
+                ("about", &about),
+                ("pages", &words.pages(total)),
+                ("total", &total.to_string()),
+                ("confirmed", &words.pages(self.fax.confirmed)),
+                ("last", &self.fax.confirmed.to_string()),
+                ("outcome", &self.cause().map(|cause| words.outcome(cause)).unwrap_or_default()),
+                ("by", &by.unwrap_or_default()),
+                ("job", &self.fax.id.to_string()),
+            ],
+        )
+    }
+
+    /// Everything that is said.
+    pub(super) fn page(&self) -> Page<'a> {
+        let (fax, words) = (self.fax, self.words);
+        let mut page = Page::new(words);
+        page.paragraph(self.sentence());
+        let last = fax.attempts.last();
+        let moment = |at| Some(self.moment(at));
+        let while_tried = |value: Option<String>| value.filter(|_| self.is_delay());
+        let ended = match fax.state {
+            State::Ended { at, .. } if !self.is_delay() => moment(at),
+            _ => None,
+        };
+        let release = self.sent.release.as_ref();
+        let speed = last.and_then(|attempt| attempt.ledger.bit_rate);
+        page.facts([
+            (Phrase::To, Some(self.to.number.to_string())),
+            (Phrase::Attention, self.to.attention.clone()),
+            (Phrase::Subject, self.sent.subject.clone()),
+            (Phrase::Accepted, moment(fax.created)),
+            (Phrase::NotBefore, release.map(|release| self.moment(release.at))),
+            (Phrase::WantedBy, self.sent.deliver_by.map(|by| self.moment(by.at))),
+            (Phrase::Ended, ended),
+            (Phrase::Cause, while_tried(self.cause().map(|cause| words.outcome(cause)))),
+            (Phrase::Problem, fax.trouble.clone()),
+            (Phrase::Confirmed, while_tried(self.progress())),
+            (Phrase::NextTry, while_tried(fax.due().map(|due| self.moment(due)))),
+            (Phrase::TriedUntil, while_tried(moment(fax.expires))),
+            (Phrase::Remote, last.and_then(|attempt| attempt.ledger.remote_id.clone())),
+            (Phrase::LineSpeed, speed.map(|rate| words.count(Phrase::Speed, rate))),
+            (Phrase::Job, Some(fax.id.to_string())),
+        ]);
+        page.list(Phrase::Attempts, fax.attempts.iter().map(|attempt| self.attempt(attempt)));
+        page
+    }
+
+    fn progress(&self) -> Option<String> {
+        let confirmed = self.fax.confirmed;
+        (confirmed > 0).then(|| format!("{confirmed}/{}", self.words.pages(total(self.fax))))
+    }
+
+    fn attempt(&self, attempt: &Attempt) -> String {
+        let words = self.words;
+        let ended = attempt.ended.as_ref();
+        let phrase = if ended.is_some() { Phrase::AttemptEnded } else { Phrase::AttemptUnderWay };
+        let outcome = ended.map(|end| words.outcome(end.outcome)).unwrap_or_default();
+        let seconds = ended.map_or(0, |end| end.at.since(attempt.started).as_secs());
+        words.say(
+            phrase,
+            &[
+                ("number", &attempt.number.to_string()),
+                ("time", &self.moment(attempt.started)),
+                ("server", &server(attempt).unwrap_or_default()),
+                ("outcome", &outcome),
+                ("pages", &words.pages(attempt.ledger.confirmed)),
+                ("seconds", &words.count(Phrase::Seconds, seconds)),
+            ],
+        )
+    }
+
+    fn moment(&self, at: Timestamp) -> String {
+        self.words.moment(&zoned(self.config, at))
+    }
+}
+
+/// Pages of the fax.
+pub(super) fn total(fax: &Job) -> u32 {
+    fax.document.as_ref().map_or(0, |document| document.pages)
+}
+
+/// The fax server of an attempt.
+pub(super) fn server(attempt: &Attempt) -> Option<String> {
+    match &attempt.carrier {
+        Carrier::Server(server) => Some(server.to_string()),
+        Carrier::Mail => None,
+    }
+}

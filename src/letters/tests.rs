@@ -1,0 +1,308 @@
+//! Receipts of every kind, as golden files in `tests/letters`. With
+//! `POSTFAX_WRITE_GOLDEN=1` the files are written anew, to be looked at before they
+//! are kept.
+
+use std::{path::Path, time::Duration};
+
+use postfax_domain::{
+    destination::{Destination, FaxAddress},
+    document::{Digest, Document, PageLedger, Resolution},
+    fleet::Decision,
+    job::{Attempt, AttemptEnd, Carrier, Cause, DeliverBy, End, Job, Notify, Release, Sent, State},
+    names::{ClientName, JobId, ServerName},
+    notice::Report,
+    number::Number,
+    outcome::Outcome,
+    route::Arrival,
+    time::{Timestamp, WallClock},
+};
+use postfax_gateway::{
+    compose::{Delimiters, Head},
+    message::Mailbox,
+};
+
+use super::{fax as received, receipt, story::Story};
+use crate::config::{self, Config};
+
+/// 1 July 2025, 08:00:00 UTC.
+const START: Timestamp = Timestamp(1_751_356_800_000);
+
+fn at(seconds: u64) -> Timestamp {
+    START + Duration::from_secs(seconds)
+}
+
+fn folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn config(language: &str) -> Config {
+    let mut config = config::load(&folder().join("tests/config/good/minimal.toml")).unwrap();
+    config.letters.language = language.to_owned();
+    config.timezone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+    config
+}
+
+fn attempt(number: u32, began: u64, outcome: Outcome, confirmed: u32, said: &str) -> Attempt {
+    let ledger = PageLedger {
+        confirmed,
+        remote_id: (confirmed > 0).then(|| "+33 1 40 00".to_owned()),
+        bit_rate: (confirmed > 0).then_some(14_400),
+        duration: Duration::from_secs(41),
+    };
+    Attempt {
+        number,
+        carrier: Carrier::Server(ServerName::new("office-1").unwrap()),
+        decision: Decision::default(),
+        started: at(began),
+        first_page: 0,
+        ticket: Some(format!("{}", 16 + number)),
+        ended: Some(AttemptEnd { at: at(began + 44), outcome, said: said.to_owned() }),
+        ledger,
+    }
+}
+
+/// A fax of three pages that was busy at first.
+fn fax(state: State, last: Outcome, confirmed: u32) -> Job {
+    let sent = Sent {
+        // Nobody who has chosen a language.
+        client: ClientName::new("somebody").unwrap(),
+        reverse_path: Some("anna@example.com".into()),
+        message_id: Some("offer@example.com".into()),
+        subject: Some("Angebot für Müller 見積".into()),
+        message: "m12".into(),
+        content: Digest("c".into()),
+        return_mail: false,
+        envelope_id: Some("A17-66".into()),
+        original_recipient: Some(("rfc822".into(), "FAX=+33140000000@old.example.com".into())),
+        notify: Notify::Unsaid,
+        disposition: false,
+        release: None,
+        deliver_by: None,
+    };
+    let to = Destination::Fax(FaxAddress {
+        number: Number::try_from("+33140000000".to_owned()).unwrap(),
+        subaddress: None,
+        attention: None,
+        as_written: "FAX=+33140000000@fax.example.com".into(),
+    });
+    let day = Duration::from_secs(24 * 3600);
+    let document = Document {
+        digest: Digest("d".into()),
+        pages: 3,
+        resolution: Resolution::Fine,
+        bytes: 30_000,
+    };
+    let said = if last.is_success() { "" } else { "No carrier detected" };
+    Job {
+        document: Some(document),
+        state,
+        confirmed,
+        attempts: vec![
+            attempt(1, 2, Outcome::Busy, 0, "Busy signal detected"),
+            attempt(2, 226, last, confirmed, said),
+        ],
+        ..Job::new(JobId(12), Cause::Sent(Box::new(sent)), to, START, day)
+    }
+}
+
+fn ended(end: End, last: Outcome, confirmed: u32) -> Job {
+    fax(State::Ended { end, at: at(270) }, last, confirmed)
+}
+
+fn failed(last: Outcome, confirmed: u32) -> Job {
+    ended(End::Failed(last), last, confirmed)
+}
+
+fn asked(mut job: Job, change: impl FnOnce(&mut Sent)) -> Job {
+    let Cause::Sent(sent) = &mut job.cause else { panic!("a fax") };
+    change(sent);
+    job
+}
+
+/// The receipt as it is mailed, but for the picture and the returned mail.
+fn written(language: &str, job: &Job, report: Report) -> String {
+    let config = config(language);
+    let (Some(sent), Destination::Fax(to)) = (job.sender(), &job.destination) else {
+        panic!("a fax")
+    };
+    let story = Story::new(&config, job, sent, to, report);
+    let head = Head {
+        from: Mailbox { name: None, address: "fax@fax.example.com".into() },
+        to: Mailbox { name: None, address: "anna@example.com".into() },
+        subject: story.subject(),
+        date: super::zoned(&config, at(300)),
+        message_id: "job-13.test@fax.example.com".into(),
+        in_reply_to: None,
+        language: Some(story.words.tag().to_owned()),
+        headers: Vec::new(),
+    };
+    let text = story.page().text();
+    let mut out = Vec::new();
+    match report {
+        Report::Disposition => {
+            let mut notice = receipt::notification(&story, head, text, None, Vec::new());
+            notice.delimiters = Delimiters::Seeded(1);
+            notice.write(&mut out).unwrap();
+        }
+        _ => {
+            let mut report = receipt::delivery_report(&story, head, text, None, Vec::new());
+            report.delimiters = Delimiters::Seeded(1);
+            report.write(&mut out).unwrap();
+        }
+    }
+    String::from_utf8(out).unwrap().replace("\r\n", "\n")
+}
+
+#[test]
+fn every_kind_of_receipt_is_as_in_its_golden_file() {
+    let waiting = || fax(State::Waiting { due: at(500) }, Outcome::Disconnected, 2);
+    let by = |give_back| Some(DeliverBy { at: at(260), give_back, trace: false });
+    let delivered = || ended(End::Delivered, Outcome::Delivered, 3);
+    let mut coarser = delivered();
+    coarser.coarse = true;
+    let mut expired = asked(failed(Outcome::Disconnected, 2), |sent| sent.deliver_by = by(true));
+    expired.expires = at(260);
+    let held = Release { at: at(3600), asked: "for;3600".into() };
+    let cases = [
+        ("delivered", delivered(), Report::End),
+        ("coarser", coarser, Report::End),
+        ("relayed", ended(End::Delivered, Outcome::Relayed, 3), Report::End),
+        ("failed", failed(Outcome::NoFaxMachine, 0), Report::End),
+        ("partly", failed(Outcome::Disconnected, 2), Report::End),
+        ("expired", expired, Report::End),
+        ("cancelled", ended(End::Cancelled, Outcome::Cancelled, 1), Report::End),
+        ("late", waiting(), Report::Late),
+        ("overdue", asked(waiting(), |sent| sent.deliver_by = by(false)), Report::Overdue),
+        ("held", asked(delivered(), |sent| sent.release = Some(held)), Report::End),
+        ("dispatched", delivered(), Report::Disposition),
+        ("not-dispatched", failed(Outcome::NotInService, 0), Report::Disposition),
+    ];
+    let anew = std::env::var_os("POSTFAX_WRITE_GOLDEN").is_some();
+    for (name, job, report) in &cases {
+        for language in ["en", "de", "fr", "ja"] {
+            // The machine's part is the same in all languages.
+            if language != "en" && !matches!(*name, "delivered" | "partly" | "late") {
+                continue;
+            }
+            let path = folder().join(format!("tests/letters/{name}.{language}.eml"));
+            let text = written(language, job, *report);
+            if anew {
+                std::fs::write(&path, &text).unwrap();
+            }
+            let golden = std::fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(text, golden, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_status_says_what_has_happened() {
+    let status = |job: &Job, report| {
+        let text = written("en", job, report);
+        let line = text.lines().find(|line| line.starts_with("Status: ")).unwrap();
+        line["Status: ".len()..][..5].to_owned()
+    };
+    let waiting = |last| fax(State::Waiting { due: at(500) }, last, 0);
+    assert_eq!(status(&waiting(Outcome::Busy), Report::Late), "4.4.1");
+    // Two calls of a person who answers: a failure one day, and only a delay as yet.
+    assert_eq!(status(&waiting(Outcome::NoFaxMachine), Report::Late), "4.0.0");
+    assert_eq!(status(&waiting(Outcome::Busy), Report::Overdue), "4.4.7");
+    assert_eq!(status(&failed(Outcome::NoFaxMachine, 0), Report::End), "5.1.1");
+    assert_eq!(status(&failed(Outcome::Busy, 0), Report::End), "4.4.1");
+}
+
+#[test]
+fn every_kind_is_said_in_every_language() {
+    let waiting = fax(State::Waiting { due: at(500) }, Outcome::Disconnected, 2);
+    for (job, report) in [
+        (&failed(Outcome::Busy, 0), Report::End),
+        (&failed(Outcome::Busy, 2), Report::End),
+        (&ended(End::Cancelled, Outcome::Cancelled, 0), Report::End),
+        (&waiting, Report::Late),
+        (&waiting, Report::Overdue),
+    ] {
+        let subjects = ["en", "de", "fr", "ja"].map(|language| {
+            let text = written(language, job, report);
+            let lines = text.lines().skip_while(|line| !line.starts_with("Subject: "));
+            lines.take(1).collect::<String>()
+        });
+        let mut different = subjects.to_vec();
+        different.sort();
+        different.dedup();
+        assert_eq!(different.len(), 4, "{subjects:?}");
+    }
+}
+
+fn arrival() -> Arrival {
+    let number = |text: &str| Some(Number::try_from(text.to_owned()).unwrap());
+    Arrival {
+        server: ServerName::new("office-1").unwrap(),
+        key: "fax00001.tif".into(),
+        line: None,
+        called: number("+442079460100"),
+        caller: number("+4930123456"),
+        caller_name: None,
+        tsi: Some("MUELLER\u{1b}[2J\nTo: nobody".into()),
+        subaddress: None,
+        document: Document {
+            digest: Digest("d".into()),
+            pages: 1,
+            resolution: Resolution::Fine,
+            bytes: 1,
+        },
+        received: START,
+        local: WallClock { weekday: 1, minute: 600 },
+        duration: Duration::from_secs(65),
+        bit_rate: Some(9600),
+        error: Some("RSPREC error".into()),
+    }
+}
+
+#[test]
+fn a_received_fax_is_announced_in_every_language() {
+    let said = |language: &str| {
+        let config = config(language);
+        let words = config.letters.languages.of(language);
+        let mut fax = arrival();
+        let text = received::page(&config, words, &fax).text();
+        let incomplete = received::subject(words, &fax);
+        (fax.caller, fax.tsi, fax.error) = (None, None, None);
+        (text, incomplete, received::subject(words, &fax))
+    };
+    let (text, _, subject) = said("en");
+    assert_eq!(
+        text,
+        "A fax has arrived: 1 page.\n\n\
+         From: +4930123456 (MUELLER [2J To: nobody)\n\
+         To: +442079460100\n\
+         Station: MUELLER [2J To: nobody\n\
+         Received: 2025-07-01 10:00:00 CEST\n\
+         Duration: 65 s\n\
+         Speed: 9600 bit/s\n\
+         Server: office-1\n\
+         Problem: RSPREC error. Pages may be missing or damaged.\n\n\
+         A reply to this mail goes back as a fax.\n"
+    );
+    assert_eq!(subject, "Fax from an unknown number, 1 page");
+    for (language, first, line, subject) in [
+        (
+            "de",
+            "Ein Fax ist eingegangen: 1 Seite.\n",
+            "An: ",
+            "Fax von unbekannter Nummer, 1 Seite",
+        ),
+        ("fr", "Un fax est arrivé : 1 page.\n", "À : ", "Fax de numéro inconnu, 1 page"),
+        (
+            "ja",
+            "ファクスを受信しました：1 ページ。\n",
+            "宛先：",
+            "不明な番号からのファクス、1 ページ",
+        ),
+    ] {
+        let (text, incomplete, plain) = said(language);
+        assert!(text.starts_with(first), "{text}");
+        assert!(text.contains(&format!("\n{line}+442079460100\n")), "{text}");
+        assert_eq!(plain, subject);
+        assert!(incomplete.contains("+4930123456") && incomplete != plain, "{incomplete}");
+    }
+}
