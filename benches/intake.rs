@@ -79,6 +79,9 @@ relay = "smtp://127.0.0.1:1"
 from = "fax@fax.example.com"
 [limits]
 max_connections_per_address = 500
+max_mails_per_minute = 1000000
+max_recipients_per_hour = 1000000
+max_faxes_per_number_per_h = 1000000
 [[group]]
 name = "london"
 [[server]]

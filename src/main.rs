@@ -42,11 +42,9 @@
 //! | [`serve`] | starts the daemon, heeds signals; `check` and what else needs only the configuration |
 //! | [`daemon`] | owns the loop: events in, one commit, actions out; stops cleanly |
 //! | [`store`] | what is durable: rows, documents, mails |
-//! | [`listen`] | opens the doors to mail and loads their certificate |
 //! | [`outbound`] | an accepted mail becomes jobs: who may, whom it means, what is to be faxed |
 //! | [`prepare`] | makes the pages of a mail, by way of `postfax_hw::render` |
 //! | [`listen`] | opens the doors to mail and keeps them: sockets, certificates, what a reload changes |
-//! | [`outbound`] | an accepted mail becomes jobs: who may, whom it means, the pages |
 //! | [`inbound`] | the fax servers as they report by themselves: health, and what arrived |
 //! | [`carry`] | hands one attempt over, follows it and tells how it ended |
 //! | [`letters`] | what our mails say: a received fax, a receipt, an alarm |

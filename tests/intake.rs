@@ -161,6 +161,9 @@ fn of_ten_thousand_messages_what_got_a_250_is_there_once() {
 [limits]
 max_connections = 4000
 max_connections_per_address = 4000
+max_mails_per_minute = 1000000
+max_recipients_per_hour = 1000000
+max_faxes_per_number_per_h = 1000000
 
 [[server]]
 name = "away"

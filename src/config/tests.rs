@@ -53,6 +53,14 @@ fn what_is_written_is_what_is_used() {
     let client_ca = config.tls.as_ref().unwrap().client_ca.as_deref();
     assert_eq!(client_ca, Some(folder().join("full/tls/cert.pem").as_path()));
     assert_eq!(config.tls.as_ref().unwrap().key, folder().join("full/tls/key.pem"));
+    assert_eq!((setup.dial.len(), setup.routes.len()), (3, 2));
+    assert!(!format!("{config:?}").contains("relay password"));
+}
+
+#[test]
+fn what_is_written_of_mail_out_and_of_limits_is_used() {
+    let config = load_with(&folder().join("full/postfax.toml"), None).unwrap();
+    let setup = &config.setup;
     assert_eq!(config.delivery.relay.to_string(), "smtp://mail.example.com:587");
     assert_eq!(config.delivery.login.as_ref().unwrap().password.reveal(), "relay password");
     assert_eq!((config.delivery.connections, setup.limits.mail_lines), (16, 16));
@@ -96,8 +104,6 @@ fn what_is_written_is_what_is_used() {
     let mfp = &config.servers[&ServerName::new("mfp").unwrap()];
     assert_eq!((mfp.host.as_str(), mfp.port, mfp.encrypted), ("2001:db8::7", 631, true));
     assert_eq!(mfp.path, "/ipp/faxout");
-    assert_eq!((setup.dial.len(), setup.routes.len()), (3, 2));
-    assert!(!format!("{config:?}").contains("relay password"));
 }
 
 #[test]

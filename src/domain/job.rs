@@ -22,6 +22,7 @@
 //! | Held | an administrator | the same |
 //! | Ended | nobody; a received fax whose mail came back is taken up again | the same |
 
+mod cause;
 mod returned;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -30,15 +31,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     destination::{Destination, Mailbox},
-    document::{Digest, Document, PageLedger},
+    document::{Document, PageLedger},
     fleet::Decision,
-    names::{ClientName, JobId, ServerName},
-    notice::{Planned, Report},
+    names::{JobId, ServerName},
+    notice::Planned,
     outcome::Outcome,
     retry::{self, Next, RetryRules, Tries},
-    route::Arrival,
     time::Timestamp,
 };
+
+pub use cause::{Alarm, Cause, Forwarded, Sent};
 
 pub use crate::notice::{DeliverBy, Notify, Release};
 
@@ -84,87 +86,6 @@ pub struct Job {
     /// The last report that its sender was given meanwhile.
     #[serde(default)]
     pub delay_report: Option<JobId>,
-}
-
-/// Why a job exists.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Cause {
-    /// A client sends a fax.
-    Sent(Box<Sent>),
-    /// A fax arrived.
-    Arrived(Box<Arrival>),
-    /// The sender of a job is to know how it goes.
-    Receipt {
-        /// The job that it is about.
-        of: JobId,
-        /// What about it.
-        #[serde(default)]
-        report: Report,
-    },
-    /// The postmaster is to know something.
-    Alarm(Alarm),
-    /// Somebody wrote to the postmaster of the fax domain.
-    Forwarded(Box<Forwarded>),
-}
-
-/// A mail to the postmaster, passed on as it came (RFC 5321 4.5.1).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forwarded {
-    /// Its return path; `None` is the null reverse-path.
-    pub from: Option<String>,
-    /// Names the file that keeps the mail.
-    pub message: String,
-}
-
-/// Something that an administrator must know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Alarm {
-    /// A received fax has nobody to go to.
-    Unrouted(JobId),
-    /// A mail could not be delivered.
-    Undeliverable(JobId),
-    /// A server was lost with a fax that may have been sent.
-    Lost(JobId, ServerName),
-    /// The mail with a received fax was taken and then came back; somebody else gets it.
-    Returned(JobId),
-    /// A fax has failed, and its sender left no address for a receipt.
-    Untold(JobId),
-}
-
-/// A fax that a client sends, as far as its receipt needs to know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sent {
-    /// Who sends.
-    pub client: ClientName,
-    /// Where receipts go; `None` is the null reverse-path, to which nothing is ever mailed.
-    pub reverse_path: Option<String>,
-    /// Message-ID of the mail.
-    pub message_id: Option<String>,
-    /// Subject of the mail.
-    pub subject: Option<String>,
-    /// Names the file that keeps the mail, for its pages and for the receipt.
-    pub message: String,
-    /// SHA-256 of what the mail wants to be faxed, whatever its pages will look like.
-    pub content: Digest,
-    /// RET=FULL: a receipt of a failure returns the whole mail (RFC 3461 4.3).
-    pub return_mail: bool,
-    /// ENVID, decoded (RFC 3461 4.4).
-    pub envelope_id: Option<String>,
-    /// ORCPT, as its type and decoded address (RFC 3461 4.2).
-    pub original_recipient: Option<(String, String)>,
-    /// NOTIFY (RFC 3461 4.1).
-    pub notify: Notify,
-    /// Whether it asks for a disposition notification that may be sent (RFC 8098 2.1).
-    #[serde(default)]
-    pub disposition: bool,
-    /// When it is to go out, if not at once.
-    #[serde(default)]
-    pub release: Option<Release>,
-    /// By when it is to be there.
-    #[serde(default)]
-    pub deliver_by: Option<DeliverBy>,
 }
 
 /// Who carries an attempt.
