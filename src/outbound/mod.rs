@@ -182,7 +182,7 @@ impl Desk for FaxDesk {
 
     async fn spool(&self, _peer: &Peer, _mail: &Mail) -> Result<PathBuf, Reply> {
         let documents = &self.context.reader.documents;
-        Ok(documents.spool(&format!("{}.eml", documents.new_name())))
+        Ok(documents.coming_mail(&documents.new_name()))
     }
 
     async fn message(&self, peer: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply> {

@@ -4,6 +4,7 @@
 //! ```text
 //! STATE/documents/DIGEST.tif   pages, named by their SHA-256
 //! STATE/mail/NAME.eml          mails as they came in
+//! STATE/mail/NAME.part         mails that are coming in; removed at each start
 //! STATE/spool/                 what is being written; emptied at each start
 //! ```
 
@@ -32,8 +33,8 @@ pub struct Documents {
     /// Distinguishes the files of one start, and the starts from each other.
     started: u128,
     next: Arc<AtomicU64>,
-    /// Whether a folder has got names that may not outlive a crash yet.
-    unsynced: Arc<AtomicBool>,
+    /// Whether each of [`KEPT`] has got names that may not outlive a crash yet.
+    unsynced: Arc<[AtomicBool; KEPT.len()]>,
 }
 
 /// The folders of what is kept.
@@ -51,6 +52,7 @@ impl Documents {
             let path = entry.map_err(at(&spool))?.path();
             fs::remove_file(&path).map_err(at(&path))?;
         }
+        remove_parts(&state.join("mail"))?;
         let started = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
         Ok(Self {
             state: state.to_owned(),
@@ -72,6 +74,13 @@ impl Documents {
         self.state.join("spool").join(name)
     }
 
+    /// Where a mail is written to while it comes in: beside its later place, since to
+    /// rename a file within its folder is the cheapest.
+    #[must_use]
+    pub fn coming_mail(&self, name: &str) -> PathBuf {
+        self.state.join("mail").join(format!("{name}.part"))
+    }
+
     /// The file of a document.
     #[must_use]
     pub fn document(&self, digest: &Digest) -> PathBuf {
@@ -90,7 +99,7 @@ impl Documents {
     /// # Errors
     /// [`StoreError::File`].
     pub fn keep_document(&self, from: &Path, digest: &Digest) -> Result<(), StoreError> {
-        self.keep(from, &self.document(digest))
+        self.keep(from, &self.document(digest), 0)
     }
 
     /// Moves a mail, durable already, from the spool to its place. The name outlives a
@@ -99,12 +108,12 @@ impl Documents {
     /// # Errors
     /// [`StoreError::File`].
     pub fn keep_mail(&self, from: &Path, name: &str) -> Result<(), StoreError> {
-        self.keep(from, &self.mail(name))
+        self.keep(from, &self.mail(name), 1)
     }
 
-    fn keep(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+    fn keep(&self, from: &Path, to: &Path, folder: usize) -> Result<(), StoreError> {
         fs::rename(from, to).map_err(at(to))?;
-        self.unsynced.store(true, Ordering::Release);
+        self.unsynced[folder].store(true, Ordering::Release);
         Ok(())
     }
 
@@ -113,17 +122,18 @@ impl Documents {
     /// # Errors
     /// [`StoreError::File`]; then the next call tries again.
     pub(super) async fn sync(&self) -> Result<(), StoreError> {
-        if !self.unsynced.swap(false, Ordering::AcqRel) {
-            return Ok(());
+        for (folder, unsynced) in KEPT.iter().zip(self.unsynced.iter()) {
+            if !unsynced.swap(false, Ordering::AcqRel) {
+                continue;
+            }
+            let path = self.state.join(folder);
+            let syncing = tokio::task::spawn_blocking(move || {
+                fs::File::open(&path).and_then(|open| open.sync_all()).map_err(at(&path))
+            });
+            let synced = syncing.await.expect("to sync a folder does not panic");
+            synced.inspect_err(|_| unsynced.store(true, Ordering::Release))?;
         }
-        let folders = KEPT.map(|folder| self.state.join(folder));
-        let syncing = tokio::task::spawn_blocking(move || {
-            folders.iter().try_for_each(|folder| {
-                fs::File::open(folder).and_then(|open| open.sync_all()).map_err(at(folder))
-            })
-        });
-        let synced = syncing.await.expect("to sync folders does not panic");
-        synced.inspect_err(|_| self.unsynced.store(true, Ordering::Release))
+        Ok(())
     }
 
     /// Removes the files that no job names any more.
@@ -147,6 +157,17 @@ impl Documents {
         }
         Ok(())
     }
+}
+
+/// Removes the mails that an earlier life never got whole.
+fn remove_parts(folder: &Path) -> Result<(), StoreError> {
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
+        let path = entry.map_err(at(folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "part") {
+            fs::remove_file(&path).map_err(at(&path))?;
+        }
+    }
+    Ok(())
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {

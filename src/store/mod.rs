@@ -33,7 +33,7 @@ use sqlx::{
 
 use self::{
     documents::Documents,
-    rows::{number, read_job, save_jobs},
+    rows::{JOBS_A_STATEMENT, number, read_job, save_jobs},
 };
 
 /// Connections that only read.
@@ -269,23 +269,27 @@ async fn write(
 ) -> Result<(), sqlx::Error> {
     // Only the last word on each job is written.
     let mut jobs: BTreeMap<JobId, &Job> = BTreeMap::new();
-    let mut round = writer.begin().await?;
+    let mut arrivals = Vec::new();
     for change in changes {
         match change {
-            Change::Job(job) => {
-                jobs.insert(job.id, job);
-            }
-            Change::Arrival(server, key) => {
-                sqlx::query("INSERT OR IGNORE INTO arrivals (server, key, at) VALUES ($1, $2, $3)")
-                    .bind(server.as_str())
-                    .bind(key)
-                    .bind(now.0)
-                    .execute(&mut *round)
-                    .await?;
-            }
+            Change::Job(job) => drop(jobs.insert(job.id, job)),
+            Change::Arrival(server, key) => arrivals.push((server, key)),
         }
     }
     let jobs: Vec<&Job> = jobs.into_values().collect();
+    if arrivals.is_empty() && jobs.len() <= JOBS_A_STATEMENT {
+        // One statement is a transaction by itself.
+        return save_jobs(writer, &jobs).await;
+    }
+    let mut round = writer.begin().await?;
+    for (server, key) in arrivals {
+        sqlx::query("INSERT OR IGNORE INTO arrivals (server, key, at) VALUES ($1, $2, $3)")
+            .bind(server.as_str())
+            .bind(key)
+            .bind(now.0)
+            .execute(&mut *round)
+            .await?;
+    }
     save_jobs(&mut round, &jobs).await?;
     round.commit().await
 }

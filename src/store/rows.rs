@@ -10,7 +10,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use super::StoreError;
 
 /// Jobs that one statement writes; SQLite takes 32,766 values in each.
-const JOBS_A_STATEMENT: usize = 500;
+pub(super) const JOBS_A_STATEMENT: usize = 500;
 
 /// A job's number as SQL has it.
 pub(super) fn number(id: JobId) -> i64 {

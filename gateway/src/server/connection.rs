@@ -232,16 +232,8 @@ impl Connection {
         let line = received::line(&trace, &jiff::Zoned::now());
         let total = Duration::from_secs(self.context.options.timeouts.data_total_s);
         self.message_until = Instant::now() + total;
-        match Spool::create(path, line.as_bytes()).await {
-            Ok(spool) => {
-                self.spool = Some(spool);
-                Ok(())
-            }
-            Err(error) => {
-                error!(%error, "cannot create a spool file");
-                Err(Reply::new(452, (3, 1), "the message cannot be stored at the moment"))
-            }
-        }
+        self.spool = Some(Spool::new(path, line.as_bytes()));
+        Ok(())
     }
 
     async fn write(&mut self, octets: &[u8]) {

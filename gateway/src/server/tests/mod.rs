@@ -222,12 +222,13 @@ async fn places_are_few() {
 }
 
 #[tokio::test]
-async fn a_spool_that_cannot_be_opened_is_a_refusal() {
+async fn a_message_that_cannot_be_written_is_refused_and_none_of_it_is_executed() {
     let house = House::open(Role::Relay, |_| {}).await;
     let mut guest = house.guest().await;
     guest.ask("MAIL FROM:<nowhere@b.example>\r\n", 250).await;
     guest.ask("RCPT TO:<+44@fax.example>\r\n", 250).await;
-    guest.ask("DATA\r\n", 452).await;
+    guest.ask("DATA\r\n", 354).await;
+    guest.ask("NOOP\r\n\r\nRSET\r\n.\r\n", 452).await;
     guest.ask("RSET\r\n", 250).await;
 }
 
