@@ -58,13 +58,13 @@ fn a_claim_is_refused_before_anything_is_looked_up() {
     stage.refused(
         "mallory@elsewhere.test",
         &mail("mallory@elsewhere.test"),
-        Step::Mail,
+        Step::Rcpt,
         "550 5.7.1 sender not authorised: no client has the address mallory@elsewhere.test",
     );
     stage.refused(
         "",
         &mail("a@spf.proofs.test"),
-        Step::Mail,
+        Step::Rcpt,
         "550 5.7.1 notifications are not faxed",
     );
     assert_eq!(stage.dns.asked(), Vec::<String>::new());

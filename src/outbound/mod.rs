@@ -159,12 +159,12 @@ impl Desk for FaxDesk {
     }
 
     async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
-        let granted = match self.admit(peer, mail) {
-            // Anybody may write to the postmaster and report on our mail.
-            Err(_) if returns::is_asked_later(peer) => Granted::default(),
-            Err(refusal) => return Err(refusal),
-            Ok(granted) => granted,
-        };
+        let stranger = self.client(&self.config(), peer, mail).is_err();
+        if stranger && returns::is_asked_later(peer) {
+            // Anybody may write to the postmaster (RFC 5321 4.5.1) and report on our mail.
+            return Ok(Granted::default());
+        }
+        let granted = self.admit(peer, mail)?;
         self.look_ahead(peer, mail);
         Ok(granted)
     }

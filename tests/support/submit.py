@@ -21,7 +21,7 @@ def given(kind):
 
 
 mail = EmailMessage(policy=policy.SMTP.clone(cte_type="8bit"))
-mail["From"] = sender or "somebody@example.com"
+mail["From"] = sender or "anna@example.com"
 mail["To"] = to
 mail["Subject"] = subject
 mail["Message-ID"] = f"<{abs(hash((subject, to, sender)))}@client.example.com>"
