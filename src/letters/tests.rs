@@ -313,7 +313,7 @@ fn the_name_of_a_station_stays_in_its_comment() {
     for (tsi, said) in [
         ("+49 30 1234", "+49 30 1234"),
         (") by evil.example; (", "  by evil.example;  "),
-        ("a\\) \"b\" =?utf-8?q?x?=", "a     b   ?utf-8?q?x? "),
+        ("a\\) \"b\" =?utf-8?q?x?=", "a    b   ?utf-8?q?x? "),
         ("M\u{fc}ller\r\nBcc: x", "M ller  Bcc: x"),
         (&"9".repeat(2000), &"9".repeat(40)),
     ] {

@@ -560,6 +560,24 @@ fn a_cancelled_fax_that_nobody_had_is_not_mailed_to_nobody() {
 }
 
 #[test]
+fn a_hundred_faxes_that_nobody_may_have_are_no_hundred_alarms() {
+    let mut supervisor = supervisor(&[]);
+    let mut mailed = Vec::new();
+    for key in 0..100 {
+        let fax = arrival("paris-1", "+442079460199", &format!("{key}"));
+        for action in supervisor.handle(Event::Arrived(Box::new(fax)), NOW) {
+            if let Action::Save(Change::Job(job)) = action
+                && let (Cause::Alarm(alarm), []) = (job.cause, &job.attempts[..])
+            {
+                mailed.push(alarm);
+            }
+        }
+    }
+    assert_eq!(mailed.len(), 50);
+    assert!(matches!(mailed.last(), Some(Alarm::Many(_))), "{:?}", mailed.last());
+}
+
+#[test]
 fn an_operator_without_a_mailbox_is_nobody() {
     let mut changed = setup();
     changed.clients.get_mut(&client("carl")).unwrap().mail = vec![Pattern::new("*@example.com")];
