@@ -28,6 +28,9 @@ use crate::{
     daemon::Context,
 };
 
+/// Octets of a mail that is returned whole: a receipt that the relay finds too large
+/// tells nobody anything, and many a relay takes 10 MB.
+const MAX_RETURNED_BYTES: u64 = 5 << 20;
 /// What RFC 3463 calls the time that is over; of what is only delayed, and of what failed.
 const OVERDUE: &str = "4.4.7";
 const EXPIRED: &str = "5.4.7";
@@ -236,11 +239,13 @@ async fn picture(context: &Context, fax: &Job, message_id: &str) -> Option<Attac
 /// asked for; else its header fields.
 fn original(context: &Context, story: &Story<'_>) -> Original {
     let mail = context.reader.documents.mail(&story.sent.message);
-    if !mail.exists() {
-        return Original::None;
-    }
-    match story.is_failure() && story.sent.return_mail {
+    let Ok(kept) = mail.metadata() else { return Original::None };
+    match returns_whole(story, kept.len()) {
         true => Original::Full(mail),
         false => Original::Headers(mail),
     }
+}
+
+pub(super) fn returns_whole(story: &Story<'_>, mail_bytes: u64) -> bool {
+    story.is_failure() && story.sent.return_mail && mail_bytes <= MAX_RETURNED_BYTES
 }

@@ -325,3 +325,20 @@ fn the_name_of_a_station_stays_in_its_comment() {
         assert!(line.starts_with(&comment), "{line:?}");
     }
 }
+
+#[test]
+fn a_large_mail_does_not_come_back_with_its_receipt() {
+    let config = config("en");
+    let whole = |job: Job, full: bool, bytes: u64| {
+        let job = asked(job, |sent| sent.return_mail = full);
+        let (Some(sent), Destination::Fax(to)) = (job.sender(), &job.destination) else {
+            panic!("a fax")
+        };
+        receipt::returns_whole(&Story::new(&config, &job, sent, to, Report::End), bytes)
+    };
+    let lost = || failed(Outcome::Busy, 0);
+    assert!(whole(lost(), true, 1 << 20));
+    assert!(!whole(lost(), true, 40 << 20), "the relay would not take the receipt");
+    assert!(!whole(lost(), false, 10), "nobody asked for it");
+    assert!(!whole(ended(End::Delivered, Outcome::Delivered, 3), true, 10), "it arrived");
+}
