@@ -5,7 +5,7 @@
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `listener: relay` | where it is held: `relay` or `submission` |
+//! | `listener: relay` | where it is held: `relay`, `submission`, `submissions`, `lmtp`, `lmtp unix`, or `strangers`: a relay that does not trust this host |
 //! | `house: ordinary` | with which configuration: a name of [`HOUSES`]; `ordinary` if none is given |
 //! | `queue: 2` | how many jobs it adds to the queue; none if it does not say |
 //!
@@ -17,7 +17,7 @@
 //! | `C= text` | the same without a line end |
 //! | `S: text` | the server says exactly this line, where `*` stands for anything |
 //! | `S+ text` | so reads one line of the server's next reply; several say it of the same reply |
-//! | `= TLS` | the TLS handshake is done |
+//! | `= TLS` | the TLS handshake is done; `= TLS 1.2` and `= TLS 1.3` name the version |
 //! | `= closed` | the server closes and says nothing more |
 //!
 //! `C*20: text` and `S*20: text` stand for twenty such lines. The client's text may
@@ -26,24 +26,39 @@
 //!
 //! The fax servers cannot be reached, so what is accepted stays in the queue. The
 //! dialogues of one house are held one after the other with one daemon, in the order
-//! of their names.
+//! of their names. `tests/dialogs/README.md` says which of them shows which reply and
+//! which extension, and names every one.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+};
 
-use support::{lab::Description, postfax::Postfax, sink::Sink, wire::Wire};
+use support::{
+    lab::Description,
+    postfax::{Postfax, free_port},
+    sink::Sink,
+    wire::{PATIENCE, Tls, Wire},
+};
 
 /// What is added to the configuration, by the name of the house.
-const HOUSES: [(&str, &str); 3] = [
+const HOUSES: [(&str, &str); 7] = [
     ("ordinary", DORA),
+    ("rationed", RATIONED),
+    ("full", "[limits]\nmax_jobs = 1\n"),
+    ("guessed", "[limits]\nmax_login_failures = 10\nmax_login_failures_per_address = 2\n"),
     (
         "small",
         "[limits]\nmax_message_bytes = 65536\nmax_recipients = 2\nmax_pages = 1\n\
          max_login_failures = 2\n",
     ),
     ("without servers", ""),
+    ("without a disk", ""),
 ];
 
 /// A client who shares no group with any server.
@@ -56,13 +71,69 @@ mail = ["dora@example.com"]
 groups = ["oslo"]
 "#;
 
+/// Clients who may send little.
+const RATIONED: &str = r#"
+[limits]
+max_faxes_per_number_per_h = 2
+[[group]]
+name = "few"
+quota = { pages_a_day = 1 }
+[[server]]
+name = "few-1"
+kind = "hylafax"
+url = "hylafax://postfax@127.0.0.1:1"
+groups = ["few"]
+[[client]]
+name = "rita"
+mail = ["rita@example.com"]
+groups = ["london"]
+max_mails_per_minute = 2
+[[client]]
+name = "rolf"
+mail = ["rolf@example.com"]
+groups = ["london"]
+max_recipients_per_hour = 2
+[[client]]
+name = "cora"
+mail = ["cora@example.com"]
+groups = ["london"]
+quota = { calls_a_day = 1 }
+[[client]]
+name = "hans"
+mail = ["hans@example.com"]
+groups = ["london"]
+quota = { calls_abroad_a_day = 0 }
+[[client]]
+name = "paul"
+mail = ["paul@example.com"]
+groups = ["few"]
+"#;
+
+/// The listeners of every house besides those that each Postfax of a test has.
+const DOORS: &str = r#"
+[[listener]]
+address = "127.0.0.1:@SUBMISSIONS@"
+role = "submissions"
+[[listener]]
+address = "127.0.0.1:@LMTP@"
+role = "lmtp"
+trust = ["127.0.0.0/8"]
+[[listener]]
+address = "unix:@FOLDER@/lmtp.sock"
+role = "lmtp"
+[[listener]]
+address = "127.0.0.1:@STRANGERS@"
+role = "relay"
+trust = ["192.0.2.1"]
+"#;
+
 /// One line of a dialogue.
 #[derive(Debug)]
 enum Turn {
     Client(Vec<u8>),
     Exactly(String),
     OneOf(String),
-    Tls,
+    Tls(Tls),
     Closed,
 }
 
@@ -109,7 +180,9 @@ fn read(text: &str) -> Result<Dialogue, String> {
                 "C=" => Turn::Client(octets(rest).ok_or_else(bad)?),
                 "S" => Turn::Exactly(rest.to_owned()),
                 "S+" => Turn::OneOf(rest.to_owned()),
-                "=" if rest == "TLS" => Turn::Tls,
+                "=" if rest == "TLS" => Turn::Tls(Tls::Any),
+                "=" if rest == "TLS 1.2" => Turn::Tls(Tls::V12),
+                "=" if rest == "TLS 1.3" => Turn::Tls(Tls::V13),
                 "=" if rest == "closed" => Turn::Closed,
                 _ => return Err(bad()),
             };
@@ -155,14 +228,62 @@ fn matches(pattern: &str, line: &str) -> bool {
     line.ends_with(rest)
 }
 
+/// A running Postfax and its doors.
+struct House {
+    postfax: Postfax,
+    /// The ports by the names of the listeners.
+    ports: BTreeMap<&'static str, u16>,
+}
+
+impl House {
+    fn open(name: &str) -> Self {
+        let mut servers = Description::unreachable();
+        if name == "without servers" {
+            servers.servers.clear();
+        }
+        let more = HOUSES.iter().find(|(known, _)| *known == name).unwrap().1;
+        let mut postfax = Postfax::prepare(&servers, &Sink::start(), more);
+        let mut doors = DOORS.replace("@FOLDER@", &postfax.folder.path().display().to_string());
+        let mut ports =
+            BTreeMap::from([("relay", postfax.relay), ("submission", postfax.submission)]);
+        for listener in ["submissions", "lmtp", "strangers"] {
+            let port = free_port();
+            doors =
+                doors.replace(&format!("@{}@", listener.to_ascii_uppercase()), &port.to_string());
+            ports.insert(listener, port);
+        }
+        let config = fs::read_to_string(postfax.config()).unwrap();
+        fs::write(postfax.config(), config + &doors).unwrap();
+        postfax.run();
+        if name == "without a disk" {
+            // Nobody is root enough to write there.
+            fs::remove_dir_all(postfax.file("state/mail")).unwrap();
+        }
+        Self { postfax, ports }
+    }
+
+    fn connect(&self, listener: &str) -> Result<Wire, String> {
+        match (listener, self.ports.get(listener)) {
+            ("lmtp unix", _) => {
+                let stream = UnixStream::connect(self.postfax.file("lmtp.sock")).unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                Ok(Wire::over(stream))
+            }
+            (_, Some(port)) => Ok(Wire::connect(*port)),
+            (other, None) => Err(format!("there is no listener {other}")),
+        }
+    }
+
+    /// How many jobs there are.
+    fn jobs(&self) -> usize {
+        let listed = self.postfax.ask_json(&["jobs", "--limit", "1000"]);
+        listed["jobs"].as_array().unwrap().len()
+    }
+}
+
 /// Holds a dialogue, and says where it went otherwise.
-fn hold(dialogue: &Dialogue, postfax: &Postfax) -> Result<(), String> {
-    let port = match dialogue.listener.as_str() {
-        "relay" => postfax.relay,
-        "submission" => postfax.submission,
-        other => return Err(format!("there is no listener {other}")),
-    };
-    let mut wire = Wire::connect(port);
+fn hold(dialogue: &Dialogue, house: &House) -> Result<(), String> {
+    let mut wire = house.connect(&dialogue.listener)?;
     let mut unsaid = Vec::new();
     let mut reply: Option<Vec<String>> = None;
     for (number, turn) in &dialogue.turns {
@@ -174,7 +295,7 @@ fn hold(dialogue: &Dialogue, postfax: &Postfax) -> Result<(), String> {
         }
         match turn {
             Turn::Client(octets) => unsaid.extend(octets),
-            Turn::Tls => wire.secure(&postfax.file("cert.pem")),
+            Turn::Tls(version) => wire.secure_by(&house.postfax.file("cert.pem"), *version),
             Turn::Closed => match wire.line() {
                 None => {}
                 Some(line) => return Err(format!("line {number}: not closed, said {line:?}")),
@@ -197,19 +318,20 @@ fn hold(dialogue: &Dialogue, postfax: &Postfax) -> Result<(), String> {
     }
 }
 
-/// How many jobs there are.
-fn jobs(postfax: &Postfax) -> usize {
-    postfax.ask_json(&["jobs", "--limit", "1000"])["jobs"].as_array().unwrap().len()
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogs")
+}
+
+/// The files of the dialogues, in the order of their names.
+fn files() -> BTreeSet<PathBuf> {
+    let paths = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.file_name().unwrap() != "README.md").collect()
 }
 
 /// The dialogues by their houses and names.
 fn dialogues() -> BTreeMap<String, Vec<(String, Dialogue)>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogs");
-    let mut paths: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
     let mut houses: BTreeMap<String, Vec<(String, Dialogue)>> = BTreeMap::new();
-    for path in paths {
+    for path in files() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let dialogue = read(&fs::read_to_string(&path).unwrap());
         let dialogue = dialogue.unwrap_or_else(|why| panic!("{name}: {why}"));
@@ -223,20 +345,15 @@ fn every_dialogue_is_answered_as_it_is_written() {
     let mut failed = Vec::new();
     let mut held = 0;
     for (house, dialogues) in dialogues() {
-        let mut servers = Description::unreachable();
-        if house == "without servers" {
-            servers.servers.clear();
-        }
-        let more = HOUSES.iter().find(|(name, _)| *name == house).unwrap().1;
-        let postfax = Postfax::start(&servers, &Sink::start(), more);
+        let house = House::open(&house);
         for (name, dialogue) in dialogues {
             held += 1;
-            let before = jobs(&postfax);
-            if let Err(why) = hold(&dialogue, &postfax) {
+            let before = house.jobs();
+            if let Err(why) = hold(&dialogue, &house) {
                 failed.push(format!("{name}: {why}"));
                 continue;
             }
-            let added = jobs(&postfax) - before;
+            let added = house.jobs() - before;
             if added != dialogue.queue {
                 failed.push(format!("{name}: {added} jobs were added, not {}", dialogue.queue));
             }
@@ -244,6 +361,26 @@ fn every_dialogue_is_answered_as_it_is_written() {
     }
     assert!(failed.is_empty(), "{} of {held} failed:\n{}\n", failed.len(), failed.join("\n"));
     assert!(held > 0, "there are dialogues");
+}
+
+/// The files that a line of the README names: links to files of this folder.
+fn named(text: &str) -> BTreeSet<String> {
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    links.filter(|link| link.ends_with(".txt")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_table_names_every_dialogue_and_no_other() {
+    let table = named(&fs::read_to_string(folder().join("README.md")).unwrap());
+    let there: BTreeSet<String> = files()
+        .iter()
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    let unnamed: Vec<_> = there.difference(&table).collect();
+    let missing: Vec<_> = table.difference(&there).collect();
+    assert!(unnamed.is_empty(), "not in the table: {unnamed:?}");
+    assert!(missing.is_empty(), "not in the folder: {missing:?}");
+    assert_eq!(named("a [b](c.txt) [d](e.md), [f](g.txt)").len(), 2);
 }
 
 #[test]

@@ -14,13 +14,21 @@ use rustls::{
 };
 
 /// How long a reply may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// What is heard of a server that says nothing for so long.
 const SILENCE: &str = "(nothing)";
 
 /// Plain, encrypted, or over a unix socket.
 pub trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
+
+/// Which versions of TLS a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    Any,
+    V12,
+    V13,
+}
 
 /// One connection.
 pub struct Wire {
@@ -45,11 +53,20 @@ impl Wire {
 
     /// Does the handshake; the certificate is the one that is believed.
     pub fn secure(&mut self, certificate: &Path) {
+        self.secure_by(certificate, Tls::Any);
+    }
+
+    /// The same with a version of TLS.
+    pub fn secure_by(&mut self, certificate: &Path, tls: Tls) {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(match tls {
+                Tls::Any => rustls::DEFAULT_VERSIONS,
+                Tls::V12 => &[&rustls::version::TLS12],
+                Tls::V13 => &[&rustls::version::TLS13],
+            })
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
