@@ -188,8 +188,11 @@ impl Desk for FaxDesk {
         self.count(&config, peer, &client, What::Recipient)
     }
 
-    async fn spool(&self, _peer: &Peer, _mail: &Mail) -> Result<PathBuf, Reply> {
+    async fn spool(&self, _peer: &Peer, mail: &Mail) -> Result<PathBuf, Reply> {
         let documents = &self.context.reader.documents;
+        if !documents.has_room_for(mail.size.unwrap_or(0)) {
+            return Err(no_room(&"the disk is nearly full"));
+        }
         Ok(documents.coming_mail(&documents.new_name()))
     }
 

@@ -37,6 +37,9 @@ pub struct Documents {
     unsynced: Arc<[AtomicBool; KEPT.len()]>,
 }
 
+/// Less free space than this is kept for what was accepted before.
+const MIN_FREE_BYTES: u64 = 32 << 20;
+
 /// The folders of what is kept.
 const KEPT: [&str; 2] = ["documents", "mail"];
 
@@ -79,6 +82,15 @@ impl Documents {
     #[must_use]
     pub fn coming_mail(&self, name: &str) -> PathBuf {
         self.state.join("mail").join(format!("{name}.part"))
+    }
+
+    /// Whether there is room for `bytes` more and for what follows from a mail. Who does
+    /// not know takes the mail: what cannot be written is refused then.
+    #[must_use]
+    pub fn has_room_for(&self, bytes: u64) -> bool {
+        rustix::fs::statvfs(&self.state).map_or(true, |disk| {
+            disk.f_bavail.saturating_mul(disk.f_frsize) >= MIN_FREE_BYTES.saturating_add(bytes)
+        })
     }
 
     /// The file of a document.
