@@ -115,7 +115,9 @@ fn every_command_that_is_written_down_is_understood() {
     assert!(!understood("postfax frobnicate"), "an unknown command is noticed");
     assert!(!understood("postfax jobs --frobnicate"), "an unknown option is noticed");
     let mut tried = 0;
-    for document in ["README.md", "docs/commands.md", "docs/configuration.md", "docs/story.md"] {
+    let pages = ["commands", "configuration", "letters", "logins", "mail-servers", "story"];
+    let pages = pages.map(|page| format!("docs/{page}.md"));
+    for document in pages.iter().map(String::as_str).chain(["README.md"]) {
         for command in commands(&read(document)) {
             assert!(understood(&command), "{document}: {command}");
             tried += 1;
