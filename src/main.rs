@@ -81,7 +81,7 @@
 //! | [`returns`] | [`store`] | the secret that proves them |
 //! | [`listen`] | [`outbound`] | the desk behind every listener |
 //! | [`outbound`] | [`prepare`] | what of a mail is to be faxed, and its pages while a converter is idle |
-//! | [`inbound`], [`letters`], [`prepare`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
+//! | [`inbound`], [`outbound`], [`letters`], [`prepare`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload builds their parts anew |
 //! | [`inbound`], [`letters`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload changes their parts |

@@ -11,7 +11,7 @@
 
 mod quote;
 
-use std::{fmt::Write as _, io, path::Path, sync::Arc, time::Duration};
+use std::{fmt::Write as _, io, sync::Arc, time::Duration};
 
 use postfax_domain::{
     document::{Digest, Document, Resolution},
@@ -27,7 +27,7 @@ use crate::{
     config::{Config, ReplyQuote},
     crash,
     daemon::Context,
-    store::StoreError,
+    store::{Mail, StoreError},
 };
 
 /// How often pages are tried whose making failed for a reason that may pass.
@@ -43,6 +43,9 @@ pub enum Trouble {
     /// It is no message.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// It is not there any more.
+    #[error("the message was not kept")]
+    Gone,
     /// There is nothing in it.
     #[error("message contains nothing to fax: no attachment and no text")]
     Nothing,
@@ -109,12 +112,16 @@ impl From<StoreError> for Trouble {
     }
 }
 
-/// Reads a mail from its file.
+/// Reads a mail.
 ///
 /// # Errors
 /// [`Trouble::Message`].
-pub fn read(path: &Path) -> Result<Message, Trouble> {
-    Ok(Message::read(path, &Limits::default())?)
+pub fn read(mail: Mail) -> Result<Message, Trouble> {
+    let limits = Limits::default();
+    Ok(match mail {
+        Mail::Row(body) => Message::parse(body, &limits)?,
+        Mail::File(path) => Message::read(&path, &limits)?,
+    })
 }
 
 /// A mail, and what of it is to be faxed.
@@ -258,9 +265,9 @@ async fn make(context: Arc<Context>, mail: String) -> Result<Document, Unfit> {
 
 async fn attempt(context: &Arc<Context>, mail: &str) -> Result<Document, Trouble> {
     let _converter = context.converters.acquire().await.map_err(|_| Trouble::Bug)?;
-    let path = context.reader.documents.mail(mail);
+    let mail = context.reader.mail(mail).await?.ok_or(Trouble::Gone)?;
     let quotes = context.config.load().convert.reply_quote;
-    let reading = tokio::task::spawn_blocking(move || Contents::of(read(&path)?, quotes));
+    let reading = tokio::task::spawn_blocking(move || Contents::of(read(mail)?, quotes));
     let contents = reading.await.map_err(|_| Trouble::Bug)??;
     pages(context, &context.config.load_full(), &Arc::new(contents)).await
 }

@@ -263,6 +263,52 @@ fn clients_are_asked_for_a_certificate_and_old_tls_is_refused() {
     }
 }
 
+/// Who shows a certificate, or is known by its user, needs no password; nobody else gets
+/// in without one, and a certificate of a stranger is none.
+#[test]
+fn a_certificate_or_a_user_of_this_host_is_a_client() {
+    let port = free_port();
+    let mut postfax = encrypted(port, "client_ca = \"ca.pem\"\n");
+    let ca = authority();
+    fs::write(postfax.file("ca.pem"), &ca.pem).unwrap();
+    fs::write(postfax.file("away.pw"), "secret").unwrap();
+    add(
+        &postfax,
+        "[[listener]]\naddress = \"unix:@FOLDER@/mail.sock\"\nrole = \"relay\"\nmode = \"0666\"\n\
+         [[client]]\nname = \"printer\"\nmail = [\"printer@example.com\"]\ngroups = [\"london\"]\n\
+         certificates = [\"name:printer.example.com\"]\nusers = [\"0\"]\n\
+         [[server]]\nname = \"away\"\nkind = \"hylafax\"\nurl = \"hylafax://postfax@127.0.0.1:1\"\n\
+         password_file = \"away.pw\"\ngroups = [\"london\"]\n",
+    );
+    postfax.run();
+    let roots = postfax.file("first/cert.pem");
+    let fax = "RCPT TO:<+12125550199@fax.example.com>";
+    let (known, _) = Asked::client(&roots, &ca);
+    let (stranger, _) = Asked::client(&roots, &authority());
+    for (client, answer) in
+        [(known, "250 "), (stranger, "530 5.7.0"), (trusting(&roots), "530 5.7.0")]
+    {
+        let mut talk = Talk::tls(port, &client).unwrap();
+        talk.hear("220 ");
+        talk.ask("EHLO printer", "250");
+        talk.ask("MAIL FROM:<printer@example.com>", answer);
+        if answer == "250 " {
+            talk.ask(fax, "250 2.1.5");
+            talk.ask("RSET", "250 ");
+            talk.ask("MAIL FROM:<anna@example.com>", "550 5.7.1");
+        }
+    }
+    // The tests run as root, whose user number is 0.
+    let mut here = Talk::over(UnixStream::connect(postfax.file("mail.sock")).unwrap());
+    here.hear("220 ");
+    here.ask("EHLO here", "250");
+    here.ask("MAIL FROM:<printer@example.com>", "250 ");
+    here.ask(fax, "250 2.1.5");
+    here.ask("RSET", "250 ");
+    here.ask("MAIL FROM:<anna@example.com>", "250 ");
+    here.ask(fax, "550 5.7.1");
+}
+
 #[test]
 fn a_reload_opens_and_closes_doors_and_drops_nobody() {
     let (stays, comes) = (free_port(), free_port());

@@ -59,7 +59,10 @@ impl Desk for Sink {
         Ok(self.folder.join(format!("{}-{number}.eml", std::process::id())))
     }
 
-    async fn message(&self, _: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply> {
+    async fn message(&self, _: &Peer, mut envelope: Envelope) -> Result<Vec<String>, Reply> {
+        if let Err(failed) = envelope.settle().await {
+            return Err(Reply::new(452, (3, 1), failed.to_string()));
+        }
         println!("{} octets in {}", envelope.bytes, envelope.path.display());
         Ok(vec![format!("{} octets", envelope.bytes)])
     }

@@ -2,9 +2,17 @@
 //! means, who may send and what becomes of a message is asked here, in the order
 //! in which a client tells it.
 
-use std::{fmt, net::IpAddr, path::PathBuf};
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Write as _},
+    net::IpAddr,
+    os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
+};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 pub use crate::command::{
     Body, DeliverBy, Mail, Mailbox, Notify, OriginalRecipient, Rcpt, Release, Ret,
@@ -112,10 +120,34 @@ pub struct Envelope {
     pub granted: Granted,
     /// Whom it is for: those that the desk said yes to, in their order.
     pub rcpts: Vec<Rcpt>,
-    /// Where it lies, on disk for good, with CRLF line ends and a `Received:` line on top.
+    /// Where it lies, on disk for good, with CRLF line ends and a `Received:` line on top;
+    /// or would lie, when it is [`held`](Self::held).
     pub path: PathBuf,
-    /// The size of that file in octets.
+    /// The same message in memory, when it is small: then no file was made, and nothing
+    /// is durable yet.
+    pub held: Option<Bytes>,
+    /// Its size in octets.
     pub bytes: u64,
+}
+
+impl Envelope {
+    /// Writes a message that is held to its file, for good.
+    ///
+    /// # Errors
+    /// What the disk says; then there is no such file.
+    pub async fn settle(&mut self) -> io::Result<()> {
+        let Some(held) = self.held.clone() else { return Ok(()) };
+        let path = self.path.clone();
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut new = File::options();
+            let mut file = new.write(true).create_new(true).mode(0o600).open(&path)?;
+            let written = file.write_all(&held).and_then(|()| file.sync_data());
+            written.inspect_err(|_| drop(std::fs::remove_file(&path)))
+        });
+        writing.await.map_err(io::Error::other)??;
+        self.held = None;
+        Ok(())
+    }
 }
 
 /// Decides. Every question may take its time, but the client of a mail server

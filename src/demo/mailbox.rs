@@ -142,7 +142,10 @@ impl Desk for Clerk {
         Ok(self.folder.join("tmp").join(self.next().to_string()))
     }
 
-    async fn message(&self, _: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply> {
+    async fn message(&self, _: &Peer, mut envelope: Envelope) -> Result<Vec<String>, Reply> {
+        if let Err(failed) = envelope.settle().await {
+            return Err(Reply::new(451, (3, 0), format!("it cannot be kept: {failed}")));
+        }
         match self.keep(&envelope.path, &envelope.rcpts).await {
             Ok(()) => Ok(vec!["a letter".into()]),
             Err(failed) => Err(Reply::new(451, (3, 0), format!("it cannot be kept: {failed}"))),

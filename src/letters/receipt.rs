@@ -26,6 +26,7 @@ use super::{
 use crate::{
     config::{Config, Phrase},
     daemon::Context,
+    store::Mail,
 };
 
 /// What RFC 3463 calls the time that is over; of what is only delayed, and of what failed.
@@ -72,11 +73,12 @@ pub(super) async fn write(
         let notification = notification(&story, head, text, html, inline);
         tokio::task::spawn_blocking(move || notification.write_file(&file))
     } else {
-        let report = dsn::Report {
-            original: original(context, &story),
-            ..delivery_report(&story, head, text, html, inline)
-        };
-        tokio::task::spawn_blocking(move || report.write_file(&file))
+        let (original, spooled) = original(context, &story).await?;
+        let report = dsn::Report { original, ..delivery_report(&story, head, text, html, inline) };
+        tokio::task::spawn_blocking(move || {
+            let _spooled = spooled;
+            report.write_file(&file)
+        })
     };
     writing.await.map_err(|bug| LetterError::Bug(bug.to_string()))??;
     // Nothing is ever told about a receipt (RFC 3464 2, RFC 5321 4.5.5).
@@ -234,13 +236,38 @@ async fn picture(context: &Context, fax: &Job, message_id: &str) -> Option<Attac
 
 /// RET (RFC 3461 4.3): the whole message only with a failure, and only when it was
 /// asked for; else its header fields.
-fn original(context: &Context, story: &Story<'_>) -> Original {
-    let mail = context.reader.documents.mail(&story.sent.message);
-    if !mail.exists() {
-        return Original::None;
-    }
-    match story.is_failure() && story.sent.return_mail {
-        true => Original::Full(mail),
-        false => Original::Headers(mail),
+///
+/// A mail that is a row is a file as long as the report is being written.
+async fn original(
+    context: &Context,
+    story: &Story<'_>,
+) -> Result<(Original, Spooled), LetterError> {
+    let reader = &context.reader;
+    let (path, spooled) = match reader.mail(&story.sent.message).await? {
+        None => return Ok((Original::None, Spooled(None))),
+        Some(Mail::File(path)) => (path, Spooled(None)),
+        Some(Mail::Row(body)) => {
+            let path = reader.documents.spool(&format!("{}.eml", reader.documents.new_name()));
+            let spooled = Spooled(Some(path.clone()));
+            tokio::fs::write(&path, &body)
+                .await
+                .map_err(|failed| LetterError::Bug(failed.to_string()))?;
+            (path, spooled)
+        }
+    };
+    Ok(match story.is_failure() && story.sent.return_mail {
+        true => (Original::Full(path), spooled),
+        false => (Original::Headers(path), spooled),
+    })
+}
+
+/// A file that goes when the letter is written.
+struct Spooled(Option<PathBuf>);
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }

@@ -33,6 +33,7 @@ use crate::{
     crash,
     daemon::{Context, now},
     prepare::{self, Contents, Trouble},
+    store,
 };
 pub use door::Door;
 use door::What;
@@ -82,11 +83,15 @@ impl FaxDesk {
         };
         crash::point("keep mail");
         let name = self.context.reader.documents.new_name();
-        self.context
-            .reader
-            .documents
-            .keep_mail(&envelope.path, &name)
-            .map_err(|failed| no_room(&failed))?;
+        // Durable with the jobs that name it, or already.
+        let _held = match &envelope.held {
+            Some(held) => Some(self.context.reader.hold(&name, held.clone())),
+            None => {
+                let documents = &self.context.reader.documents;
+                documents.keep_mail(&envelope.path, &name).map_err(|failed| no_room(&failed))?;
+                None
+            }
+        };
         let submission = Submission {
             client,
             reverse_path: envelope.mail.from.as_ref().map(ToString::to_string),
@@ -122,9 +127,12 @@ impl FaxDesk {
     ) -> Result<Arc<Contents>, Reply> {
         let (config, peer, client) = (config.clone(), peer.clone(), client.clone());
         let installation = self.context.reader.installation.clone();
-        let path = envelope.path.clone();
+        let mail = match &envelope.held {
+            Some(held) => store::Mail::Row(held.clone()),
+            None => store::Mail::File(envelope.path.clone()),
+        };
         let reading = tokio::task::spawn_blocking(move || {
-            let message = prepare::read(&path).map_err(|trouble| unfit(&trouble))?;
+            let message = prepare::read(mail).map_err(|trouble| unfit(&trouble))?;
             says_the_truth(&config, &peer, &client, &message)?;
             acceptable(&Loops::of(&config, &installation), &message)?;
             Contents::of(message, config.convert.reply_quote)
@@ -185,8 +193,8 @@ impl Desk for FaxDesk {
         Ok(documents.coming_mail(&documents.new_name()))
     }
 
-    async fn message(&self, peer: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply> {
-        match self.take_any(peer, &envelope).await {
+    async fn message(&self, peer: &Peer, mut envelope: Envelope) -> Result<Vec<String>, Reply> {
+        match self.take_any(peer, &mut envelope).await {
             Ok(jobs) => {
                 crash::point("reply");
                 Ok(jobs.iter().map(ToString::to_string).collect())

@@ -57,7 +57,7 @@ pub(super) fn unfit(trouble: &Trouble) -> Reply {
             Reply::new(554, (6, 0), text)
         }
         Trouble::Disk => Reply::new(452, (3, 1), text),
-        Trouble::Bug => Reply::new(451, (3, 0), text),
+        Trouble::Bug | Trouble::Gone => Reply::new(451, (3, 0), text),
     }
 }
 

@@ -79,13 +79,19 @@ impl FaxDesk {
     pub(super) async fn take_any(
         &self,
         peer: &Peer,
-        envelope: &Envelope,
+        envelope: &mut Envelope,
     ) -> Result<Vec<u64>, Reply> {
         let mut specials = Vec::with_capacity(envelope.rcpts.len());
         for rcpt in &envelope.rcpts {
             specials.push(self.special(rcpt).await?);
         }
-        if specials.iter().all(Option::is_none) {
+        let only_faxes = specials.iter().all(Option::is_none);
+        if !only_faxes || self.verifier_of(peer).is_some() {
+            // These work on a file.
+            envelope.settle().await.map_err(|failed| no_room(&failed))?;
+        }
+        let envelope = &*envelope;
+        if only_faxes {
             return self.take(peer, envelope).await;
         }
         let documents = &self.context.reader.documents;

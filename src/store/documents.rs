@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! STATE/documents/DIGEST.tif   pages, named by their SHA-256
-//! STATE/mail/NAME.eml          mails as they came in
+//! STATE/mail/NAME.eml          large mails as they came in; small ones are rows
 //! STATE/mail/NAME.part         mails that are coming in; removed at each start
 //! STATE/spool/                 what is being written; emptied at each start
 //! ```

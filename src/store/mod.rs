@@ -6,6 +6,7 @@
 //! Documents are files beside the database ([`documents`]); rows only name them.
 
 pub mod documents;
+mod mails;
 mod rows;
 
 use std::{
@@ -31,6 +32,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub use self::mails::Mail;
 use self::{
     documents::Documents,
     rows::{JOBS_A_STATEMENT, number, read_job, save_jobs},
@@ -110,6 +112,7 @@ pub struct Reader {
     pool: SqlitePool,
     /// Documents and mails.
     pub documents: Documents,
+    waiting: mails::Waiting,
     /// Random, made with the database: no other installation has it.
     pub installation: String,
     /// Random, made with the database and told to nobody: return paths are proved by it.
@@ -154,7 +157,8 @@ impl Store {
         let secret = Secret(once(&mut writer, "secret", 32).await.map_err(fail)?);
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(0);
         let pool = readers.connect_with(options.clone().read_only(true)).await.map_err(fail)?;
-        let reader = Reader { path: path.clone(), pool, documents, installation, secret };
+        let waiting = mails::Waiting::default();
+        let reader = Reader { path: path.clone(), pool, documents, waiting, installation, secret };
         Ok(Self { path, options, writer: Some(writer), reader, _lock: lock })
     }
 
@@ -172,7 +176,7 @@ impl Store {
         // What a row names is there before the row is.
         self.reader.documents.sync().await?;
         let mut writer = self.take_writer().await?;
-        let committed = write(&mut writer, changes, now).await;
+        let committed = write(&mut writer, &self.reader.waiting, changes, now).await;
         self.give_back(writer, committed)
     }
 
@@ -264,6 +268,7 @@ impl Store {
 /// Writes all changes in one transaction.
 async fn write(
     writer: &mut SqliteConnection,
+    waiting: &mails::Waiting,
     changes: &[Change],
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
@@ -277,7 +282,8 @@ async fn write(
         }
     }
     let jobs: Vec<&Job> = jobs.into_values().collect();
-    if arrivals.is_empty() && jobs.len() <= JOBS_A_STATEMENT {
+    let mails = waiting.named_by(&jobs);
+    if arrivals.is_empty() && mails.is_empty() && jobs.len() <= JOBS_A_STATEMENT {
         // One statement is a transaction by itself.
         return save_jobs(writer, &jobs).await;
     }
@@ -290,6 +296,7 @@ async fn write(
             .execute(&mut *round)
             .await?;
     }
+    mails::save(&mut round, &mails).await?;
     save_jobs(&mut round, &jobs).await?;
     round.commit().await
 }
@@ -308,6 +315,12 @@ async fn delete_ended(
     .execute(&mut *writer)
     .await?
     .rows_affected();
+    sqlx::query(
+        "DELETE FROM mails WHERE name NOT IN \
+         (SELECT message FROM jobs WHERE message IS NOT NULL)",
+    )
+    .execute(&mut *writer)
+    .await?;
     let rows = sqlx::query("SELECT digest, message FROM jobs").fetch_all(&mut *writer).await?;
     let named = rows.iter().flat_map(|row| {
         [row.get::<Option<String>, _>("digest"), row.get::<Option<String>, _>("message")]

@@ -1,7 +1,7 @@
 //! Drives one session over one socket: does what the session says, in that order,
 //! and bounds how long each step may take. Decides nothing.
 
-use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,7 +16,7 @@ use super::{
     handshake::{self, Cipher, Encrypted},
     proxy, reached, received,
     socket::{Caller, Stream},
-    spool::Spool,
+    spool::{Kept, Spool},
 };
 use crate::{
     auth::{Proof, scram},
@@ -52,7 +52,7 @@ pub(super) struct Connection {
     context: Arc<Context>,
     stages: watch::Receiver<Stage>,
     spool: Option<Spool>,
-    stored: Option<(PathBuf, u64)>,
+    stored: Option<Kept>,
     waited_for: Option<Wait>,
     line_until: Instant,
     message_until: Instant,
@@ -259,10 +259,12 @@ impl Connection {
     /// The desk gets a task of its own: whatever becomes of this connection, what it
     /// began with the message it also ends.
     async fn hand_over(&mut self, mail: &Arc<Mail>, rcpts: Vec<Rcpt>) {
-        let (path, bytes) = self.stored.take().expect("the session asks after it was stored");
+        let Kept { path, held, bytes } =
+            self.stored.take().expect("the session asks after it was stored");
         let (peer, count) = (self.session.peer().clone(), rcpts.len());
         let granted = self.session.grants();
-        let envelope = Envelope { mail: Mail::clone(mail), granted, rcpts, path, bytes };
+        let mail = Mail::clone(mail);
+        let envelope = Envelope { mail, granted, rcpts, path, held, bytes };
         let desk = Arc::clone(&self.context.desk);
         let task = tokio::spawn(async move { desk.message(&peer, envelope).await });
         let taken = task.await.unwrap_or_else(|error| {

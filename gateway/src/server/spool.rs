@@ -1,9 +1,8 @@
-//! The file that a message is written to while it comes in. It is removed again
-//! unless the message arrives whole.
+//! A message while it comes in: in memory as long as it is small, else in a file, which
+//! is removed again unless the message arrives whole.
 //!
-//! Why a file is made only when the message outgrows a buffer, or is whole: most
-//! messages are small, and making, writing and syncing their file in one go costs a
-//! third of doing so step by step.
+//! Why not always in a file: most messages are small, and who takes a message may have
+//! a cheaper way to make it durable than a file, its name and a sync of their own.
 
 use std::{
     fs::{File, OpenOptions},
@@ -12,6 +11,7 @@ use std::{
     path::PathBuf,
 };
 
+use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 /// How much is held in memory and written at a time, in octets.
@@ -24,6 +24,15 @@ pub(super) struct Spool {
     /// What is not in the file yet.
     buffer: Vec<u8>,
     bytes: u64,
+}
+
+/// A message that came whole.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) path: PathBuf,
+    /// The message, when no file was made.
+    pub(super) held: Option<Bytes>,
+    pub(super) bytes: u64,
 }
 
 /// A file that is removed when this is dropped.
@@ -52,16 +61,19 @@ impl Spool {
         self.with_file(|place, buffer| place.append(buffer)).await
     }
 
-    /// Makes the file durable and gives it away. Its name is not: whoever takes it
-    /// gives it another one.
-    pub(super) async fn keep(mut self) -> io::Result<(PathBuf, u64)> {
-        self.with_file(|place, buffer| {
-            place.append(buffer)?;
-            place.file.as_ref().map_or(Ok(()), File::sync_data)
-        })
-        .await?;
+    /// Gives the message away: a small one as it is, a large one in a file, which is made
+    /// durable. Its name is not: whoever takes it gives it another one.
+    pub(super) async fn keep(mut self) -> io::Result<Kept> {
+        let held = self.place.file.is_none().then(|| std::mem::take(&mut self.buffer).into());
+        if held.is_none() {
+            self.with_file(|place, buffer| {
+                place.append(buffer)?;
+                place.file.as_ref().map_or(Ok(()), File::sync_data)
+            })
+            .await?;
+        }
         self.place.kept = true;
-        Ok((self.place.path.clone(), self.bytes))
+        Ok(Kept { path: self.place.path.clone(), held, bytes: self.bytes })
     }
 
     /// Works on the file where nobody waits, and empties the buffer.
@@ -114,9 +126,17 @@ mod tests {
         let path = folder.path().join("one");
         let mut spool = Spool::new(path.clone(), b"head\r\n");
         spool.write(b"text\r\n").await.unwrap();
-        assert_eq!(spool.keep().await.unwrap(), (path.clone(), 12));
-        assert_eq!(std::fs::read(&path).unwrap(), b"head\r\ntext\r\n");
-        assert!(Spool::new(path.clone(), b"x").keep().await.is_err(), "never another's file");
+        let kept = spool.keep().await.unwrap();
+        assert_eq!((kept.held.as_deref(), kept.bytes), (Some(&b"head\r\ntext\r\n"[..]), 12));
+        assert!(!path.exists(), "a small message needs no file");
+        let mut large = Spool::new(path.clone(), b"head");
+        large.write(&[b'x'; BUFFER_BYTES]).await.unwrap();
+        let kept = large.keep().await.unwrap();
+        assert_eq!((kept.held, kept.bytes), (None, BUFFER_BYTES as u64 + 4));
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), kept.bytes);
+        let mut other = Spool::new(path.clone(), b"");
+        assert!(other.write(&[0; BUFFER_BYTES]).await.is_err(), "never another's file");
+        drop(other);
         assert!(path.exists(), "and never removes it");
         let other = folder.path().join("two");
         let mut large = Spool::new(other.clone(), b"head");

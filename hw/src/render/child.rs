@@ -20,7 +20,7 @@ use crate::pages::{
 const MAX_FILES: u64 = 4;
 
 /// How much less of the processor it wants than others (0 to 19).
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 19;
 
 /// Runs the child and returns its exit code. To be called before any thread or
 /// runtime is started, when the first argument is [`super::CHILD_ARGUMENT`].

@@ -64,8 +64,11 @@ impl Desk for Recorder {
         }
     }
 
-    async fn message(&self, peer: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply> {
+    async fn message(&self, peer: &Peer, mut envelope: Envelope) -> Result<Vec<String>, Reply> {
         sleep(self.takes).await;
+        if let Err(failed) = envelope.settle().await {
+            return Err(Reply::new(452, (3, 1), failed.to_string()));
+        }
         self.messages.lock().unwrap().push((peer.clone(), envelope));
         Ok(vec!["one".into()])
     }
