@@ -30,6 +30,9 @@ use crate::{
     store::StoreError,
 };
 
+/// The largest mail that any configuration lets in (`max_message_bytes`), with the fields
+/// that are put on top of it, in octets.
+const MAX_MAIL_BYTES: u64 = (1 << 30) + (1 << 20);
 /// How often pages are tried whose making failed for a reason that may pass.
 const TRIES: u32 = 3;
 /// Pause before they are tried again.
@@ -109,12 +112,13 @@ impl From<StoreError> for Trouble {
     }
 }
 
-/// Reads a mail from its file.
+/// Reads a mail from its file. How large it may be was decided when it came in.
 ///
 /// # Errors
 /// [`Trouble::Message`].
 pub fn read(path: &Path) -> Result<Message, Trouble> {
-    Ok(Message::read(path, &Limits::default())?)
+    let limits = Limits { max_message_bytes: MAX_MAIL_BYTES, ..Limits::default() };
+    Ok(Message::read(path, &limits)?)
 }
 
 /// A mail, and what of it is to be faxed.
