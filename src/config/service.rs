@@ -77,7 +77,18 @@ impl Check<'_> {
         let domain = self.parsed(domain, address::domain);
         let hostname = self.parsed(raw.hostname.given(), address::domain);
         let postmaster = self.required(&raw.postmaster, at, "postmaster", "\"it@example.com\"");
-        let postmaster = self.parsed(postmaster, address::mailbox);
+        let postmaster = self.parsed(postmaster, |text| {
+            let is_ours = text.rsplit_once('@').is_some_and(|(_, host)| {
+                domain.as_ref().is_some_and(|domain| domain.eq_ignore_ascii_case(host))
+            });
+            if is_ours {
+                let message = format!("\"{text}\" is an address of the fax domain itself");
+                let help = "name a mailbox of your mail server, such as it@example.com: mail to \
+                            postmaster of the fax domain is passed on to it";
+                return Err(Wrong::new(message, help));
+            }
+            address::mailbox(text)
+        });
         let timezone = match raw.timezone.given() {
             Some(name) => self.parsed(Some(name), timezone),
             None => timezone(TIMEZONE).ok(),

@@ -84,7 +84,8 @@ phrases! {
         UndeliverableSubject "undeliverable_subject", Undeliverable "undeliverable",
         LostSubject "lost_subject", Lost "lost",
         ReturnedSubject "returned_subject", Returned "returned",
-        UntoldSubject "untold_subject", Untold "untold", See "see",
+        UntoldSubject "untold_subject", Untold "untold", ManySubject "many_subject", Many "many",
+        See "see",
     }
 }
 
@@ -292,6 +293,12 @@ impl File<'_> {
         if (table, key) == ("language", "singular") && !text.split_whitespace().all(is_number) {
             let help = "write the numbers that take the singular: \"1\", \"0 1\", or \"\" for none";
             self.findings.error(place, format!("\"{text}\" is no list of numbers"), help);
+            return None;
+        }
+        let lacks_one = ["{label}", "{value}"].iter().any(|slot| !text.contains(slot));
+        if (table, key) == ("language", "label") && lacks_one {
+            let help = "write both, such as {label}: {value}";
+            self.findings.error(place, format!("\"{text}\" would leave facts out"), help);
             return None;
         }
         let slots = slots_of(table, key);

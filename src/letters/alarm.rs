@@ -26,12 +26,9 @@ pub(super) async fn write(
     path: PathBuf,
 ) -> Result<Written, LetterError> {
     let words = words_of(config, None);
-    let (id, server) = match alarm {
-        Alarm::Unrouted(id)
-        | Alarm::Undeliverable(id)
-        | Alarm::Returned(id)
-        | Alarm::Untold(id) => (id, String::new()),
-        Alarm::Lost(id, server) => (id, server.to_string()),
+    let server = match alarm {
+        Alarm::Lost(_, server) => server.to_string(),
+        _ => String::new(),
     };
     let (subject, text) = match alarm {
         Alarm::Unrouted(_) => (Phrase::UnroutedSubject, Phrase::Unrouted),
@@ -39,8 +36,9 @@ pub(super) async fn write(
         Alarm::Returned(_) => (Phrase::ReturnedSubject, Phrase::Returned),
         Alarm::Lost(..) => (Phrase::LostSubject, Phrase::Lost),
         Alarm::Untold(_) => (Phrase::UntoldSubject, Phrase::Untold),
+        Alarm::Many(_) => (Phrase::ManySubject, Phrase::Many),
     };
-    let values = [("job", id.to_string()), ("server", server)];
+    let values = [("job", alarm.job().to_string()), ("server", server)];
     let values = values.each_ref().map(|(slot, value)| (*slot, value.as_str()));
     let mut page = Page::new(words);
     page.paragraph(words.say(text, &values));

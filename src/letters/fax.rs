@@ -20,6 +20,9 @@ use crate::{
     daemon::Context,
 };
 
+/// Characters of a station's name in `Received`: twice those of T.30 5.3.6.2.4.
+const MAX_TSI_CHARS: usize = 40;
+
 pub(super) async fn write(
     context: &Context,
     config: &Config,
@@ -116,7 +119,7 @@ pub(super) fn page<'w>(config: &Config, words: &'w Words, fax: &Arrival) -> Page
     page
 }
 
-fn headers(config: &Config, fax: &Arrival) -> Vec<(String, String)> {
+pub(super) fn headers(config: &Config, fax: &Arrival) -> Vec<(String, String)> {
     let said = [
         ("X-Fax-Caller", fax.caller.as_ref().map(ToString::to_string)),
         ("X-Fax-Called", fax.called.as_ref().map(ToString::to_string)),
@@ -132,13 +135,20 @@ fn headers(config: &Config, fax: &Arrival) -> Vec<(String, String)> {
     let received = format!(
         "from {} (TSI \"{}\") by {} via PSTN; {}",
         fax.caller.as_ref().map_or("unknown", |n| n.as_str()),
-        fax.tsi.as_deref().unwrap_or_default().replace(['"', '\\'], " "),
+        in_comment(fax.tsi.as_deref().unwrap_or_default()),
         config.hostname,
         zoned(config, fax.received).strftime("%a, %d %b %Y %H:%M:%S %z"),
     );
     let mut headers = vec![("Received".to_owned(), received)];
     headers.extend(said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     headers
+}
+
+/// What may stand in a comment of a structured field as it is: nothing that would end it
+/// (RFC 5322 3.2.2), and nothing that would be encoded, since programs read the field.
+fn in_comment(text: &str) -> String {
+    let plain = |c: char| (c.is_ascii_graphic() || c == ' ') && !"\"\\()=".contains(c);
+    text.chars().take(MAX_TSI_CHARS).map(|c| if plain(c) { c } else { ' ' }).collect()
 }
 
 /// The pages in the form that the client wants; as they came when our reader does

@@ -306,3 +306,22 @@ fn a_received_fax_is_announced_in_every_language() {
         assert!(incomplete.contains("+4930123456") && incomplete != plain, "{incomplete}");
     }
 }
+
+#[test]
+fn the_name_of_a_station_stays_in_its_comment() {
+    let config = config("en");
+    for (tsi, said) in [
+        ("+49 30 1234", "+49 30 1234"),
+        (") by evil.example; (", "  by evil.example;  "),
+        ("a\\) \"b\" =?utf-8?q?x?=", "a    b   ?utf-8?q?x? "),
+        ("M\u{fc}ller\r\nBcc: x", "M ller  Bcc: x"),
+        (&"9".repeat(2000), &"9".repeat(40)),
+    ] {
+        let mut fax = arrival();
+        fax.tsi = Some(tsi.to_owned());
+        let headers = received::headers(&config, &fax);
+        let (_, line) = headers.iter().find(|(name, _)| name == "Received").unwrap();
+        let comment = format!("from +4930123456 (TSI \"{said}\") by ");
+        assert!(line.starts_with(&comment), "{line:?}");
+    }
+}

@@ -168,7 +168,8 @@ impl FaxDesk {
             later()
         })?;
         let Some(known) = known else { return Ok(job.0) };
-        info!(%job, attempt, ?said, "a report on a fax mail");
+        // What it says has addresses in it; the job keeps it.
+        info!(%job, attempt, failed = matches!(said, Said::Failed(_)), "a report on a fax mail");
         let report = Returned { job: known, attempt, said };
         match self.context.ask(Request::Returned(Box::new(report))).await {
             Some(Answer::Done(JobId(job))) => Ok(job),

@@ -9,8 +9,15 @@ pub(super) fn text(quote: ReplyQuote, message: &Message) -> String {
     let text = message.text();
     match quote {
         ReplyQuote::Keep => text,
-        ReplyQuote::Cut => without_quote(&text),
+        ReplyQuote::Cut if is_reply(message) => without_quote(&text),
+        ReplyQuote::Cut => text,
     }
+}
+
+/// What answers nothing quotes nothing: a form with `Name:` and `Mail:` is all to be
+/// faxed.
+fn is_reply(message: &Message) -> bool {
+    ["In-Reply-To", "References"].iter().any(|name| message.header(name).is_some())
 }
 
 /// What the writer of a reply added: without the lines that quote the original and the
@@ -74,8 +81,9 @@ fn begins_original(lines: &[&str]) -> bool {
                 line.trim().trim_start_matches('*').split_once(':').map_or("", |(key, _)| key);
             !key.is_empty() && key.len() <= 20 && !key.contains(['/', '@', '.'])
         };
-        let names_us = |line: &&str| line.contains('@') || line.contains("FAX=");
-        lines.len() >= 4 && lines[..4].iter().all(has_key) && lines[..4].iter().any(names_us)
+        // The sender comes first; in a signature the address is further down.
+        let is_from = |line: &str| line.contains('@') || line.contains("FAX=");
+        lines.len() >= 4 && lines[..4].iter().all(has_key) && is_from(lines[0])
     };
     let next = lines.get(1..).unwrap_or_default();
     dashed || (rule && header(next)) || header(lines)
@@ -83,7 +91,21 @@ fn begins_original(lines: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::without_quote;
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use postfax_gateway::message::{Limits, Message};
+
+    use super::{ReplyQuote, text, without_quote};
+
+    #[test]
+    fn a_mail_that_is_no_reply_is_faxed_whole() {
+        let form = "Mail: bob@example.com\nName: Bob\nTown: B\nPieces: 5\nas agreed\n";
+        for (field, expected) in [("", form), ("In-Reply-To: <1@x>\r\n", "")] {
+            let raw = format!("Subject: x\r\n{field}\r\n{form}").into();
+            let message = Message::parse(raw, &Limits::default()).unwrap();
+            assert_eq!(text(ReplyQuote::Cut, &message), expected, "{field:?}");
+        }
+    }
 
     #[test]
     fn what_was_added_stays_and_what_was_quoted_goes() {
@@ -110,6 +132,10 @@ mod tests {
             (
                 "Name: A\nStreet: B\nTown: C\nTel: D".to_owned(),
                 "Name: A\nStreet: B\nTown: C\nTel: D",
+            ),
+            (
+                format!("Yes.\n\nTel: 1\nFax: 2\nMail: anna@example.com\nWeb: x\n\n{quotation}"),
+                "Yes.\n\nTel: 1\nFax: 2\nMail: anna@example.com\nWeb: x",
             ),
             (quotation.to_owned(), ""),
         ] {

@@ -1,7 +1,7 @@
 //! A job in one row, for lists.
 
 use postfax_domain::{
-    job::{Alarm, Cause, Job, State},
+    job::{Cause, Job, State},
     names::JobId,
     outcome::Outcome,
     time::Timestamp,
@@ -91,13 +91,7 @@ fn origin(job: &Job) -> String {
             (None, None) => "(withheld)".into(),
         },
         Cause::Receipt { of, .. } => format!("job {of}"),
-        Cause::Alarm(
-            Alarm::Unrouted(id)
-            | Alarm::Undeliverable(id)
-            | Alarm::Returned(id)
-            | Alarm::Lost(id, _)
-            | Alarm::Untold(id),
-        ) => format!("job {id}"),
+        Cause::Alarm(alarm) => format!("job {}", alarm.job()),
         Cause::Forwarded(mail) => mail.from.clone().unwrap_or_else(|| "<>".into()),
     }
 }

@@ -120,14 +120,7 @@ impl Entity {
         if let Some(id) = &self.content_id {
             fields.id("Content-ID", id)?;
         }
-        let encoding = match &self.content {
-            Content::Text(text) => Some(TextEncoding::of(text).name()),
-            Content::Lines(lines) => Some(if lines.is_ascii() { "7bit" } else { "8bit" }),
-            Content::Octets(_) => Some("base64"),
-            Content::Message { eight_bit, .. } => Some(if *eight_bit { "8bit" } else { "7bit" }),
-            Content::Parts(_) => None,
-        };
-        if let Some(encoding) = encoding {
+        if let Some(encoding) = self.content.encoding() {
             fields.raw("Content-Transfer-Encoding", encoding);
         }
         out.write_all(fields.as_bytes())?;
@@ -148,6 +141,27 @@ impl Entity {
 }
 
 impl Content {
+    /// What the part says of its octets; nothing where that is `7bit` anyhow.
+    fn encoding(&self) -> Option<&'static str> {
+        let bits = |has_eight| if has_eight { "8bit" } else { "7bit" };
+        match self {
+            Self::Text(text) => Some(TextEncoding::of(text).name()),
+            Self::Octets(_) => Some("base64"),
+            Self::Lines(_) | Self::Message { .. } => Some(bits(self.is_eight_bit())),
+            // The whole has as many bits as any of its parts (RFC 2045 6.4).
+            Self::Parts(_) => self.is_eight_bit().then_some("8bit"),
+        }
+    }
+
+    fn is_eight_bit(&self) -> bool {
+        match self {
+            Self::Text(_) | Self::Octets(_) => false,
+            Self::Lines(lines) => !lines.is_ascii(),
+            Self::Message { eight_bit, .. } => *eight_bit,
+            Self::Parts(parts) => parts.iter().any(|part| part.content.is_eight_bit()),
+        }
+    }
+
     fn write(&self, out: &mut impl Write) -> Result<(), ComposeError> {
         match self {
             Self::Text(text) => Ok(TextEncoding::of(text).write(text, out)?),

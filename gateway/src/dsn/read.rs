@@ -44,7 +44,9 @@ impl Notice {
 /// it is no report that anybody could act on.
 ///
 /// Besides `multipart/report` this reads what Exim writes when it is told to write for
-/// people only: a text with the field `X-Failed-Recipients`.
+/// people only, a text with the field `X-Failed-Recipients`; and what qmail writes
+/// (QSBMF): a text that begins with the same words always, and names each address in a
+/// paragraph of its own with the reason below it.
 #[must_use]
 pub fn read(message: &Message) -> Vec<Notice> {
     let is_status =
@@ -55,8 +57,24 @@ pub fn read(message: &Message) -> Vec<Notice> {
     }
     match message.header("X-Failed-Recipients") {
         Some(_) => vec![Notice { action: Action::Failed, status: None, diagnostic: None }],
-        None => Vec::new(),
+        None => qmail(&message.text()),
     }
+}
+
+fn qmail(text: &str) -> Vec<Notice> {
+    if !text.trim_start().starts_with("Hi. This is the ") {
+        return Vec::new();
+    }
+    let paragraphs = text.split("\n\n").map(str::trim);
+    // Below a paragraph that begins with a dash is the message itself.
+    let own = paragraphs.take_while(|paragraph| !paragraph.starts_with('-'));
+    let named = own.filter(|paragraph| paragraph.starts_with('<')).take(MAX_NOTICES);
+    let notice = |paragraph: &str| {
+        let reason = paragraph.split_once(">:").map_or("", |(_, reason)| reason);
+        let diagnostic = Some(printable(reason)).filter(|reason| !reason.is_empty());
+        Notice { action: Action::Failed, status: None, diagnostic }
+    };
+    named.map(notice).collect()
 }
 
 /// The blocks of `message/delivery-status`: the first is about the message (RFC 3464
@@ -126,7 +144,10 @@ fn status(value: &str) -> Option<String> {
 
 /// `smtp; 550 no such user` without its type; control characters become spaces.
 fn without_type(value: &str) -> String {
-    let said = value.split_once(';').map_or(value, |(_, said)| said);
+    printable(value.split_once(';').map_or(value, |(_, said)| said))
+}
+
+fn printable(said: &str) -> String {
     let printable = said.chars().map(|c| if c.is_control() { ' ' } else { c });
     printable.take(MAX_VALUE_CHARS).collect::<String>().trim().to_owned()
 }
@@ -196,6 +217,21 @@ mod tests {
             let message = Message::parse(raw, &Limits::default()).unwrap();
             assert_eq!(read(&message).len(), expected, "{message:?}");
         }
+    }
+
+    #[test]
+    fn a_bounce_of_qmail_is_a_report_and_a_friendly_answer_is_none() {
+        let read = |text: &str| {
+            let raw = format!("Subject: failure notice\r\n\r\n{}", text.replace('\n', "\r\n"));
+            read(&Message::parse(raw.into(), &Limits::default()).unwrap())
+        };
+        let bounce = "Hi. This is the qmail-send program at mx.example.com.\nI'm afraid I wasn't \
+                      able to deliver your message.\n\n<bob@example.com>:\nSorry, no mailbox here \
+                      by that name. (#5.1.1)\n\n--- Below this line is a copy of the message.\n\n\
+                      <x@y>:\nnot this\n";
+        let reason = "Sorry, no mailbox here by that name. (#5.1.1)";
+        assert_eq!(read(bounce), [notice(Action::Failed, "", reason)]);
+        assert_eq!(read("Hi. I am away.\n\n<bob@example.com>:\nback on Monday\n"), []);
     }
 
     proptest! {

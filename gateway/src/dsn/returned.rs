@@ -60,11 +60,13 @@ impl Returned {
     }
 
     fn headers(&self, form: Form) -> Entity {
+        let fits = self.head.lines().all(|line| line.len() <= MAX_LINE_BYTES);
         let part = match form {
-            Form::Ascii => Entity::text("text/rfc822-headers", &self.head),
-            Form::International => {
+            Form::International if fits => {
                 Entity::new("message/global-headers", Content::Lines(crlf_text(&self.head)))
             }
+            // A text may be encoded, and its lines are short then.
+            _ => Entity::text("text/rfc822-headers", &self.head),
         };
         part.described("Header fields of the message")
     }

@@ -9,8 +9,9 @@ use crate::compose::{
 
 use super::{Action, Form, RecipientReport, Report, Typed};
 
-/// Longest value that is written, in characters.
-const MAX_VALUE_CHARS: usize = 900;
+/// Longest value that is written, in octets: with its name it stays one line that every
+/// host takes (RFC 5322 2.1.1), even where it has no space to be folded at.
+const MAX_VALUE_BYTES: usize = 900;
 
 /// All blocks, each ended by an empty line but the last.
 pub(super) fn fields(report: &Report, form: Form) -> Result<String, ComposeError> {
@@ -138,5 +139,5 @@ fn typed(value: &Typed) -> String {
 }
 
 fn cut(value: &str) -> String {
-    value.chars().take(MAX_VALUE_CHARS).collect()
+    value[..value.floor_char_boundary(MAX_VALUE_BYTES)].to_owned()
 }

@@ -240,3 +240,16 @@ fn a_header_field_in_utf_8_makes_an_international_report() {
 fn a_gateway_is_named_only_when_it_is_told() {
     assert!(!written(&report(Original::None)).contains("DSN-Gateway"));
 }
+
+#[test]
+fn nothing_from_outside_makes_a_line_that_no_host_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = format!("Subject: {}\r\n\r\nx\r\n", "\u{898b}".repeat(2000));
+    let mut report = report(Original::Headers(original(&folder, head.as_bytes())));
+    report.recipients[0].diagnostic = Some(Typed::new("x-t30", "\u{7a4d}".repeat(2000)));
+    report.recipients[0].final_recipient = "FAX=+3904/ATTN=\u{898b}@gw.example".to_owned();
+    let text = written(&report);
+    assert!(text.contains("Content-Type: message/global-delivery-status"), "{text}");
+    let longest = text.split("\r\n").map(str::len).max();
+    assert!(longest <= Some(998), "RFC 5322 2.1.1: {longest:?}");
+}

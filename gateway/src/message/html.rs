@@ -46,7 +46,7 @@ pub(super) fn words(html: &str) -> String {
     words
 }
 
-/// Ends a line after each block, marks the items of lists, and takes a `<` that opens no
+/// Ends a line after each block, keeps cells apart, marks the items of lists, and takes a `<` that opens no
 /// tag for the sign that it is.
 fn with_line_ends(html: &str) -> String {
     let mut marked = String::with_capacity(html.len() + html.len() / 8);
@@ -70,6 +70,9 @@ fn with_line_ends(html: &str) -> String {
         let closes = inside.starts_with('/') || name == "hr";
         if closes && BLOCKS.contains(&name.as_str()) {
             marked.push_str("<br>");
+        } else if closes && matches!(name.as_str(), "td" | "th") {
+            // Else two figures side by side would be faxed as one.
+            marked.push(' ');
         } else if !closes && name == "li" {
             marked.push_str("- ");
         }
@@ -92,6 +95,10 @@ mod tests {
             ("a<br>b <i>c</i>", "a\nb c\n"),
             ("<style>p { color: red }</style><p>x", "x\n"),
             ("<table><tr><td>1</td></tr><tr><td>2</td></tr></table>", "1\n2\n"),
+            (
+                "<table><tr><th>Pieces</th><th>Price</th></tr><tr><td>1</td><td>200</td></tr></table>",
+                "Pieces Price\n1 200\n",
+            ),
             ("2 < 3", "2 < 3\n"),
             ("", ""),
         ] {

@@ -54,6 +54,23 @@ pub enum Alarm {
     Returned(JobId),
     /// A fax has failed, and its sender left no address for a receipt.
     Untold(JobId),
+    /// There is so much to tell that what follows this job is not mailed for a while.
+    Many(JobId),
+}
+
+impl Alarm {
+    /// The job that it is about.
+    #[must_use]
+    pub fn job(&self) -> JobId {
+        match self {
+            Self::Unrouted(id)
+            | Self::Undeliverable(id)
+            | Self::Lost(id, _)
+            | Self::Returned(id)
+            | Self::Untold(id)
+            | Self::Many(id) => *id,
+        }
+    }
 }
 
 /// A fax that a client sends, as far as its receipt needs to know.

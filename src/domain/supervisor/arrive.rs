@@ -18,16 +18,7 @@ impl Supervisor {
             return;
         }
         actions.push(Action::Save(Change::Arrival(fax.server.clone(), fax.key.clone())));
-        let to = match route::route(&self.setup, &fax) {
-            Routed::Route { to, .. } => to,
-            Routed::Operator(operator) => vec![operator],
-            Routed::Nobody => Vec::new(),
-        };
-        let mailboxes: Vec<Destination> = to
-            .iter()
-            .map(|client| self.mailbox_of(client))
-            .filter(|to| *to != Destination::Unrouted)
-            .collect();
+        let mailboxes = self.mailboxes_for(&fax);
         let nobody = mailboxes.is_empty();
         for to in mailboxes {
             let id = self.next_id();
@@ -57,20 +48,33 @@ impl Supervisor {
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) -> bool {
-        let Some(Cause::Arrived(fax)) = self.jobs.get(&id).map(|job| &job.cause) else {
-            return false;
-        };
-        let client = match route::route(&self.setup, fax) {
-            Routed::Route { to, .. } => to.into_iter().next(),
-            Routed::Operator(operator) => Some(operator),
-            Routed::Nobody => None,
-        };
-        let Some(client) = client else { return false };
-        let (to, time) = (self.mailbox_of(&client), self.setup.limits.mail_expire);
+        let Some(job) = self.jobs.get(&id) else { return false };
+        let Cause::Arrived(fax) = &job.cause else { return false };
+        let (fax, was_mailed) = (fax.clone(), !job.attempts.is_empty());
+        let mut mailboxes = self.mailboxes_for(&fax).into_iter();
+        let Some(to) = mailboxes.next() else { return false };
+        let time = self.setup.limits.mail_expire;
         self.change(id, actions, |job| {
             job.redirect(to, now, time);
             true
-        })
+        });
+        // The others have theirs when this one was mailed before.
+        for to in mailboxes.filter(|_| !was_mailed) {
+            let other = self.next_id();
+            self.add(self.fax_in(other, &fax, to, now), actions);
+        }
+        true
+    }
+
+    /// Where the routes want a fax now; nowhere, when nobody with a mailbox may have it.
+    fn mailboxes_for(&self, fax: &Arrival) -> Vec<Destination> {
+        let to = match route::route(&self.setup, fax) {
+            Routed::Route { to, .. } => to,
+            Routed::Operator(operator) => vec![operator],
+            Routed::Nobody => Vec::new(),
+        };
+        let mailboxes = to.iter().map(|client| self.mailbox_of(client));
+        mailboxes.filter(|to| *to != Destination::Unrouted).collect()
     }
 
     /// Where the faxes of a client go; nowhere, when it has no mailbox.

@@ -1,5 +1,6 @@
 //! How many faxes a number gets within an hour: what no person sends is a loop of
-//! programs, and each turn of it costs a call.
+//! programs, and each turn of it costs a call. And how many alarms the postmaster gets:
+//! who is told of everything ten thousand times is told nothing.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -46,6 +47,43 @@ impl Hourly {
     }
 }
 
+/// Alarms that are mailed within an hour; the last of them says that there are more.
+const MAX_ALARMS_PER_HOUR: u32 = 50;
+
+/// When the hour of alarms began, and the alarms in it. A restart forgets them, which
+/// does no harm: nobody restarts fifty times.
+#[derive(Debug, Default)]
+pub(super) struct Alarms {
+    began: Timestamp,
+    count: u32,
+}
+
+/// Whether an alarm is mailed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// It is.
+    Free,
+    /// It is the last one for now.
+    Last,
+    /// It is not.
+    None,
+}
+
+impl Alarms {
+    /// Counts one more.
+    pub(super) fn take(&mut self, now: Timestamp) -> Room {
+        if self.began + HOUR <= now {
+            (self.began, self.count) = (now, 0);
+        }
+        self.count = self.count.saturating_add(1);
+        match self.count {
+            ..MAX_ALARMS_PER_HOUR => Room::Free,
+            MAX_ALARMS_PER_HOUR => Room::Last,
+            _ => Room::None,
+        }
+    }
+}
+
 impl Supervisor {
     /// Whether each number of a submission may get another fax in this hour.
     pub(super) fn not_too_often(
@@ -70,6 +108,18 @@ impl Supervisor {
 mod tests {
     use super::*;
     use crate::number::Country;
+
+    #[test]
+    fn the_postmaster_is_told_that_there_is_more_and_then_left_alone_for_an_hour() {
+        let mut alarms = Alarms::default();
+        let start = Timestamp(1_700_000_000_000);
+        for _ in 1..MAX_ALARMS_PER_HOUR {
+            assert_eq!(alarms.take(start), Room::Free);
+        }
+        assert_eq!(alarms.take(start + Duration::from_secs(3598)), Room::Last);
+        assert_eq!(alarms.take(start + Duration::from_secs(3599)), Room::None);
+        assert_eq!(alarms.take(start + HOUR), Room::Free);
+    }
 
     #[test]
     fn an_hour_is_counted_and_then_forgotten() {

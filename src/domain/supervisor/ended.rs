@@ -74,7 +74,8 @@ impl Supervisor {
             ) => {
                 self.alarm(Alarm::Undeliverable(job.id), now, actions);
             }
-            (Cause::Arrived(_), State::Held) => {
+            (Cause::Arrived(_), State::Held)
+            | (Cause::Forwarded(_), State::Ended { end: End::Failed(_), .. }) => {
                 self.alarm(Alarm::Undeliverable(job.id), now, actions);
             }
             _ => {}

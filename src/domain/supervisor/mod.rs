@@ -193,6 +193,8 @@ pub struct Supervisor {
     accepted_walked_at: usize,
     /// How many faxes were taken for each number of late.
     hourly: caps::Hourly,
+    /// How many alarms were mailed of late.
+    alarms: caps::Alarms,
     arrivals: HashSet<(ServerName, String)>,
     quotas: Ledger,
 }
@@ -216,6 +218,7 @@ impl Supervisor {
             mailing: 0,
             press: Press::default(),
             hourly: caps::Hourly::restore(&saved.accepted),
+            alarms: caps::Alarms::default(),
             accepted: saved.accepted.into_iter().map(|(k, id, at)| (k, (id, at))).collect(),
             accepted_walked_at: 0,
             arrivals: saved.arrivals.into_iter().collect(),
@@ -348,6 +351,11 @@ impl Supervisor {
 
     /// Tells the postmaster, by a mail that is as durable as any other job.
     fn alarm(&mut self, alarm: Alarm, now: Timestamp, actions: &mut Vec<Action>) {
+        let alarm = match self.alarms.take(now) {
+            caps::Room::Free => alarm,
+            caps::Room::Last => Alarm::Many(alarm.job()),
+            caps::Room::None => return,
+        };
         let to = Mailbox { address: self.setup.postmaster.clone(), client: None };
         let id = self.next_id();
         let time = self.setup.limits.mail_expire;

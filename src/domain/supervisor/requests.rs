@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, Refusal, Returned, Supervisor};
 use crate::{
+    destination::Destination,
     fleet::{Decision, Denial, Live, Need},
     job::{Cause, Forwarded, Job, State},
     names::{ClientName, JobId, ServerName, Token},
@@ -167,8 +168,9 @@ impl Supervisor {
             planned,
             delay_report: None,
             id,
-            state: match (&old.document, old.sender()) {
-                (None, Some(_)) => State::Preparing { due: now },
+            state: match (&old.destination, &old.document, old.sender()) {
+                (Destination::Unrouted, ..) => State::Held,
+                (_, None, Some(_)) => State::Preparing { due: now },
                 _ => State::Waiting { due: now },
             },
             trouble: None,
@@ -181,7 +183,11 @@ impl Supervisor {
             confirmed: if old.pages_left() == 0 { 0 } else { old.confirmed },
             ..old
         };
+        let nobody_had_it = job.state == State::Held;
         self.add(job, actions);
+        if nobody_had_it {
+            self.route_again(id, now, actions);
+        }
         Answer::Done(id)
     }
 

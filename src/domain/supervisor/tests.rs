@@ -315,7 +315,7 @@ fn the_same_mail_is_faxed_once() {
     assert_eq!(again.len(), 1);
 }
 
-fn arrival(server_name: &str, called: &str, key: &str) -> Arrival {
+pub(super) fn arrival(server_name: &str, called: &str, key: &str) -> Arrival {
     Arrival {
         server: server(server_name),
         key: key.into(),
@@ -334,7 +334,7 @@ fn arrival(server_name: &str, called: &str, key: &str) -> Arrival {
     }
 }
 
-fn recipients(actions: &[Action]) -> Vec<String> {
+pub(super) fn recipients(actions: &[Action]) -> Vec<String> {
     actions
         .iter()
         .filter_map(|action| match action {
@@ -344,7 +344,7 @@ fn recipients(actions: &[Action]) -> Vec<String> {
         .collect()
 }
 
-fn alarms(actions: &[Action]) -> Vec<Alarm> {
+pub(super) fn alarms(actions: &[Action]) -> Vec<Alarm> {
     actions
         .iter()
         .filter_map(|action| match action {
@@ -524,6 +524,60 @@ fn a_fax_that_nobody_got_goes_out_when_a_route_is_there() {
 }
 
 #[test]
+fn a_route_that_comes_late_serves_everybody_whom_it_names() {
+    let mut supervisor = supervisor(&[]);
+    let fax = arrival("paris-1", "+442079460199", "a");
+    supervisor.handle(Event::Arrived(Box::new(fax)), NOW);
+    let mut changed = setup();
+    changed.routes[0] = Route { to: vec![client("carl"), client("bob")], ..Route::default() };
+    let actions = supervisor.handle(Event::Reconfigured(Arc::new(changed)), NOW);
+    assert_eq!(recipients(&actions), ["carl@example.com", "bob@example.com"]);
+    // A fax that was mailed before goes to one: the others had their own.
+    let held = end(&mut supervisor, 1, 1, 0, Outcome::MailRefused);
+    assert_eq!(alarms(&held), [Alarm::Undeliverable(JobId(1))]);
+    let ask = Event::Asked(Request::Retry(JobId(1)), Token(1));
+    assert_eq!(recipients(&supervisor.handle(ask, NOW)), ["carl@example.com"]);
+}
+
+#[test]
+fn a_cancelled_fax_that_nobody_had_is_not_mailed_to_nobody() {
+    let mut supervisor = supervisor(&[]);
+    let fax = arrival("paris-1", "+442079460199", "a");
+    supervisor.handle(Event::Arrived(Box::new(fax)), NOW);
+    let job = supervisor.job(JobId(1)).unwrap().clone();
+    let ask = Event::Asked(Request::Cancel(JobId(1)), Token(1));
+    supervisor.handle(ask, NOW);
+    let mut old = job;
+    assert!(old.cancel(NOW));
+    let again = Event::Asked(Request::Again(Box::new(old.clone())), Token(2));
+    assert_eq!(recipients(&supervisor.handle(again, NOW)), Vec::<String>::new());
+    assert_eq!(supervisor.job(JobId(3)).unwrap().state, State::Held);
+    let mut changed = setup();
+    changed.routes[0] = Route { to: vec![client("bob")], ..Route::default() };
+    supervisor.handle(Event::Reconfigured(Arc::new(changed)), NOW);
+    let again = Event::Asked(Request::Again(Box::new(old)), Token(2));
+    assert_eq!(recipients(&supervisor.handle(again, NOW)), ["bob@example.com"]);
+}
+
+#[test]
+fn a_hundred_faxes_that_nobody_may_have_are_no_hundred_alarms() {
+    let mut supervisor = supervisor(&[]);
+    let mut mailed = Vec::new();
+    for key in 0..100 {
+        let fax = arrival("paris-1", "+442079460199", &format!("{key}"));
+        for action in supervisor.handle(Event::Arrived(Box::new(fax)), NOW) {
+            if let Action::Save(Change::Job(job)) = action
+                && let (Cause::Alarm(alarm), []) = (job.cause, &job.attempts[..])
+            {
+                mailed.push(alarm);
+            }
+        }
+    }
+    assert_eq!(mailed.len(), 50);
+    assert!(matches!(mailed.last(), Some(Alarm::Many(_))), "{:?}", mailed.last());
+}
+
+#[test]
 fn an_operator_without_a_mailbox_is_nobody() {
     let mut changed = setup();
     changed.clients.get_mut(&client("carl")).unwrap().mail = vec![Pattern::new("*@example.com")];
@@ -532,6 +586,9 @@ fn an_operator_without_a_mailbox_is_nobody() {
     let fax = arrival("london-1", "+442079460199", "a");
     let actions = supervisor.handle(Event::Arrived(Box::new(fax)), NOW);
     assert_eq!(alarms(&actions).len(), 1);
+    let ask = Event::Asked(Request::Retry(JobId(1)), Token(1));
+    let actions = supervisor.handle(ask, NOW);
+    assert!(matches!(actions[..], [Action::Promise(_, Answer::NobodyMayHave(_))]));
 }
 
 fn offer(supervisor: &mut Supervisor, message: &str, to: &str) -> Vec<Action> {
