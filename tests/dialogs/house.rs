@@ -121,7 +121,9 @@ impl House {
         postfax.run();
         if name == "without a disk" {
             // Nobody is root enough to write there.
-            fs::remove_dir_all(postfax.file("state/mail")).unwrap();
+            for folder in ["state/mail", "state/spool"] {
+                fs::remove_dir_all(postfax.file(folder)).unwrap();
+            }
         }
         Self { postfax, ports }
     }
