@@ -130,17 +130,10 @@ fn main() {
     open(folder.path());
     let postfix = Postfix::start(&folder.path().join("postfix"));
     let postfax = Postfax::start(&folder.path().join("postfax"));
-    let (mut theirs, mut ours) = (Figures::default(), Figures::default());
-    for round in 1..=load.rounds {
-        theirs.rates.push(load.send(postfix.port));
-        ours.rates.push(load.send(postfax.port));
-        eprintln!(
-            "round {round} of {}: Postfix {:.0}/s, Postfax {:.0}/s",
-            load.rounds,
-            theirs.rates.last().unwrap(),
-            ours.rates.last().unwrap()
-        );
-    }
+    // One after the other, as pages that are made of the mails that ours has taken would
+    // keep the other from its work.
+    let mut theirs = load.rounds_of("Postfix", postfix.port);
+    let mut ours = load.rounds_of("Postfax", postfax.port);
     theirs.memory_kib = memory_of_all(postfix.master());
     ours.memory_kib = memory_of_all(postfax.child.id());
     let sent = load.messages * load.rounds;
@@ -172,6 +165,16 @@ impl Load {
             *place = number().unwrap_or_else(|| panic!("{argument} needs a number"));
         }
         load
+    }
+
+    fn rounds_of(&self, name: &str, port: u16) -> Figures {
+        let mut figures = Figures::default();
+        for round in 1..=self.rounds {
+            let rate = self.send(port);
+            eprintln!("{name}, round {round} of {}: {rate:.0}/s", self.rounds);
+            figures.rates.push(rate);
+        }
+        figures
     }
 
     /// Sends all messages, and says how many a second were taken.

@@ -27,6 +27,7 @@ use arc_swap::ArcSwap;
 use postfax_domain::{
     job::Job,
     names::{ServerName, Token},
+    quota,
     supervisor::{Action, Answer, Change, Event, Request, Submission, Supervisor, TICK},
     time::Timestamp,
 };
@@ -300,8 +301,9 @@ impl Daemon {
     }
 
     async fn prune(&mut self) {
-        let days = u64::from(self.context.config.load().keep_days);
-        let oldest = now() - Duration::from_secs(days * 24 * 3600);
+        let config = self.context.config.load_full();
+        let kept = Duration::from_secs(u64::from(config.keep_days) * 24 * 3600);
+        let oldest = now() - needed(kept, config.setup.limits.duplicate_window);
         match self.store.prune(oldest).await {
             Ok(0) => {}
             Ok(jobs) => info!(jobs, "finished jobs are forgotten"),
@@ -358,4 +360,23 @@ fn deed(action: &Action) -> &'static str {
 pub fn tag(context: &Context, job: &Job) -> String {
     let attempt = job.under_way().map_or(0, |attempt| attempt.number);
     format!("pf-{}-{}-{attempt}", context.reader.installation, job.id)
+}
+
+/// How long jobs are kept at least: by them a new life knows which mails it has taken
+/// already, and what is used of the quotas.
+fn needed(kept: Duration, duplicate_window: Duration) -> Duration {
+    kept.max(duplicate_window).max(quota::DAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_are_kept_as_long_as_quotas_and_repeated_mails_need_them() {
+        let days = |days: u64| Duration::from_secs(days * 24 * 3600);
+        for (kept, window, least) in [(0, 0, 1), (0, 2, 2), (30, 2, 30)] {
+            assert_eq!(needed(days(kept), days(window)), days(least), "{kept} {window}");
+        }
+    }
 }

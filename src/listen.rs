@@ -265,6 +265,8 @@ impl Keeper {
         options.limits.max_message_bytes = intake.max_message_bytes;
         options.limits.max_recipients = intake.max_recipients;
         options.limits.max_auth_failures = intake.max_login_failures;
+        options.limits.max_hold_s = intake.max_hold_s;
+        options.limits.min_deliver_by_s = Some(intake.min_deliver_by_s);
         options.timeouts.command_s = intake.command_timeout_s;
         options.timeouts.data_block_s = intake.data_timeout_s;
         options.census = self.census.clone();

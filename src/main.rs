@@ -82,8 +82,6 @@
 //! | [`listen`] | [`outbound`] | the desk behind every listener |
 //! | [`outbound`] | [`prepare`] | what of a mail is to be faxed, and its pages while a converter is idle |
 //! | [`inbound`], [`outbound`], [`letters`], [`prepare`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
-//! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload builds their parts anew |
-//! | [`inbound`], [`letters`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload changes their parts |
 //! | [`control`], [`cli`] | [`requests`] | the words of questions and answers |
 //! | [`serve`], [`demo`] | [`listen`], [`requests`], [`control`] | open the doors, say who answers |

@@ -30,6 +30,9 @@ use crate::{
     store::{Mail, StoreError},
 };
 
+/// The largest mail that any configuration lets in (`max_message_bytes`), with the fields
+/// that are put on top of it, in octets.
+const MAX_MAIL_BYTES: u64 = (1 << 30) + (1 << 20);
 /// How often pages are tried whose making failed for a reason that may pass.
 const TRIES: u32 = 3;
 /// Pause before they are tried again.
@@ -112,12 +115,12 @@ impl From<StoreError> for Trouble {
     }
 }
 
-/// Reads a mail.
+/// Reads a mail. How large it may be was decided when it came in.
 ///
 /// # Errors
 /// [`Trouble::Message`].
 pub fn read(mail: Mail) -> Result<Message, Trouble> {
-    let limits = Limits::default();
+    let limits = Limits { max_message_bytes: MAX_MAIL_BYTES, ..Limits::default() };
     Ok(match mail {
         Mail::Row(body) => Message::parse(body, &limits)?,
         Mail::File(path) => Message::read(&path, &limits)?,

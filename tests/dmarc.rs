@@ -88,6 +88,33 @@ fn a_client_proves_only_itself() {
 }
 
 #[test]
+fn a_claim_uses_up_nothing_of_the_client_until_it_is_proven() {
+    let limits = "[limits]\nmax_mails_per_minute = 1\nmax_recipients_per_hour = 1\n";
+    let stage = Stage::set(limits);
+    stage.domain("example.com", HERE, Some(""));
+    stage.domain("wrong.proofs.test", ELSEWHERE, Some(""));
+    for _ in 0..3 {
+        let (step, said) = stage.send("anna@example.com", &mail("a@wrong.proofs.test"));
+        assert_eq!((step, &said[..10]), (Step::End, "550 5.7.26"), "{said}");
+    }
+    stage.accepted("anna@example.com", &mail("anna@example.com"), "anna");
+    let (step, said) = stage.send("anna@example.com", &mail("anna@example.com"));
+    assert_eq!((step, &said[..9]), (Step::End, "450 4.7.0"), "{said}");
+}
+
+#[test]
+fn strangers_may_not_write_to_the_postmaster_without_end() {
+    let stage = Stage::set("[limits]\nmax_mails_per_minute_per_address = 2\n");
+    let stranger = mail("mallory@elsewhere.test");
+    for step in [Step::Rcpt, Step::Rcpt, Step::Mail] {
+        let (refused_at, said) = stage.send("mallory@elsewhere.test", &stranger);
+        assert_eq!(refused_at, step, "{said}");
+    }
+    let (_, said) = stage.send("mallory@elsewhere.test", &stranger);
+    assert!(said.starts_with("450 4.7.0 rate limit, retry after "), "{said}");
+}
+
+#[test]
 fn dkim_proves_what_is_aligned_and_untouched() {
     let stage = Stage::set("");
     for kind in ["rsa", "ed25519"] {

@@ -72,6 +72,29 @@ fn with_logins_it_is_good_as_well() {
     assert_eq!(check(&file), (Some(0), "[]\n".into()));
 }
 
+/// The blocks of a document that are in this language.
+fn blocks(document: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let parts = document.split(&fence).skip(1);
+    parts.map(|part| part.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_is_added_to_the_first_configuration_is_good() {
+    let (folder, file) = etc();
+    fs::create_dir(folder.path().join("conf.d")).unwrap();
+    let more = folder.path().join("conf.d/more.toml");
+    let mut tried = 0;
+    for page in ["docs/mail-servers.md", "docs/logins.md"] {
+        for block in blocks(&read(page), "toml") {
+            fs::write(&more, &block).unwrap();
+            assert_eq!(check(&file), (Some(0), "[]\n".into()), "{page}: {block}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 3, "only {tried} were found");
+}
+
 #[test]
 fn the_readme_shows_the_first_configuration() {
     let (readme, example) = (read("README.md"), read("docs/examples/first.toml"));
@@ -115,7 +138,9 @@ fn every_command_that_is_written_down_is_understood() {
     assert!(!understood("postfax frobnicate"), "an unknown command is noticed");
     assert!(!understood("postfax jobs --frobnicate"), "an unknown option is noticed");
     let mut tried = 0;
-    for document in ["README.md", "docs/commands.md", "docs/configuration.md", "docs/story.md"] {
+    let pages = ["commands", "configuration", "letters", "logins", "mail-servers", "story"];
+    let pages = pages.map(|page| format!("docs/{page}.md"));
+    for document in pages.iter().map(String::as_str).chain(["README.md"]) {
         for command in commands(&read(document)) {
             assert!(understood(&command), "{document}: {command}");
             tried += 1;

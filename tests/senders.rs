@@ -12,6 +12,7 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use support::{
     lab::Description,
     postfax::{PASSWORD, Postfax},
@@ -159,6 +160,28 @@ fn real_clients_log_in_by_what_they_can() {
     }
 }
 
+/// A name in other letters is another name, whether there is such a client or not; an
+/// address in other letters is the same.
+fn salts_tell_nothing(postfax: &Postfax) {
+    let salt = |user: &str| {
+        let mut talk = Talk::submit(postfax, "127.0.1.9");
+        let first = BASE64.encode(format!("n,,n={user},r=nonce"));
+        let said = talk.say(&format!("AUTH SCRAM-SHA-256 {first}"));
+        let said = String::from_utf8(BASE64.decode(said.strip_prefix("334 ").unwrap()).unwrap());
+        said.unwrap().split(',').nth(1).unwrap().to_owned()
+    };
+    for (one, other, same) in [
+        ("anna", "ANNA", false),
+        ("bob", "BOB", false),
+        ("nobody", "NOBODY", false),
+        ("anna@example.com", "Anna@Example.com", true),
+        ("nobody@example.com", "Nobody@Example.com", true),
+        ("nobody", "nobody", true),
+    ] {
+        assert_eq!(salt(one) == salt(other), same, "{one} {other}");
+    }
+}
+
 #[test]
 fn who_is_unknown_is_not_told_from_who_errs() {
     let postfax = start("[limits]\nmax_login_failures = 20\n");
@@ -191,6 +214,8 @@ fn who_is_unknown_is_not_told_from_who_errs() {
     assert!(said.iter().all(|reply| *reply == said[0]), "{said:#?}");
     assert!(said[0].starts_with("535 5.7.8 "), "{}", said[0]);
     Talk::as_client(&postfax, "bob");
+
+    salts_tell_nothing(&postfax);
 
     // The quickest of a few of each, with a limit that only a missing check would break.
     let quickest = |user: &str, net: u8| {
@@ -306,6 +331,23 @@ fn guessing_is_slowed_refused_and_logged_and_locks_nobody_out() {
     let line = "login refused: address=127.0.0.2 user=… reason=\"user name or password is wrong\"";
     assert!(log.contains(line), "{log}");
     assert!(log.contains("address=127.0.0.2 user=… reason=\"too many failed logins"), "{log}");
+}
+
+#[test]
+fn holding_and_hurrying_are_bounded_by_the_configuration() {
+    let postfax = start("[limits]\nmax_hold_s = 60\nmin_deliver_by_s = 600\n");
+    let mut talk = Talk::as_client(&postfax, "anna");
+    let offers = talk.say("EHLO client.example.com");
+    assert!(offers.contains(" 250-DELIVERBY 600 /"), "{offers}");
+    assert!(offers.contains(" 250-FUTURERELEASE 60 2"), "{offers}");
+    talk.expect("MAIL FROM:<anna@example.com> HOLDFOR=61", "501 5.5.4 ");
+    talk.expect("MAIL FROM:<anna@example.com> BY=599;R", "555 5.5.4 ");
+    talk.expect("MAIL FROM:<anna@example.com> HOLDFOR=60 BY=600;R", "250 ");
+    let postfax = start("[limits]\nmax_hold_s = 0\n");
+    let mut talk = Talk::as_client(&postfax, "anna");
+    let offers = talk.say("EHLO client.example.com");
+    assert!(offers.contains("DELIVERBY 60 ") && !offers.contains("FUTURERELEASE"), "{offers}");
+    talk.expect("MAIL FROM:<anna@example.com> HOLDFOR=60", "555 5.5.4 ");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use postfax_gateway::{
+    auth::scram::Keys,
     desk::{AuthRefusal, Granted, Identity, Peer, Role},
     reply::Reply,
     session::{Limits, Output, Question, Secured, Session},
@@ -39,7 +40,12 @@ impl House {
 
     fn answer(&mut self, session: &mut Session, question: Question) {
         match question {
-            Question::Authenticate(_) => {
+            Question::Keys(user) => {
+                let keys = self.is_willing().then(|| Keys::of_nobody(b"secret", &user));
+                let keys = keys.map(|keys| (keys, "nonce".to_owned()));
+                session.keys(keys.ok_or(AuthRefusal::Unavailable));
+            }
+            Question::Authenticate(_) | Question::Proof(_) => {
                 let who = self.is_willing().then(|| Identity("anna".into()));
                 session.authenticated(who.ok_or(AuthRefusal::WrongCredentials));
             }
@@ -73,6 +79,7 @@ pub fn session(octets: &[u8]) {
     let mut peer = Peer::new(role, [192, 0, 2, 7].into());
     peer.tls = role == Role::Submissions;
     let mut session = Session::new(limits, "fax1.example.com", peer, kind & 4 != 0);
+    session.offer_proofs(kind & 16 == 0);
     let disk_works = kind & 8 == 0;
     let mut house = House { moods, asked: 0, disk_works, spooling: false };
     session.greet();
@@ -91,7 +98,10 @@ fn run(session: &mut Session, house: &mut House) -> bool {
             Output::Send(reply) => assert!(super::is_reply(&reply), "{reply:?}"),
             Output::Pause(pause) => assert!(pause < Duration::from_secs(60)),
             Output::Ask(question) => house.answer(session, question),
-            Output::Secure => session.secured(Secured::default()),
+            Output::Secure => {
+                let exporter = house.is_willing().then_some([7; 32]);
+                session.secured(Secured { exporter, ..Secured::default() });
+            }
             Output::Write(_) if !house.disk_works => {
                 house.spooling = false;
                 session.disk_failed();

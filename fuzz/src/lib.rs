@@ -12,6 +12,7 @@ use postfax_gateway::{
     address,
     command::{self, Command, xtext},
     data::{Bounds, Chunks, Decoder, Octets, Progress, Violation},
+    dsn::read,
     message::{Limits, Message},
 };
 
@@ -95,7 +96,7 @@ pub fn address(octets: &[u8]) {
     }
 }
 
-/// A message, and everything that is ever asked of one.
+/// A message, and everything that is ever asked of one, also as a report on ours.
 pub fn message(octets: &[u8]) {
     let raw = bytes::Bytes::copy_from_slice(octets);
     let Ok(message) = Message::parse(raw, &Limits::default()) else { return };
@@ -107,10 +108,11 @@ pub fn message(octets: &[u8]) {
     for part in message.attachments() {
         let _ = (part.bytes().len(), part.encoded_len(), part.text());
     }
+    let _ = read::read(&message);
 }
 
-/// What a client says about receipts: xtext in both its kinds, and the parameters that
-/// hold it (RFC 3461 4, RFC 6533 3).
+/// What is said about receipts: xtext in both its kinds, the parameters that hold it
+/// (RFC 3461 4, RFC 6533 3), and what others report on our mail (RFC 3464).
 pub fn dsn(octets: &[u8]) {
     let text = String::from_utf8_lossy(octets);
     assert_eq!(
@@ -122,6 +124,9 @@ pub fn dsn(octets: &[u8]) {
     }
     if let Some(plain) = xtext::decode_utf8(&text) {
         assert!(!plain.contains(char::is_control));
+    }
+    for notice in read::notices(octets) {
+        assert!(!notice.words().is_empty(), "a report says something");
     }
     for head in ["MAIL FROM:<a@b> ", "MAIL FROM:<a@b> RET=FULL ENVID=", "RCPT TO:<a@b> ORCPT="] {
         command(&[head.as_bytes(), octets].concat());

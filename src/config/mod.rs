@@ -305,6 +305,10 @@ pub(crate) struct Intake {
     pub(crate) max_mails_per_minute_per_address: u32,
     /// Most recipients from one address in an hour.
     pub(crate) max_recipients_per_hour_per_address: u32,
+    /// How long a mail may ask to be held, in seconds; 0 offers no FUTURERELEASE.
+    pub(crate) max_hold_s: u32,
+    /// The least time, in seconds, that a mail may have that is to be given back then.
+    pub(crate) min_deliver_by_s: u32,
     /// Longest wait for a command, in seconds.
     pub(crate) command_timeout_s: u64,
     /// Longest wait for the next part of a message, in seconds.

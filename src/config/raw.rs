@@ -163,6 +163,8 @@ tables! {
         max_received: Count,
         max_faxes_per_number_per_h: Count,
         own_numbers: Text,
+        max_hold_s: Count,
+        min_deliver_by_s: Count,
         command_timeout_s: Count,
         data_timeout_s: Count,
     }

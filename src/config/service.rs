@@ -26,6 +26,10 @@ const TIMEZONE: &str = "UTC";
 /// Longest path of a socket (`sun_path` without its final zero).
 const MAX_SOCKET_PATH_BYTES: usize = 107;
 const DAY_S: u64 = 24 * 3600;
+/// How long a mail may be held: 30 days.
+const MAX_HOLD_S: u64 = 30 * 24 * 3600;
+/// The longest time that MAIL can say, in seconds (RFC 2852 4, RFC 4865 3).
+const LONGEST_S: u64 = 999_999_999;
 /// Bounds of what may come in a minute or an hour.
 const MANY: RangeInclusive<u64> = 1..=1_000_000;
 
@@ -236,6 +240,8 @@ impl Check<'_> {
                 20_000,
                 MANY,
             ),
+            max_hold_s: self.small(&raw.max_hold_s, MAX_HOLD_S, 0..=LONGEST_S),
+            min_deliver_by_s: self.small(&raw.min_deliver_by_s, 60, 1..=LONGEST_S),
             command_timeout_s: self.count(&raw.command_timeout_s, 300, 5..=3600),
             data_timeout_s: self.count(&raw.data_timeout_s, 180, 5..=3600),
         }

@@ -74,6 +74,7 @@ fn what_is_written_of_mail_out_and_of_limits_is_used() {
     assert_eq!(config.delivery.ca_file.as_ref(), Some(&folder().join("full/tls/cert.pem")));
     assert_eq!(config.convert.reply_quote, ReplyQuote::Cut);
     assert_eq!((config.intake.max_received, setup.limits.max_per_number), (50, 200));
+    assert_eq!((config.intake.max_hold_s, config.intake.min_deliver_by_s), (86_400, 120));
     assert_eq!(setup.limits.own_numbers, OwnNumbers::Never);
     assert_eq!(config.convert.resolution, Resolution::Superfine);
     assert_eq!((config.convert.memory_mb, config.convert.wall_s), (512, 90));

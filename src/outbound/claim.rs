@@ -64,7 +64,9 @@ impl FaxDesk {
                 "the From address is not one of {claimed}, whose address MAIL FROM is"
             )));
         }
-        let (path, hostname) = (envelope.path.clone(), self.config().hostname.clone());
+        let config = self.config();
+        self.count_proven(&config, claimed, envelope.rcpts.len())?;
+        let (path, hostname) = (envelope.path.clone(), config.hostname.clone());
         let stamp = move || verify::stamp(&path, &hostname, &evidence);
         let stamped = tokio::task::spawn_blocking(stamp).await.map_err(std::io::Error::other);
         stamped.and_then(|stamped| stamped).map_err(|failed| no_room(&failed))

@@ -21,10 +21,15 @@ use postfax_gateway::{
     reply::Reply,
 };
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
 use crate::config::{Access, Intake};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
+/// How much of all mails together is in memory while they are read, in MiB; what is
+/// decoded of them comes on top.
+const READING_MIB: u32 = 256;
 /// In this time as many failed logins are forgotten as are allowed.
 const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
 
@@ -35,6 +40,8 @@ pub struct Door {
     throttle: Mutex<Throttle>,
     mails: Mutex<Rates<Sender>>,
     recipients: Mutex<Rates<Sender>>,
+    /// A place for each MiB of the mails that are being read.
+    reading: Semaphore,
 }
 
 /// Whose mails are counted.
@@ -53,9 +60,8 @@ pub(super) enum What {
 
 /// Whose it is.
 pub(super) struct Whose<'a> {
-    pub(super) client: &'a ClientName,
-    /// How far the client may go.
-    pub(super) access: &'a Access,
+    /// The client, as soon as it is known, and how far it may go.
+    pub(super) client: Option<(&'a ClientName, &'a Access)>,
     /// Where it came from, if that counts.
     pub(super) address: Option<IpAddr>,
 }
@@ -66,7 +72,15 @@ impl Door {
     pub fn new(checker: Checker) -> Self {
         let limits = throttle::Limits { per_address: 1, per_account: 1, window: LOGIN_WINDOW };
         let throttle = Mutex::new(Throttle::new(limits));
-        Self { checker, throttle, mails: Mutex::default(), recipients: Mutex::default() }
+        let reading = Semaphore::new(READING_MIB as usize);
+        Self { checker, throttle, mails: Mutex::default(), recipients: Mutex::default(), reading }
+    }
+
+    /// Room to read a mail of so many octets; waits until there is some. The largest has
+    /// it all for itself.
+    pub(super) async fn room_for(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+        let whole = u32::try_from(bytes >> 20).unwrap_or(READING_MIB);
+        self.reading.acquire_many(whole.saturating_add(1).min(READING_MIB)).await.ok()
     }
 
     /// How long a login is to wait before it is checked; `None` when it is not checked.
@@ -108,12 +122,14 @@ impl Door {
             What::Mail => &self.mails,
             What::Recipient => &self.recipients,
         };
-        let client = (Sender::Client(whose.client.clone()), rate_of_client(intake, whose, what));
+        let client = whose.client.map(|(client, access)| {
+            (Sender::Client(client.clone()), rate_of_client(intake, access, what))
+        });
         let address = whose.address.map(|address| {
             (Sender::Address(throttle::network(address)), rate_of_address(intake, what))
         });
         let mut rates = locked(rates);
-        let both: Vec<_> = std::iter::once(client).chain(address).collect();
+        let both: Vec<_> = client.into_iter().chain(address).collect();
         for (sender, rate) in &both {
             rates.ask(now, sender, *rate).map_err(too_fast)?;
         }
@@ -124,8 +140,7 @@ impl Door {
     }
 }
 
-fn rate_of_client(intake: &Intake, whose: &Whose<'_>, what: What) -> Rate {
-    let access = whose.access;
+fn rate_of_client(intake: &Intake, access: &Access, what: What) -> Rate {
     match what {
         What::Mail => Rate {
             most: access.mails_per_minute.unwrap_or(intake.max_mails_per_minute),

@@ -116,7 +116,7 @@ impl FaxDesk {
         let name = named(&config.setup, user);
         let account = account(name, user);
         self.wait_for_turn(&config, peer, &account).await?;
-        let nobody = Keys::of_nobody(self.context.reader.secret.0.as_bytes(), &account);
+        let nobody = Keys::of_nobody(self.context.reader.secret.0.as_bytes(), &as_known(user));
         let keys = name.and_then(|name| password_of(&config, name)?.keys.clone());
         Ok(keys.unwrap_or(nobody))
     }
@@ -167,6 +167,12 @@ impl FaxDesk {
 fn named<'a>(setup: &'a Setup, user: &str) -> Option<&'a ClientName> {
     let by_name = setup.clients.keys().find(|name| name.as_str() == user);
     by_name.or_else(|| setup.client_of(user))
+}
+
+/// One spelling for all that would mean one client, and for no others: else the salts of
+/// two spellings of a name would tell whether there is such a client.
+fn as_known(user: &str) -> String {
+    if user.contains('@') { user.to_ascii_lowercase() } else { user.to_owned() }
 }
 
 /// What failures are counted under: one name for all ways to write a client.

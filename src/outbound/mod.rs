@@ -71,10 +71,14 @@ impl FaxDesk {
             .map(|rcpt| self.recipient_of(&config.setup, &client, rcpt))
             .collect::<Result<Vec<_>, _>>()?;
         self.prove(&config.setup, peer, envelope, &client).await?;
+        let room = self.door.room_for(envelope.bytes).await;
         let contents = self.contents(&config, peer, envelope, &client).await?;
         let message = &contents.message;
         crash::point("pages");
-        let document = match self.context.converters.try_acquire() {
+        let converter = self.context.converters.try_acquire();
+        // Few mails at a time have a converter, and the others are done with soon.
+        drop(room);
+        let document = match converter {
             Ok(_converter) => {
                 let made = prepare::pages(&self.context, &config, &contents).await;
                 Some(made.map_err(|trouble| unfit(&trouble))?)
@@ -109,6 +113,7 @@ impl FaxDesk {
             disposition: config.letters.mdn == Mdn::OnRequest
                 && mdn::may_be_sent(message, envelope.mail.from.as_ref()),
         };
+        drop(contents);
         crash::point("offer");
         match self.context.submit(submission).await {
             Some(Answer::Accepted(ids)) => Ok(ids.iter().map(|id| id.0).collect()),
@@ -169,7 +174,9 @@ impl Desk for FaxDesk {
     async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
         let stranger = self.client(&self.config(), peer, mail).is_err();
         if stranger && returns::is_asked_later(peer) {
-            // Anybody may write to the postmaster (RFC 5321 4.5.1) and report on our mail.
+            // Anybody may write to the postmaster (RFC 5321 4.5.1) and report on our mail,
+            // and nobody without end.
+            self.count(&self.config(), peer, None, What::Mail)?;
             return Ok(Granted::default());
         }
         let granted = self.admit(peer, mail)?;
@@ -178,18 +185,21 @@ impl Desk for FaxDesk {
     }
 
     async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
-        if self.special(rcpt).await?.is_some() {
-            return Ok(());
-        }
         let config = self.config();
+        if self.special(rcpt).await?.is_some() {
+            return self.count(&config, peer, None, What::Recipient);
+        }
         let client = self.client(&config, peer, mail)?;
         let recipient = self.recipient_of(&config.setup, &client, rcpt)?;
         self.has_quota(&config, &client, recipient.address.number).await?;
-        self.count(&config, peer, &client, What::Recipient)
+        self.count(&config, peer, self.known(peer, &client), What::Recipient)
     }
 
-    async fn spool(&self, _peer: &Peer, _mail: &Mail) -> Result<PathBuf, Reply> {
+    async fn spool(&self, _peer: &Peer, mail: &Mail) -> Result<PathBuf, Reply> {
         let documents = &self.context.reader.documents;
+        if !documents.has_room_for(mail.size.unwrap_or(0)) {
+            return Err(no_room(&"the disk is nearly full"));
+        }
         Ok(documents.coming_mail(&documents.new_name()))
     }
 

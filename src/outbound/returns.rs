@@ -16,7 +16,7 @@ use postfax_gateway::{
     address::{self, Recipient as Meant},
     desk::{Envelope, Peer, Rcpt, Role},
     dsn::{Action, read},
-    message::{Limits, Message},
+    message::Message,
     reply::Reply,
 };
 use tracing::{info, warn};
@@ -26,7 +26,7 @@ use super::{
     fit::{self, Loops},
     replies::{no_room, refused},
 };
-use crate::returns::ReturnPath;
+use crate::{prepare, returns::ReturnPath, store};
 
 /// Whom an address means that is no fax machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl FaxDesk {
     async fn forward(&self, envelope: &Envelope, file: &Path) -> Result<u64, Reply> {
         let config = self.config();
         // What cannot be taken apart can still be passed on.
-        if let Some(message) = read_message(file).await {
+        if let Some(message) = self.read_message(file, envelope.bytes).await {
             fit::no_loop(&Loops::of(&config, &self.context.reader.installation), &message)?;
         }
         let documents = &self.context.reader.documents;
@@ -152,7 +152,7 @@ impl FaxDesk {
         file: &Path,
     ) -> Result<u64, Reply> {
         let ReturnPath { job, attempt } = path;
-        let said = match read_message(file).await {
+        let said = match self.read_message(file, envelope.bytes).await {
             // A report has the null return path (RFC 3464 2); all else is an answer.
             Some(message) if envelope.mail.from.is_none() => said(&read::read(&message)),
             _ => None,
@@ -178,6 +178,16 @@ impl FaxDesk {
     }
 }
 
+impl FaxDesk {
+    /// A mail as it lies there, once there is room for it in memory.
+    async fn read_message(&self, file: &Path, bytes: u64) -> Option<Message> {
+        let _room = self.door.room_for(bytes).await;
+        let file = file.to_owned();
+        let read = tokio::task::spawn_blocking(move || prepare::read(store::Mail::File(file)));
+        read.await.ok()?.ok()
+    }
+}
+
 /// The worst that the notices say.
 fn said(notices: &[read::Notice]) -> Option<Said> {
     let failed = notices.iter().find(|notice| notice.action == Action::Failed);
@@ -186,12 +196,6 @@ fn said(notices: &[read::Notice]) -> Option<Said> {
         (None, Some(first)) => Some(Said::Noted(first.words())),
         (None, None) => None,
     }
-}
-
-async fn read_message(file: &Path) -> Option<Message> {
-    let file = file.to_owned();
-    let read = tokio::task::spawn_blocking(move || Message::read(&file, &Limits::default()));
-    read.await.ok()?.ok()
 }
 
 /// A second name of a file, which goes when the work is over.

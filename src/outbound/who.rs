@@ -17,7 +17,10 @@ use super::{
     logins::{self, Login},
     replies::unauthorised,
 };
-use crate::{config::Config, daemon::now};
+use crate::{
+    config::{Access, Config},
+    daemon::now,
+};
 
 impl FaxDesk {
     pub(super) fn is_trusted(&self, address: IpAddr) -> bool {
@@ -63,25 +66,48 @@ impl FaxDesk {
     pub(super) fn admit(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply> {
         let config = self.config();
         let client = self.client(&config, peer, mail)?;
-        self.count(&config, peer, &client, What::Mail)?;
+        self.count(&config, peer, self.known(peer, &client), What::Mail)?;
         let most = config.access.get(&client).map_or(0, |access| access.max_priority);
         Ok(granted(mail.priority, most))
     }
 
-    /// Takes one more from what a client may send in a while.
+    /// The client whose mail it is, if more than a claim says so: a stranger must not use
+    /// up what a client may send.
+    pub(super) fn known<'a>(&self, peer: &Peer, client: &'a ClientName) -> Option<&'a ClientName> {
+        self.verifier_of(peer).is_none().then_some(client)
+    }
+
+    /// Takes one more from what an address, and a client where it is known, may send in a
+    /// while.
     pub(super) fn count(
         &self,
         config: &Config,
         peer: &Peer,
-        client: &ClientName,
+        client: Option<&ClientName>,
         what: What,
     ) -> Result<(), Reply> {
-        let access = config.access.get(client).cloned().unwrap_or_default();
         // A mail server brings the mails of all clients, and has no limit of its own.
         let counts = !self.is_trusted(peer.address) && peer.process.is_none() && !is_here(peer);
         let address = counts.then_some(peer.address);
-        let whose = Whose { client, access: &access, address };
-        self.door.take(&config.intake, &whose, what, now())
+        let none = Access::default();
+        let client = client.map(|name| (name, config.access.get(name).unwrap_or(&none)));
+        self.door.take(&config.intake, &Whose { client, address }, what, now())
+    }
+
+    /// Takes a mail from what a client may send in a while, whose address was counted
+    /// before it was known.
+    pub(super) fn count_proven(
+        &self,
+        config: &Config,
+        client: &ClientName,
+        recipients: usize,
+    ) -> Result<(), Reply> {
+        let none = Access::default();
+        let client = Some((client, config.access.get(client).unwrap_or(&none)));
+        let whose = Whose { client, address: None };
+        let faxes = std::iter::repeat_n(What::Recipient, recipients);
+        let mut all = std::iter::once(What::Mail).chain(faxes);
+        all.try_for_each(|what| self.door.take(&config.intake, &whose, what, now()))
     }
 }
 

@@ -37,6 +37,9 @@ pub struct Documents {
     unsynced: Arc<[AtomicBool; KEPT.len()]>,
 }
 
+/// Less free space than this is kept for what was accepted before.
+const MIN_FREE_BYTES: u64 = 32 << 20;
+
 /// The folders of what is kept.
 const KEPT: [&str; 2] = ["documents", "mail"];
 
@@ -79,6 +82,15 @@ impl Documents {
     #[must_use]
     pub fn coming_mail(&self, name: &str) -> PathBuf {
         self.state.join("mail").join(format!("{name}.part"))
+    }
+
+    /// Whether there is room for `bytes` more and for what follows from a mail. Who does
+    /// not know takes the mail: what cannot be written is refused then.
+    #[must_use]
+    pub fn has_room_for(&self, bytes: u64) -> bool {
+        rustix::fs::statvfs(&self.state).map_or(true, |disk| {
+            disk.f_bavail.saturating_mul(disk.f_frsize) >= MIN_FREE_BYTES.saturating_add(bytes)
+        })
     }
 
     /// The file of a document.
@@ -148,7 +160,11 @@ impl Documents {
             for entry in fs::read_dir(&folder).map_err(at(&folder))? {
                 let path = entry.map_err(at(&folder))?.path();
                 let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-                let modified = fs::metadata(&path).and_then(|m| m.modified()).map_err(at(&path))?;
+                let modified = match fs::metadata(&path).and_then(|m| m.modified()) {
+                    // A mail that was coming in has got its name meanwhile, or was refused.
+                    Err(gone) if gone.kind() == io::ErrorKind::NotFound => continue,
+                    modified => modified.map_err(at(&path))?,
+                };
                 let young = modified.elapsed().is_ok_and(|age| age < UNNAMED_GRACE);
                 if !named.contains(name) && modified < oldest && !young {
                     fs::remove_file(&path).map_err(at(&path))?;
@@ -173,4 +189,26 @@ fn remove_parts(folder: &Path) -> Result<(), StoreError> {
 fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::File { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_goes_meanwhile_stops_no_pruning() {
+        let state = tempfile::tempdir().unwrap();
+        let documents = Documents::open(state.path()).unwrap();
+        let folder = state.path().join("mail");
+        // To whoever asks for its age it is gone, as a mail is that has just got its name.
+        for name in ["1.part", "3.part"] {
+            symlink(folder.join("nothing"), folder.join(name)).unwrap();
+        }
+        let old = fs::File::create(folder.join("2.eml")).unwrap();
+        old.set_modified(UNIX_EPOCH).unwrap();
+        documents.prune(&HashSet::new(), Timestamp(1000)).unwrap();
+        assert!(!folder.join("2.eml").exists());
+    }
 }

@@ -9,8 +9,9 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
+    version::{TLS12, TLS13},
 };
 
 /// How long a reply may take.
@@ -28,6 +29,18 @@ pub enum Tls {
     Any,
     V12,
     V13,
+}
+
+impl Tls {
+    fn versions(self) -> &'static [&'static SupportedProtocolVersion] {
+        const ONLY_12: &[&SupportedProtocolVersion] = &[&TLS12];
+        const ONLY_13: &[&SupportedProtocolVersion] = &[&TLS13];
+        match self {
+            Self::Any => rustls::DEFAULT_VERSIONS,
+            Self::V12 => ONLY_12,
+            Self::V13 => ONLY_13,
+        }
+    }
 }
 
 /// One connection.
@@ -62,11 +75,7 @@ impl Wire {
         roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(match tls {
-                Tls::Any => rustls::DEFAULT_VERSIONS,
-                Tls::V12 => &[&rustls::version::TLS12],
-                Tls::V13 => &[&rustls::version::TLS13],
-            })
+            .with_protocol_versions(tls.versions())
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();

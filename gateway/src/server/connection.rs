@@ -228,6 +228,7 @@ impl Connection {
             cipher: self.cipher.as_ref(),
             id: &id,
             rcpts: self.session.recipients(),
+            priority: mail.priority.map(|_| self.session.grants().priority),
         };
         let line = received::line(&trace, &jiff::Zoned::now());
         let total = Duration::from_secs(self.context.options.timeouts.data_total_s);

@@ -21,6 +21,8 @@ pub(super) struct Trace<'a> {
     /// The name of the message here.
     pub(super) id: &'a str,
     pub(super) rcpts: &'a [Rcpt],
+    /// What the mail was granted, if it asked for a priority (RFC 6710).
+    pub(super) priority: Option<i8>,
 }
 
 /// The line, folded, with its last CRLF.
@@ -33,6 +35,11 @@ pub(super) fn line(trace: &Trace<'_>, now: &Zoned) -> String {
         [only] => format!("\r\n\tfor <{}>", only.mailbox),
         _ => String::new(),
     };
+    // RFC 6710 4.2: the priority that holds from here on, not the one that was asked for.
+    let priority = match trace.priority {
+        Some(priority) => format!("\r\n\tPRIORITY {priority}"),
+        None => String::new(),
+    };
     let cipher = match trace.cipher {
         // RFC 8314 4.3.
         Some(Cipher { version, suite }) => format!("\r\n\ttls {suite} ({version})"),
@@ -41,7 +48,7 @@ pub(super) fn line(trace: &Trace<'_>, now: &Zoned) -> String {
     let date = rfc2822::to_string(now).unwrap_or_else(|_| now.timestamp().to_string());
     format!(
         "Received: from {helo} ({origin})\r\n\tby {host} (Postfax) with {protocol} id {id}\
-         {recipient}{cipher};\r\n\t{date}\r\n"
+         {recipient}{priority}{cipher};\r\n\t{date}\r\n"
     )
 }
 
@@ -86,13 +93,14 @@ mod tests {
         let trace = |peer: &Peer, rcpts: &[Rcpt]| {
             let (hostname, protocol, id) = ("fax1.example", "ESMTPS", "7");
             let cipher = peer.tls.then_some(&cipher);
-            line(&Trace { peer, hostname, protocol, cipher, id, rcpts }, &now)
+            let priority = peer.tls.then_some(-4);
+            line(&Trace { peer, hostname, protocol, cipher, id, rcpts, priority }, &now)
         };
         assert_eq!(
             trace(&peer, &rcpts[..1]),
             "Received: from my??evil??printer ([IPv6:2001:db8::7])\r\n\
              \tby fax1.example (Postfax) with ESMTPS id 7\r\n\
-             \tfor <+44@fax.example>\r\n\ttls TLS_AES_256_GCM_SHA384 (TLSv1.3);\r\n\tWed, 4 Mar 2026 05:06:07 +0000\r\n"
+             \tfor <+44@fax.example>\r\n\tPRIORITY -4\r\n\ttls TLS_AES_256_GCM_SHA384 (TLSv1.3);\r\n\tWed, 4 Mar 2026 05:06:07 +0000\r\n"
         );
         peer.address = "192.0.2.7".parse().unwrap();
         let several = trace(&peer, &rcpts);
@@ -102,5 +110,6 @@ mod tests {
         let local = trace(&peer, &rcpts);
         assert!(local.contains("printer (unix socket, uid 102)\r\n"), "{local}");
         assert!(!local.contains("tls"), "{local}");
+        assert!(!local.contains("PRIORITY"), "none was asked for: {local}");
     }
 }
