@@ -351,6 +351,23 @@ fn holding_and_hurrying_are_bounded_by_the_configuration() {
 }
 
 #[test]
+fn a_letter_that_finds_no_room_has_no_fax_sent_twice() {
+    // Room for two jobs, of which letters may take one.
+    let postfax = start("[limits]\nmax_jobs = 2\n");
+    let mut talk = Talk::from("127.0.0.1", postfax.relay);
+    talk.expect("MAIL FROM:<anna@example.com>", "250 ");
+    talk.expect(&format!("RCPT TO:{HOME}"), "250 ");
+    talk.expect("RCPT TO:<postmaster>", "250 ");
+    let said = talk.say("!message anna@example.com");
+    assert!(said.starts_with("250 2.0.0 "), "whoever is refused sends it again: {said}");
+    assert_eq!(postfax.jobs().len(), 1, "the fax is taken");
+    talk.expect("MAIL FROM:<anna@example.com>", "250 ");
+    talk.expect("RCPT TO:<postmaster>", "250 ");
+    let said = talk.say("!message anna@example.com");
+    assert!(said.starts_with("452 4.3.1 "), "{said}");
+}
+
+#[test]
 fn rates_are_kept_by_client() {
     let more = r#"
 [limits]
