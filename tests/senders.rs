@@ -327,7 +327,6 @@ fn salts_do_not_tell_who_is_a_client() {
         ("nobody", "NOBODY", false),
         ("anna@example.com", "Anna@Example.com", true),
         ("nobody@example.com", "Nobody@Example.com", true),
-        ("nobody", "nobody", true),
     ] {
         assert_eq!(salt(one) == salt(other), same, "{one} {other}");
     }
@@ -363,8 +362,7 @@ fn a_letter_that_finds_no_room_has_no_fax_sent_twice() {
     assert_eq!(postfax.jobs().len(), 1, "the fax is taken");
     talk.expect("MAIL FROM:<anna@example.com>", "250 ");
     talk.expect("RCPT TO:<postmaster>", "250 ");
-    let said = talk.say("!message anna@example.com");
-    assert!(said.starts_with("452 4.3.1 "), "{said}");
+    talk.expect("!message anna@example.com", "452 4.3.1 ");
 }
 
 #[test]
