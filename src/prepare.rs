@@ -295,3 +295,19 @@ fn resolution(message: &Message) -> Option<Resolution> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_as_large_as_the_configuration_lets_in_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.eml");
+        let mut mail = b"Subject: large\r\nContent-Type: image/tiff\r\n\r\n".to_vec();
+        mail.resize(70 << 20, b'x');
+        std::fs::write(&path, mail).unwrap();
+        let read = read(Mail::File(path.clone())).unwrap();
+        assert_eq!(read.subject().as_deref(), Some("large"));
+    }
+}

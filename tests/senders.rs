@@ -160,28 +160,6 @@ fn real_clients_log_in_by_what_they_can() {
     }
 }
 
-/// A name in other letters is another name, whether there is such a client or not; an
-/// address in other letters is the same.
-fn salts_tell_nothing(postfax: &Postfax) {
-    let salt = |user: &str| {
-        let mut talk = Talk::submit(postfax, "127.0.1.9");
-        let first = BASE64.encode(format!("n,,n={user},r=nonce"));
-        let said = talk.say(&format!("AUTH SCRAM-SHA-256 {first}"));
-        let said = String::from_utf8(BASE64.decode(said.strip_prefix("334 ").unwrap()).unwrap());
-        said.unwrap().split(',').nth(1).unwrap().to_owned()
-    };
-    for (one, other, same) in [
-        ("anna", "ANNA", false),
-        ("bob", "BOB", false),
-        ("nobody", "NOBODY", false),
-        ("anna@example.com", "Anna@Example.com", true),
-        ("nobody@example.com", "Nobody@Example.com", true),
-        ("nobody", "nobody", true),
-    ] {
-        assert_eq!(salt(one) == salt(other), same, "{one} {other}");
-    }
-}
-
 #[test]
 fn who_is_unknown_is_not_told_from_who_errs() {
     let postfax = start("[limits]\nmax_login_failures = 20\n");
@@ -214,8 +192,6 @@ fn who_is_unknown_is_not_told_from_who_errs() {
     assert!(said.iter().all(|reply| *reply == said[0]), "{said:#?}");
     assert!(said[0].starts_with("535 5.7.8 "), "{}", said[0]);
     Talk::as_client(&postfax, "bob");
-
-    salts_tell_nothing(&postfax);
 
     // The quickest of a few of each, with a limit that only a missing check would break.
     let quickest = |user: &str, net: u8| {
@@ -333,6 +309,29 @@ fn guessing_is_slowed_refused_and_logged_and_locks_nobody_out() {
     assert!(log.contains("address=127.0.0.2 user=… reason=\"too many failed logins"), "{log}");
 }
 
+/// A name in other letters is another name, whether there is such a client or not; an
+/// address in other letters is the same.
+#[test]
+fn salts_do_not_tell_who_is_a_client() {
+    let postfax = start("");
+    let salt = |user: &str| {
+        let mut talk = Talk::submit(&postfax, "127.0.1.9");
+        let first = BASE64.encode(format!("n,,n={user},r=nonce"));
+        let said = talk.say(&format!("AUTH SCRAM-SHA-256 {first}"));
+        let said = String::from_utf8(BASE64.decode(said.strip_prefix("334 ").unwrap()).unwrap());
+        said.unwrap().split(',').nth(1).unwrap().to_owned()
+    };
+    for (one, other, same) in [
+        ("anna", "ANNA", false),
+        ("bob", "BOB", false),
+        ("nobody", "NOBODY", false),
+        ("anna@example.com", "Anna@Example.com", true),
+        ("nobody@example.com", "Nobody@Example.com", true),
+    ] {
+        assert_eq!(salt(one) == salt(other), same, "{one} {other}");
+    }
+}
+
 #[test]
 fn holding_and_hurrying_are_bounded_by_the_configuration() {
     let postfax = start("[limits]\nmax_hold_s = 60\nmin_deliver_by_s = 600\n");
@@ -348,6 +347,22 @@ fn holding_and_hurrying_are_bounded_by_the_configuration() {
     let offers = talk.say("EHLO client.example.com");
     assert!(offers.contains("DELIVERBY 60 ") && !offers.contains("FUTURERELEASE"), "{offers}");
     talk.expect("MAIL FROM:<anna@example.com> HOLDFOR=60", "555 5.5.4 ");
+}
+
+#[test]
+fn a_letter_that_finds_no_room_has_no_fax_sent_twice() {
+    // Room for two jobs, of which letters may take one.
+    let postfax = start("[limits]\nmax_jobs = 2\n");
+    let mut talk = Talk::from("127.0.0.1", postfax.relay);
+    talk.expect("MAIL FROM:<anna@example.com>", "250 ");
+    talk.expect(&format!("RCPT TO:{HOME}"), "250 ");
+    talk.expect("RCPT TO:<postmaster>", "250 ");
+    let said = talk.say("!message anna@example.com");
+    assert!(said.starts_with("250 2.0.0 "), "whoever is refused sends it again: {said}");
+    assert_eq!(postfax.jobs().len(), 1, "the fax is taken");
+    talk.expect("MAIL FROM:<anna@example.com>", "250 ");
+    talk.expect("RCPT TO:<postmaster>", "250 ");
+    talk.expect("!message anna@example.com", "452 4.3.1 ");
 }
 
 #[test]

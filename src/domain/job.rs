@@ -355,9 +355,10 @@ impl Job {
         true
     }
 
-    /// Ends a job that waits and whose time is over.
+    /// Ends a job that waits, for a carrier or for its pages, and whose time is over.
     pub fn expire(&mut self, now: Timestamp) {
-        assert!(matches!(self.state, State::Waiting { .. }), "only a waiting job expires");
+        let waits = matches!(self.state, State::Preparing { .. } | State::Waiting { .. });
+        assert!(waits, "only a waiting job expires");
         let cause = self.last_outcome().unwrap_or(Outcome::Expired);
         self.end(End::Failed(cause), now);
     }

@@ -29,7 +29,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 /// How much of all mails together is in memory while they are read, in MiB; what is
 /// decoded of them comes on top.
-const READING_MIB: u32 = 256;
+const READING_MIB: u32 = 128;
 /// In this time as many failed logins are forgotten as are allowed.
 const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
 

@@ -100,6 +100,7 @@ impl FaxDesk {
         let rcpts = envelope.rcpts.iter().zip(&specials);
         let faxes: Vec<Rcpt> =
             rcpts.filter(|(_, special)| special.is_none()).map(|(rcpt, _)| rcpt.clone()).collect();
+        let faxed = !faxes.is_empty();
         let mut jobs = if faxes.is_empty() {
             let _ = std::fs::remove_file(&envelope.path);
             Vec::new()
@@ -110,13 +111,22 @@ impl FaxDesk {
         let mut named = Vec::with_capacity(specials.len());
         let mut forwarded = None;
         for special in specials {
-            named.push(match special {
-                None => jobs.next().unwrap_or_default(),
-                Some(Special::Return(path)) => self.heard(path, envelope, &copy.0).await?,
-                Some(Special::Postmaster) => match forwarded {
-                    Some(job) => job,
-                    None => *forwarded.insert(self.forward(envelope, &copy.0).await?),
-                },
+            let taken = match (special, forwarded) {
+                (None, _) => Ok(jobs.next().unwrap_or_default()),
+                (Some(Special::Return(path)), _) => self.heard(path, envelope, &copy.0).await,
+                (Some(Special::Postmaster), Some(job)) => Ok(job),
+                (Some(Special::Postmaster), None) => self.forward(envelope, &copy.0).await,
+            };
+            if special == Some(Special::Postmaster) {
+                forwarded = taken.as_ref().ok().copied();
+            }
+            named.push(match taken {
+                Ok(job) => job,
+                Err(refusal) if faxed && !self.knows_again(envelope, &copy.0).await => {
+                    warn!(%refusal, "a letter is dropped: with it its faxes would come again");
+                    0
+                }
+                Err(refusal) => return Err(refusal),
             });
         }
         Ok(named)
@@ -179,6 +189,13 @@ impl FaxDesk {
 }
 
 impl FaxDesk {
+    /// Whether faxes of a mail that is sent again are not faxed again.
+    async fn knows_again(&self, envelope: &Envelope, file: &Path) -> bool {
+        let window = self.config().setup.limits.duplicate_window;
+        let message = self.read_message(file, envelope.bytes).await;
+        !window.is_zero() && message.is_some_and(|message| message.message_id().is_some())
+    }
+
     /// A mail as it lies there, once there is room for it in memory.
     async fn read_message(&self, file: &Path, bytes: u64) -> Option<Message> {
         let _room = self.door.room_for(bytes).await;

@@ -59,6 +59,11 @@ impl Press {
         }
     }
 
+    /// The jobs without pages.
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &JobId> {
+        self.waiting.iter().map(|(.., id)| id)
+    }
+
     /// How many jobs have no pages yet.
     pub(super) fn backlog(&self) -> usize {
         self.waiting.len()
@@ -110,6 +115,7 @@ impl Supervisor {
             let made = made.clone().and_then(|document| self.charge_pages(id, document, now));
             self.change(id, actions, |job| {
                 match made {
+                    _ if job.expires <= now => job.expire(now),
                     Ok(document) => job.prepared(document),
                     Err(unfit) => job.unfit(unfit.outcome, unfit.said, now),
                 }

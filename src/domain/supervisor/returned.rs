@@ -79,7 +79,8 @@ impl Supervisor {
         Answer::Done(id)
     }
 
-    /// A mail for the postmaster is a job like any other, and bounded like them.
+    /// A mail for the postmaster is a job like any other. Anybody may send one, so that
+    /// such mails leave half of the room to faxes.
     pub(super) fn forward(
         &mut self,
         mail: Forwarded,
@@ -87,7 +88,7 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) -> Answer {
         let limits = &self.setup.limits;
-        if self.jobs.len() >= limits.max_jobs {
+        if self.jobs.len() >= limits.max_jobs.div_ceil(2) {
             return Answer::Refused(Refusal::QueueFull);
         }
         let time = limits.mail_expire;
@@ -109,7 +110,7 @@ mod tests {
         super::{
             Event, Saved,
             requests::Request,
-            tests::{NOW, alarms, arrival, recipients, setup},
+            tests::{NOW, alarms, arrival, recipients, setup, submission},
         },
         *,
     };
@@ -170,5 +171,31 @@ mod tests {
         assert_eq!(alarms(&actions), [Alarm::Undeliverable(JobId(1))]);
         // Nobody is told that nobody could be told.
         assert_eq!(alarms(&ended(&mut supervisor, 2, Outcome::MailRefused)), []);
+    }
+
+    fn answer(actions: &[Action]) -> &Answer {
+        let answers = actions.iter().find_map(|action| match action {
+            Action::Promise(_, answer) => Some(answer),
+            _ => None,
+        });
+        answers.unwrap()
+    }
+
+    #[test]
+    fn letters_to_the_postmaster_leave_room_for_faxes() {
+        let mut setup = setup();
+        setup.limits.max_jobs = 4;
+        let mut supervisor = Supervisor::restore(Arc::new(setup), Saved::default());
+        for taken in [true, true, false] {
+            let letter = Forwarded { from: None, message: "m".into() };
+            let request = Request::Forward(Box::new(letter));
+            let actions = supervisor.handle(Event::Asked(request, Token(1)), NOW);
+            assert_eq!(matches!(answer(&actions), Answer::Accepted(_)), taken, "{actions:?}");
+        }
+        for taken in [true, true, false] {
+            let fax = submission("anna", "+442071234567", &supervisor.next_job.to_string());
+            let actions = supervisor.handle(Event::Submitted(Box::new(fax), Token(2)), NOW);
+            assert_eq!(matches!(answer(&actions), Answer::Accepted(_)), taken, "{actions:?}");
+        }
     }
 }

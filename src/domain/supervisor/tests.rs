@@ -656,3 +656,19 @@ fn all_recipients_of_a_mail_share_its_pages() {
         assert!(supervisor.job(JobId(id)).unwrap().document.is_some());
     }
 }
+
+#[test]
+fn a_fax_whose_pages_come_too_late_is_not_called_any_more() {
+    let mut supervisor = supervisor(&["london-1"]);
+    offer(&mut supervisor, "m1", "+442071234561");
+    let late = NOW + JobLimits::default().expire;
+    let actions = supervisor.handle(Event::Woke, late);
+    let receipt = |action: &Action| matches!(action, Action::Carry(job) if matches!(job.cause, Cause::Receipt { .. }));
+    assert!(actions.iter().any(receipt), "its sender is told: {actions:?}");
+    let made = Event::Prepared { message: "m1".into(), made: Ok(document(2)) };
+    assert_eq!(carried(&supervisor.handle(made.clone(), late)), []);
+    // Nobody has looked at the clock in between.
+    offer(&mut supervisor, "m1", "+442071234562");
+    let of_fax = |(_, carrier): &(JobId, String)| carrier != "mail";
+    assert!(!carried(&supervisor.handle(made, late)).iter().any(of_fax));
+}
