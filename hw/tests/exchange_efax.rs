@@ -91,7 +91,6 @@ fn modem(world: &World, number: &str) -> String {
 
 /// The modem answers by itself, and efax finds it connected.
 fn receive(world: &World, device: &str) -> peers::Running {
-    // A blank header: with an empty one efax sometimes divides by zero.
     let options = ["-o1", "-v", "ewin", "-l", "+49 30 5678", "-i", "S0=1", "-w", "-r", "got"];
     let running = world.run(Path::new(EFAX), &[&options[..], &["-d", device]].concat());
     // It sets the modem up first.
@@ -100,6 +99,7 @@ fn receive(world: &World, device: &str) -> peers::Running {
 }
 
 fn send(world: &World, device: &str, number: &str) -> peers::Running {
+    // A blank header: for an empty one efax adds up memory that it never wrote.
     let file = world.write("page.g3", &coded());
     let number = format!("T{number}");
     let options = ["-o1", "-v", "ewin", "-l", "+49 30 1234", "-h", " ", "-d", device, "-t"];
