@@ -20,6 +20,7 @@ pub mod rate;
 pub mod redacted;
 pub mod retry;
 pub mod route;
+pub mod settings;
 pub mod setup;
 pub mod supervisor;
 pub mod time;
