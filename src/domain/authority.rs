@@ -3,11 +3,15 @@
 //! A verb on a scope, granted through a role. Every client may always see and
 //! cancel its own jobs; that is not a grant.
 
+mod check;
+
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::names::{GroupName, RoleName, ServerName};
+
+pub use check::{Excess, Missing, Target, Who, check, excess, holds, someone_holds};
 
 macro_rules! verbs {
     ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {
@@ -47,6 +51,12 @@ verbs! {
     BookWrite = "book.write",
     /// See the audit log.
     AuditSee = "audit.see",
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl FromStr for Verb {
