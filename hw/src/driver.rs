@@ -19,6 +19,7 @@ use postfax_domain::{
     document::{PageLedger, Resolution},
     number::Number,
     outcome::Outcome,
+    settings::{Change, Schema, Settings},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,21 @@ pub enum DriverError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+/// Why settings were not set.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The server is away, or went away in the middle: what it holds is not known. It is
+    /// mended before anything else is read or set there.
+    #[error(transparent)]
+    Away(DriverError),
+    /// It was not done, and the server holds what it held before.
+    #[error("{0}; the server holds what it held before")]
+    Undone(String),
+    /// It was not done, and the server does not hold what it held before.
+    #[error("{0}")]
+    Broken(String),
 }
 
 /// One attempt, as the server gets it.
@@ -165,6 +181,8 @@ pub struct Capabilities {
     pub cancels: bool,
     /// It receives faxes.
     pub receives: bool,
+    /// What can be set at it, and read back; `None` when nothing can.
+    pub schema: Option<&'static Schema>,
 }
 
 /// How a server is.
@@ -233,4 +251,14 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Lets the server delete a fax that is durable here.
     async fn release(&self, fax: &Waiting) -> Result<(), DriverError>;
+
+    /// What is set at the server now: the keys of [`Capabilities::schema`] that it holds,
+    /// for the server and for each of its lines. `safe` is a private folder of this server
+    /// for copies of what is being replaced; a copy that an interrupted
+    /// [`Driver::set`] has left there is put back first.
+    async fn settings(&self, safe: &Path) -> Result<Settings, SettingsError>;
+
+    /// Sets these, and nothing else; all of them or none. The answer is what the server
+    /// holds afterwards, read back from it.
+    async fn set(&self, changes: &[Change], safe: &Path) -> Result<Settings, SettingsError>;
 }
