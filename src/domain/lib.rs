@@ -5,6 +5,7 @@
 //! a task or a thread, or takes a lock: time is an argument, and the edge
 //! (`src/`, `gateway`, `hw`) acts.
 
+pub mod audit;
 pub mod authority;
 pub mod destination;
 pub mod dial;

@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use postfax_domain::{
+    audit::Asker,
     destination::Destination,
     fleet::Denial,
     job::{Attempt, Carrier, Job, State},
@@ -51,7 +52,7 @@ pub(crate) trait Daemon: Send + Sync + 'static {
 
 /// Answers one question. [`Ask::Watch`] is answered once, as [`Ask::Status`] is:
 /// to ask again after a change is the door's part.
-pub(crate) async fn answer(daemon: &dyn Daemon, ask: Ask) -> Reply {
+pub(crate) async fn answer(daemon: &dyn Daemon, _asker: &Asker, ask: Ask) -> Reply {
     let reply = match ask {
         Ask::Status | Ask::Watch => status(daemon).await.map(|s| Reply::Status(Box::new(s))),
         Ask::Jobs(ask) => jobs(daemon, &ask).await,
@@ -244,7 +245,7 @@ mod tests {
     use crate::requests::fake::Fake;
 
     async fn told(ask: Ask) -> Reply {
-        answer(&Fake::default(), ask).await
+        answer(&Fake::default(), &crate::requests::samples::administrator(), ask).await
     }
 
     async fn refused(ask: Ask) -> (Code, String) {

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use postfax_domain::{
+    audit::{Asker, Door},
+    authority::Who,
     destination::{Destination, FaxAddress, Mailbox},
     document::{Digest, Document, PageLedger, Resolution},
     fleet::{Decision, Health, Live, Standing},
@@ -207,4 +209,8 @@ pub(crate) fn status() -> Status {
         unrouted: 1,
         under_way: vec![carrying()],
     }
+}
+
+pub(crate) fn administrator() -> Asker {
+    Asker { who: Who::Administrator, door: Door::Socket, from: "uid 0".into() }
 }

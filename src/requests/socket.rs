@@ -7,6 +7,10 @@
 
 use std::{io, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
+use postfax_domain::{
+    audit::{Asker, Door},
+    authority::Who,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{
@@ -77,10 +81,11 @@ async fn serve_administrators(listener: UnixListener, daemon: Arc<dyn Daemon>, u
             continue;
         }
         let refusal = refusal(&stream, uids, connections.len());
+        let who = administrator(&stream);
         let daemon = daemon.clone();
         connections.spawn(async move {
             let (reader, writer) = stream.into_split();
-            let mut asker = Asker { reader: BufReader::new(reader), writer };
+            let mut asker = Caller { who, reader: BufReader::new(reader), writer };
             match refusal {
                 None => asker.attend(&*daemon).await,
                 // What it has asked does not matter, but it must have been read:
@@ -113,7 +118,14 @@ fn refusal(stream: &UnixStream, uids: &[u32], connections: usize) -> Option<Prob
         .then(|| Problem::new(Code::Busy, "too many ask at once; try again in a moment"))
 }
 
-struct Asker {
+/// Whoever was let in is an administrator.
+fn administrator(stream: &UnixStream) -> Asker {
+    let uid = stream.peer_cred().map_or_else(|_| "unknown".into(), |peer| peer.uid().to_string());
+    Asker { who: Who::Administrator, door: Door::Socket, from: format!("uid {uid}") }
+}
+
+struct Caller {
+    who: Asker,
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
 }
@@ -125,7 +137,7 @@ enum Question {
     Gone,
 }
 
-impl Asker {
+impl Caller {
     async fn attend(&mut self, daemon: &dyn Daemon) {
         loop {
             let done = match self.question().await {
@@ -135,7 +147,7 @@ impl Asker {
                     return;
                 }
                 Question::Asked(Ask::Watch) => self.watch(daemon).await,
-                Question::Asked(ask) => self.reply(&answer(daemon, ask).await).await,
+                Question::Asked(ask) => self.reply(&answer(daemon, &self.who, ask).await).await,
             };
             if done.is_err() {
                 return;
@@ -166,7 +178,7 @@ impl Asker {
         let mut changes = daemon.changes();
         loop {
             changes.borrow_and_update();
-            let reply = answer(daemon, Ask::Watch).await;
+            let reply = answer(daemon, &self.who, Ask::Watch).await;
             self.reply(&reply).await?;
             tokio::select! {
                 changed = async {

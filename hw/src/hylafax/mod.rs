@@ -21,11 +21,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use postfax_domain::outcome::Outcome;
+use postfax_domain::{
+    outcome::Outcome,
+    settings::{Change, Settings},
+};
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::driver::{
-    Call, Capabilities, Condition, Driver, DriverError, Ended, Progress, Ticket, Waiting,
+    Call, Capabilities, Condition, Driver, DriverError, Ended, Progress, SettingsError, Ticket,
+    Waiting,
 };
 use session::{Desk, Rights, Session};
 use trigger::Trigger;
@@ -212,7 +216,7 @@ fn meaning(reply: &Reply) -> Outcome {
 #[async_trait]
 impl Driver for Hylafax {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { confirms: true, finds: true, cancels: true, receives: true }
+        Capabilities { confirms: true, finds: true, cancels: true, receives: true, schema: None }
     }
 
     async fn condition(&self) -> Result<Condition, DriverError> {
@@ -317,5 +321,13 @@ impl Driver for Hylafax {
     async fn release(&self, fax: &Waiting) -> Result<(), DriverError> {
         let mut session = self.receiving.borrow().await.map_err(|fault| self.error(fault))?;
         session.release(&fax.name).await.map_err(|fault| self.about_fax(fax, fault))
+    }
+
+    async fn settings(&self, _safe: &Path) -> Result<Settings, SettingsError> {
+        Err(SettingsError::Undone("settings are not read yet".into()))
+    }
+
+    async fn set(&self, _changes: &[Change], _safe: &Path) -> Result<Settings, SettingsError> {
+        Err(SettingsError::Undone("settings are not set yet".into()))
     }
 }
