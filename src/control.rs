@@ -52,9 +52,10 @@ impl Control {
         if new.state != old.state
             || new.control_socket != old.control_socket
             || new.convert.parallel != old.convert.parallel
+            || place(&new) != place(&old)
         {
-            let late =
-                "a changed state folder, control socket or number of converters needs a restart";
+            let late = "a changed state folder, control socket, HTTP address or number of converters needs a \
+                 restart";
             said.push(late.to_owned());
         }
         if !new.warnings.is_empty() {
@@ -67,6 +68,11 @@ impl Control {
         self.context.tell(Event::Reconfigured(setup)).await;
         Ok(said.join("; "))
     }
+}
+
+/// Where the HTTP door is, and how: it is opened once.
+fn place(config: &config::Config) -> Option<(std::net::SocketAddr, bool)> {
+    config.http.as_ref().map(|http| (http.address, http.tls))
 }
 
 #[async_trait]

@@ -50,7 +50,12 @@ const ASKS: usize = 8;
 
 /// The doors to mail, as others see them.
 #[derive(Clone)]
-pub(crate) struct Doors(mpsc::Sender<Ask>);
+pub(crate) struct Doors {
+    asks: mpsc::Sender<Ask>,
+    context: Arc<Context>,
+    door: Arc<Door>,
+    certificate: channel::Receiver<Option<Arc<Keys>>>,
+}
 
 /// To have the doors as a configuration says.
 struct Ask {
@@ -69,8 +74,19 @@ impl Doors {
             what: "changing the listeners",
             source: std::io::Error::other("Postfax is stopping"),
         };
-        self.0.send(Ask { config, answer }).await.map_err(|_| stopping())?;
+        self.asks.send(Ask { config, answer }).await.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())?
+    }
+
+    /// The certificate in use, as it changes.
+    pub(crate) fn certificate(&self) -> channel::Receiver<Option<Arc<Keys>>> {
+        self.certificate.clone()
+    }
+
+    /// Who decides about mail that comes in by another door: the same rules and counts,
+    /// and no host is trusted.
+    pub(crate) fn desk(&self) -> FaxDesk {
+        FaxDesk::new(self.context.clone(), Vec::new(), self.door.clone())
     }
 }
 
@@ -88,8 +104,14 @@ pub(crate) async fn smtp(
     keeper.name_idle_sockets();
     let (asks, asked) = mpsc::channel(ASKS);
     let stop = daemon.stop.subscribe();
+    let doors = Doors {
+        asks,
+        context: keeper.staff.context.clone(),
+        door: keeper.staff.door.clone(),
+        certificate: keeper.shown.subscribe(),
+    };
     daemon.tasks.spawn(keeper.keep(asked, stop));
-    Ok(Doors(asks))
+    Ok(doors)
 }
 
 /// Keeps the doors.
@@ -98,6 +120,8 @@ struct Keeper {
     staff: Staff,
     census: Census,
     certificate: Option<Certificate>,
+    /// The same for other doors than those to mail.
+    shown: channel::Sender<Option<Arc<Keys>>>,
     watch: FileWatch,
     open: Vec<Open>,
     serving: JoinSet<()>,
@@ -143,6 +167,7 @@ impl Keeper {
             staff: Staff { context, door, verifier: None },
             census: Census::new(intake.max_connections, intake.max_connections_per_address),
             certificate: None,
+            shown: channel::Sender::new(None),
             watch: FileWatch::new(),
             open: Vec::new(),
             serving: JoinSet::new(),
@@ -284,12 +309,16 @@ impl Keeper {
 
     /// Uses what was loaded. Connections that are open keep what they have.
     fn certify(&mut self, loaded: Option<(Tls, u64, Arc<Keys>)>) {
+        if loaded.is_none() {
+            self.shown.send_replace(None);
+        }
         self.certificate = loaded.map(|(files, digest, keys)| {
             let sender = match self.certificate.take() {
                 Some(before) => before.keys,
                 None => channel::Sender::new(keys.clone()),
             };
-            sender.send_replace(keys);
+            sender.send_replace(keys.clone());
+            self.shown.send_replace(Some(keys));
             Certificate { files, digest, keys: sender }
         });
         self.watch_certificate();
@@ -306,7 +335,8 @@ impl Keeper {
         }
         match keys(&certificate.files) {
             Ok(keys) => {
-                certificate.keys.send_replace(keys);
+                certificate.keys.send_replace(keys.clone());
+                self.shown.send_replace(Some(keys));
                 info!("the new certificate is in use");
             }
             Err(why) => error!("the new certificate cannot be used, the old one stays: {why}"),

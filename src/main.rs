@@ -51,6 +51,7 @@
 //! | [`post`] | brings a letter to the mail relay |
 //! | [`returns`] | the return path of a fax mail, and who may report to it |
 //! | [`requests`] | what can be asked of a running Postfax, and the socket it is asked through |
+//! | [`http`] | the same by HTTP, with tokens, and faxes sent, followed and fetched by it |
 //! | [`control`] | the running daemon answers [`requests`], and takes a new configuration |
 //! | [`cli`] | what can be typed, and how answers look |
 //! | [`crash`] | where tests may kill a debug build |
@@ -85,6 +86,10 @@
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload changes their parts |
 //! | [`control`], [`cli`] | [`requests`] | the words of questions and answers |
 //! | [`serve`], [`demo`] | [`listen`], [`requests`], [`control`] | open the doors, say who answers |
+//! | [`serve`] | [`http`] | opens that door as well |
+//! | [`http`] | [`config`], [`daemon`], [`requests`] | what is configured, what runs, what can be asked |
+//! | [`http`] | [`listen`], [`outbound`] | the desk behind the mail doors, and their certificate |
+//! | [`http`] | [`store`] | where the documents are |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
 //! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`] | [`crash`] | the places where tests may kill |
 //!
@@ -113,6 +118,7 @@ mod control;
 mod crash;
 mod daemon;
 mod demo;
+mod http;
 mod inbound;
 mod lab;
 mod letters;
@@ -169,6 +175,10 @@ fn run(args: Args) -> Result<Exit, Failure> {
         Command::Passwd(who) => {
             let file = serve::passwords(&config, &who)?;
             cli::passwd(&who, &file)
+        }
+        Command::Token(asked) => {
+            let file = serve::tokens(&config, &asked)?;
+            cli::token(&asked, &file)
         }
         Command::Completions { shell } => cli::completions(shell),
         Command::Man { dir } => cli::man(dir.as_deref()),

@@ -12,12 +12,12 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     cli::{
         Exit, Failure,
-        args::{Output, Passwd},
+        args::{self, Output, Passwd},
     },
     config::{self, Config},
     control::Control,
     daemon::{Daemon, DaemonError},
-    listen,
+    http, listen,
     requests::{self, Daemon as _},
 };
 
@@ -25,6 +25,8 @@ use crate::{
 const MAX_STRING_BYTES: usize = 255;
 /// Where passwords are when the configuration does not say.
 const PASSWORDS: &str = "/etc/postfax/passwords";
+/// Where tokens are when the configuration does not say.
+const TOKENS: &str = "/etc/postfax/tokens";
 
 /// Runs the daemon until it is told to stop.
 ///
@@ -60,7 +62,8 @@ async fn serve(
     let socket = config.control_socket.clone();
     let mut daemon = Daemon::open(config.clone()).await?;
     let doors = listen::smtp(&mut daemon, &config, inherited).await?;
-    let control = Arc::new(Control::new(daemon.context(), file, doors));
+    let control = Arc::new(Control::new(daemon.context(), file, doors.clone()));
+    http::open(&mut daemon, config.http.as_ref(), control.clone(), &doors).await?;
     let what = socket.display().to_string();
     let door =
         requests::socket::bind(&socket).map_err(|source| DaemonError::Listen { what, source })?;
@@ -186,6 +189,26 @@ pub(crate) fn passwords(config: &Path, who: &Passwd) -> Result<PathBuf, Failure>
     }
     let beside = || config.parent().map_or_else(|| PASSWORDS.into(), |home| home.join("passwords"));
     Ok(declared.and_then(|declared| declared.passwords).unwrap_or_else(beside))
+}
+
+/// The file of tokens: as asked for, else the one that the configuration names, else one
+/// beside it.
+///
+/// # Errors
+/// [`Failure`] when a token is made for a client that the configuration does not have.
+pub(crate) fn tokens(config: &Path, asked: &args::Token) -> Result<PathBuf, Failure> {
+    if let Some(file) = &asked.file {
+        return Ok(file.clone());
+    }
+    let declared = config::declared(config);
+    if let (Some(declared), args::TokenDeed::Create { client, .. }) = (&declared, &asked.what)
+        && let Some(help) = declared.instead_of(client.as_str())
+    {
+        let words = format!("there is no client \"{client}\" in {}", config.display());
+        return Err(Failure::new(Exit::Usage, words).advise(help));
+    }
+    let beside = || config.parent().map_or_else(|| TOKENS.into(), |home| home.join("tokens"));
+    Ok(declared.and_then(|declared| declared.tokens).unwrap_or_else(beside))
 }
 
 /// The confined child that draws documents.

@@ -144,6 +144,13 @@ pub(crate) enum Command {
         Asks twice on a terminal; anywhere else the first line of the input is the password.")]
     Passwd(Passwd),
 
+    /// Make, list and take back the tokens by which clients ask over HTTP
+    #[command(after_help = "Examples:\n  postfax token create anna --name laptop --days 90\n  \
+        postfax token list\n  postfax token revoke anna --name laptop\n\n\
+        A new token is printed once; only its SHA-256 is kept. A running Postfax heeds the \
+        change after postfax reload.")]
+    Token(Token),
+
     /// Print the completions for a shell
     #[command(after_help = "Example:\n  \
         postfax completions bash > /etc/bash_completion.d/postfax")]
@@ -315,6 +322,48 @@ pub(crate) struct Passwd {
     pub(crate) file: Option<PathBuf>,
 }
 
+/// What is done with tokens, and where they are kept.
+#[derive(Debug, Group)]
+pub(crate) struct Token {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) what: TokenDeed,
+    /// The file of tokens, instead of the one that the configuration names
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// What is done with tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenDeed {
+    /// Make a token for a client, and print it once
+    #[command(after_help = "Example:\n  postfax token create anna --name laptop --days 90")]
+    Create {
+        /// The name of the client
+        #[arg(value_parser = client)]
+        client: postfax_domain::names::ClientName,
+        /// What it is called
+        #[arg(long, default_value = "token", value_parser = crate::config::token_name)]
+        name: String,
+        /// For how many days it is good; without, until it is revoked
+        #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: Option<u32>,
+    },
+    /// List the tokens: whose, since when, until when
+    #[command(after_help = "Example:\n  postfax token list")]
+    List,
+    /// Take back a token of a client, or all of them
+    #[command(after_help = "Example:\n  postfax token revoke anna --name laptop")]
+    Revoke {
+        /// The name of the client
+        #[arg(value_parser = client)]
+        client: postfax_domain::names::ClientName,
+        /// Which one; without, all of them
+        #[arg(long, value_parser = crate::config::token_name)]
+        name: Option<String>,
+    },
+}
+
 fn job_id(text: &str) -> Result<JobId, String> {
     let digits = text.strip_prefix('#').unwrap_or(text);
     digits.parse().map(JobId).map_err(|_| "a job has a number, such as 12".into())
@@ -365,6 +414,9 @@ mod tests {
             "demo --keep --hylafax --speed 20",
             "lab --servers 3 --lines 2 --kind real --until-eof --json",
             "passwd anna --file p",
+            "token create anna --name laptop --days 90 --file t",
+            "token list",
+            "token revoke anna",
             "completions zsh",
             "man",
             "man /tmp/m",
@@ -390,6 +442,9 @@ mod tests {
             "jobs --state asleep",
             "demo --speed 0",
             "passwd a/b",
+            "token create a/b",
+            "token create anna --days 0",
+            "token create anna --name a/b",
         ] {
             let refused = parse(line).expect_err(line);
             assert_eq!(refused.exit_code(), 2, "{line}");

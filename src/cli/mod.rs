@@ -9,9 +9,11 @@ mod exit;
 mod manual;
 mod passwd;
 mod render;
+mod token;
 mod watch;
 
 pub(crate) use ask::run as ask;
 pub(crate) use exit::{Exit, Failure};
 pub(crate) use manual::{completions, man};
 pub(crate) use passwd::passwd;
+pub(crate) use token::token;

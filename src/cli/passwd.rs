@@ -61,7 +61,7 @@ fn set(client: &ClientName, password: &str, file: &Path) -> Result<(), Failure> 
     replace(file, &new).map_err(|error| Failure::file(file.display(), &error))
 }
 
-fn content(file: &Path) -> Result<String, Failure> {
+pub(super) fn content(file: &Path) -> Result<String, Failure> {
     match fs::read_to_string(file) {
         Ok(content) => Ok(content),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
@@ -98,7 +98,7 @@ fn with_line(old: &str, client: &ClientName, secrets: Option<&str>) -> String {
 
 /// Writes beside the file, makes it durable, and renames. A new file is readable
 /// by its owner alone; one that was there keeps its owner and group.
-fn replace(file: &Path, content: &str) -> io::Result<()> {
+pub(super) fn replace(file: &Path, content: &str) -> io::Result<()> {
     // Behind a link is the real file, which is the one to be replaced.
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let dir = match file.parent() {

@@ -74,6 +74,7 @@ impl<'a> Check<'a> {
         let listeners = self.listeners(&raw.listener, &raw.tls);
         let delivery = self.delivery(&raw.delivery);
         let dns = self.dns(&raw.dns);
+        let http = self.http(&raw.http, &raw.tls);
         let convert = self.convert(&raw.convert);
         let intake = self.intake(&raw.limits);
         let keep_days = self.keep_days(&raw.limits);
@@ -113,6 +114,7 @@ impl<'a> Check<'a> {
             tls,
             delivery,
             dns,
+            http,
             servers: access,
             access: client_access,
             intake,

@@ -15,6 +15,7 @@ pub(crate) mod address;
 mod check;
 mod dns;
 mod findings;
+mod http;
 mod letters;
 mod listeners;
 mod parties;
@@ -45,6 +46,7 @@ use postfax_gateway::{sign::Signer, verify};
 
 pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
+pub(crate) use http::{Http, HttpLimits, TOKEN_PREFIX, Token, moment, token_name};
 pub(crate) use problem::{Problem, report};
 pub(crate) use secret::Secret;
 pub(crate) use words::{Languages, Phrase, Words};
@@ -80,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) delivery: Delivery,
     /// How the DNS is asked.
     pub(crate) dns: verify::Options,
+    /// The door for requests by HTTP, if there is one.
+    pub(crate) http: Option<Http>,
     /// How each server of the setup is reached; it has the same names.
     pub(crate) servers: BTreeMap<ServerName, ServerAccess>,
     /// How each client of the setup shows who it is; it has the same names.
@@ -421,6 +425,7 @@ pub(crate) fn declared(path: &Path) -> Option<Declared> {
     Some(Declared {
         clients: clients.map(|name| name.value.clone()).collect(),
         passwords: passwords.map(|file| home.join(&file.value)),
+        tokens: http::declared(&raw.http, home),
     })
 }
 
@@ -431,6 +436,8 @@ pub(crate) struct Declared {
     pub(crate) clients: Vec<String>,
     /// Its file of passwords.
     pub(crate) passwords: Option<PathBuf>,
+    /// Its file of tokens.
+    pub(crate) tokens: Option<PathBuf>,
 }
 
 impl Declared {

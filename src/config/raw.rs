@@ -56,6 +56,7 @@ tables! {
         tls: Tls,
         delivery: Delivery,
         dns: Dns,
+        http: Http,
         convert: Convert,
         limits: Limits,
         letters: Letters,
@@ -128,6 +129,20 @@ tables! {
         timeout_s: Count,
         tries: Count,
         cache_entries: Count,
+    }
+
+    /// `[http]`
+    Http {
+        address: Text,
+        tls: Flag,
+        tokens_file: Text,
+        max_body_bytes: Count,
+        max_connections: Count,
+        max_event_streams: Count,
+        max_kept_answers: Count,
+        keep_answers_s: Count,
+        header_timeout_s: Count,
+        request_timeout_s: Count,
     }
 
     /// `[convert]`
@@ -272,6 +287,7 @@ pub(super) fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         ("[delivery]", Delivery::KEYS),
         ("[[delivery.dkim]]", Dkim::KEYS),
         ("[dns]", Dns::KEYS),
+        ("[http]", Http::KEYS),
         ("[convert]", Convert::KEYS),
         ("[limits]", Limits::KEYS),
         ("[letters]", Letters::KEYS),

@@ -38,6 +38,7 @@ use crate::{
 pub use door::Door;
 use door::What;
 use fit::{Loops, acceptable};
+pub use logins::by_token;
 use replies::{no_room, refused, unfit};
 use who::says_the_truth;
 

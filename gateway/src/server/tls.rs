@@ -23,6 +23,14 @@ pub struct Keys {
     pub(super) clients: Option<Arc<Authorities>>,
 }
 
+impl Keys {
+    /// What another server of the same host does its handshakes with.
+    #[must_use]
+    pub fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {

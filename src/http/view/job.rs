@@ -1,0 +1,370 @@
+//! How jobs look: in a row, and with all that is known of them.
+
+use postfax_domain::{
+    document::Document,
+    job::{Attempt, Carrier, Cause, End, Job, State},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{moment, word};
+use crate::requests::{self, Condition, Summary};
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::http) enum JobState {
+    /// Its pages are made, or wait to be.
+    Preparing,
+    /// For its time, or for a free line.
+    Waiting,
+    /// A call or a delivery is under way.
+    Carrying,
+    /// It waits for an administrator.
+    Held,
+    /// All of it arrived.
+    Delivered,
+    /// It did not arrive.
+    Failed,
+    /// Someone stopped it.
+    Cancelled,
+}
+
+impl JobState {
+    /// Whether nothing comes after it.
+    pub(in crate::http) fn is_over(self) -> bool {
+        matches!(self, Self::Delivered | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl From<&State> for JobState {
+    fn from(state: &State) -> Self {
+        match state {
+            State::Preparing { .. } => Self::Preparing,
+            State::Waiting { .. } => Self::Waiting,
+            State::Carrying { .. } => Self::Carrying,
+            State::Held => Self::Held,
+            State::Ended { end: End::Delivered, .. } => Self::Delivered,
+            State::Ended { end: End::Failed(_), .. } => Self::Failed,
+            State::Ended { end: End::Cancelled, .. } => Self::Cancelled,
+        }
+    }
+}
+
+/// What a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::http) enum Kind {
+    /// A client sends a fax.
+    Out,
+    /// A fax has arrived.
+    In,
+    /// A sender is told what became of a fax.
+    Receipt,
+    /// The postmaster is told of something.
+    Alarm,
+    /// Somebody wrote to the postmaster.
+    Forward,
+}
+
+impl From<requests::Kind> for Kind {
+    fn from(kind: requests::Kind) -> Self {
+        match kind {
+            requests::Kind::Out => Self::Out,
+            requests::Kind::In => Self::In,
+            requests::Kind::Receipt => Self::Receipt,
+            requests::Kind::Alarm => Self::Alarm,
+            requests::Kind::Forward => Self::Forward,
+        }
+    }
+}
+
+impl From<Kind> for requests::Kind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Out => Self::Out,
+            Kind::In => Self::In,
+            Kind::Receipt => Self::Receipt,
+            Kind::Alarm => Self::Alarm,
+            Kind::Forward => Self::Forward,
+        }
+    }
+}
+
+/// Which jobs, by where they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::http) enum Stand {
+    /// Not over yet.
+    Open,
+    /// Waiting for its time or for a free line.
+    Waiting,
+    /// A call or a delivery is under way.
+    Carrying,
+    /// Waiting for an administrator.
+    Held,
+    /// Over, in whatever way.
+    Ended,
+    /// All of it arrived.
+    Delivered,
+    /// It did not arrive.
+    Failed,
+    /// Someone stopped it.
+    Cancelled,
+}
+
+impl From<Stand> for Condition {
+    fn from(stand: Stand) -> Self {
+        match stand {
+            Stand::Open => Self::Open,
+            Stand::Waiting => Self::Waiting,
+            Stand::Carrying => Self::Carrying,
+            Stand::Held => Self::Held,
+            Stand::Ended => Self::Ended,
+            Stand::Delivered => Self::Delivered,
+            Stand::Failed => Self::Failed,
+            Stand::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// Which jobs are asked for. Absent means any.
+#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct Filter {
+    /// Where they stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) state: Option<Stand>,
+    /// What they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) kind: Option<Kind>,
+    /// The client who sends or receives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) client: Option<String>,
+    /// The number called or calling, or a pattern (`+33*`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) number: Option<String>,
+    /// At most so many, newest first; 50 when it is not said.
+    #[param(minimum = 1, maximum = 1000)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) limit: Option<u32>,
+    /// Only jobs with a smaller number: the cursor of the next page.
+    #[param(minimum = 0)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) before: Option<u64>,
+}
+
+/// A job in one row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::http) struct JobRow {
+    /// Its number.
+    #[schema(example = 12)]
+    pub(in crate::http) job: u64,
+    kind: Kind,
+    pub(in crate::http) state: JobState,
+    /// A client, the caller of a received fax, or the job that a receipt is about.
+    #[schema(example = "anna")]
+    from: String,
+    /// A number, a mail address, or that nobody gets it yet.
+    #[schema(example = "+33140000000")]
+    to: String,
+    /// Pages in all; 0 when none are made.
+    pages: u32,
+    /// Pages that the remote machine has confirmed, the call under way included.
+    confirmed: u32,
+    /// How many attempts there were.
+    attempts: u32,
+    /// When it was accepted.
+    #[schema(format = DateTime)]
+    created: String,
+    /// How the last attempt that is over has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "busy")]
+    outcome: Option<String>,
+}
+
+impl From<&Summary> for JobRow {
+    fn from(row: &Summary) -> Self {
+        Self {
+            job: row.job.0,
+            kind: row.kind.into(),
+            state: JobState::from(&row.state),
+            from: row.from.clone(),
+            to: row.to.clone(),
+            pages: row.pages,
+            confirmed: row.confirmed,
+            attempts: row.attempts,
+            created: moment(row.created),
+            outcome: row.last.map(word),
+        }
+    }
+}
+
+impl From<&Job> for JobRow {
+    fn from(job: &Job) -> Self {
+        Self::from(&Summary::of(job))
+    }
+}
+
+/// A page of jobs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct JobList {
+    /// Newest first.
+    pub(in crate::http) jobs: Vec<JobRow>,
+    /// The next page is `before` this one; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) next: Option<u64>,
+}
+
+/// One job and all that is known of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct JobStory {
+    /// In one row.
+    summary: JobRow,
+    /// Subject of the mail or of the request that it came with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    /// 0 is ordinary, 9 most urgent, -9 least.
+    priority: i8,
+    /// When we give up.
+    #[schema(format = DateTime)]
+    expires: String,
+    /// Not before this time, while it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    due: Option<String>,
+    /// When it was over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    ended: Option<String>,
+    /// Why no pages could be made, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+    /// SHA-256 of the pages, in hexadecimal, once they are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<String>,
+    /// Its attempts, oldest first.
+    attempts: Vec<AttemptView>,
+    /// The receipts that tell its sender of it, oldest first.
+    receipts: Vec<JobRow>,
+}
+
+/// One try of one carrier.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct AttemptView {
+    /// Counted from 1.
+    attempt: u32,
+    /// The fax server; absent for a mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
+    #[schema(format = DateTime)]
+    started: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    ended: Option<String>,
+    /// How it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "delivered")]
+    outcome: Option<String>,
+    /// The carrier's own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    said: Option<String>,
+    /// Pages that were confirmed in it.
+    confirmed: u32,
+    /// What the remote machine calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_id: Option<String>,
+    /// Signalling rate in bit/s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bit_rate: Option<u32>,
+    /// How long the call has lasted, in seconds.
+    duration_s: u64,
+}
+
+impl From<&Attempt> for AttemptView {
+    fn from(attempt: &Attempt) -> Self {
+        let ended = attempt.ended.as_ref();
+        Self {
+            attempt: attempt.number,
+            server: match &attempt.carrier {
+                Carrier::Server(name) => Some(name.to_string()),
+                Carrier::Mail => None,
+            },
+            started: moment(attempt.started),
+            ended: ended.map(|end| moment(end.at)),
+            outcome: ended.map(|end| word(end.outcome)),
+            said: ended.map(|end| end.said.clone()),
+            confirmed: attempt.ledger.confirmed,
+            remote_id: attempt.ledger.remote_id.clone(),
+            bit_rate: attempt.ledger.bit_rate,
+            duration_s: attempt.ledger.duration.as_secs(),
+        }
+    }
+}
+
+impl JobStory {
+    pub(in crate::http) fn new(job: &Job, receipts: &[Summary]) -> Self {
+        Self {
+            summary: JobRow::from(job),
+            subject: job.sender().and_then(|sent| sent.subject.clone()),
+            priority: job.priority,
+            expires: moment(job.expires),
+            due: job.due().map(moment),
+            ended: match job.state {
+                State::Ended { at, .. } => Some(moment(at)),
+                _ => None,
+            },
+            trouble: job.trouble.clone(),
+            document: document(job).map(|pages| pages.digest.to_string()),
+            attempts: job.attempts.iter().map(AttemptView::from).collect(),
+            receipts: receipts.iter().map(JobRow::from).collect(),
+        }
+    }
+}
+
+/// The pages of a job: those that it sends, or those that have arrived.
+pub(in crate::http) fn document(job: &Job) -> Option<&Document> {
+    match &job.cause {
+        Cause::Arrived(fax) => Some(&fax.document),
+        _ => job.document.as_ref(),
+    }
+}
+
+/// What was done to a job.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Done {
+    /// The job that was meant.
+    pub(in crate::http) job: u64,
+    /// What was done to it.
+    pub(in crate::http) what: Deed,
+    /// The new job, where one was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) new: Option<u64>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::http) enum Deed {
+    /// It is stopped.
+    Cancelled,
+    /// A call is under way: its server was told to stop it.
+    Cancelling,
+    /// It is tried now.
+    Hurried,
+    /// It is sent again, as a new job.
+    SentAgain,
+}
+
+impl From<requests::Done> for Done {
+    fn from(done: requests::Done) -> Self {
+        let what = match done.what {
+            requests::Deed::Cancelled => Deed::Cancelled,
+            requests::Deed::Cancelling => Deed::Cancelling,
+            requests::Deed::Hurried => Deed::Hurried,
+            requests::Deed::SentAgain => Deed::SentAgain,
+        };
+        Self { job: done.job.0, what, new: done.new.map(|id| id.0) }
+    }
+}
