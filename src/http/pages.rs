@@ -73,6 +73,7 @@ impl Form {
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// The form; what `Accept` says when it is absent.
+    #[param(inline)]
     format: Option<Form>,
     /// Which page, counted from 1; for `png` only.
     #[param(minimum = 1)]

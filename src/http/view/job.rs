@@ -134,9 +134,11 @@ impl From<Stand> for Condition {
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct Filter {
     /// Where they stand.
+    #[param(inline)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) state: Option<Stand>,
     /// What they are.
+    #[param(inline)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) kind: Option<Kind>,
     /// The client who sends or receives.
