@@ -253,14 +253,16 @@ fn address(text: &str) -> Result<SocketAddr, Wrong> {
     })
 }
 
-/// Names stay; digests do not.
+/// Names stay; digests do not, nor what stands where they should.
 fn masked(text: &str) -> String {
-    let hide = |c: char| if c.is_ascii_hexdigit() { '*' } else { c };
+    let hide = |c: char| if c.is_ascii_whitespace() { c } else { '*' };
     let mut masked = String::with_capacity(text.len());
-    for word in text.split_inclusive([' ', '\t', '\n']) {
-        match word.trim_end().len() >= 2 * 32 {
-            true => masked.extend(word.chars().map(hide)),
-            false => masked.push_str(word),
+    for line in text.split_inclusive('\n') {
+        for (field, word) in line.split_inclusive([' ', '\t']).enumerate() {
+            match field == 2 || word.trim_end().len() >= 2 * 32 {
+                true => masked.extend(word.chars().map(hide)),
+                false => masked.push_str(word),
+            }
         }
     }
     masked
