@@ -90,6 +90,7 @@
 //! | [`http`] | [`config`], [`daemon`], [`requests`] | what is configured, what runs, what can be asked |
 //! | [`http`] | [`listen`], [`outbound`] | the desk behind the mail doors, and their certificate |
 //! | [`http`] | [`store`] | where the documents are |
+//! | [`cli`] | [`config`] | how tokens are kept and called |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
 //! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`] | [`crash`] | the places where tests may kill |
 //!
