@@ -6,14 +6,13 @@ use axum::{
     http::{Uri, header},
     middleware,
     response::{IntoResponse as _, Response},
-    routing::get,
+    routing::{get, post},
 };
 use postfax_domain::authority::{Target, Verb};
 use utoipa::{
     IntoResponses, Modify, OpenApi, ToSchema,
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Shared,
@@ -78,6 +77,10 @@ pub(super) enum Conflicts {
 #[openapi(
     info(title = "Postfax", description = "A fax gateway: send faxes, follow them, fetch them."),
     modifiers(&Bearer),
+    paths(
+        health, status, jobs, job, cancel, retry, pages::pages, explain, reload, faxes::send,
+        events::events
+    ),
     security(("token" = []))
 )]
 struct Described;
@@ -95,28 +98,25 @@ impl Modify for Bearer {
 
 /// All routes, ready to serve.
 pub(super) fn router(shared: Shared, limits: &HttpLimits) -> Router {
-    let (asked, mut described) = OpenApiRouter::with_openapi(Described::openapi())
-        .routes(routes!(status))
-        .routes(routes!(jobs))
-        .routes(routes!(job))
-        .routes(routes!(cancel))
-        .routes(routes!(retry))
-        .routes(routes!(pages::pages))
-        .routes(routes!(explain))
-        .routes(routes!(reload))
-        .routes(routes!(faxes::send))
-        .routes(routes!(events::events))
-        .split_for_parts();
-    let (open, more) = OpenApiRouter::new().routes(routes!(health)).split_for_parts();
-    described.merge(more);
-    let description = described.to_json().unwrap_or_default();
+    let asked = Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/jobs", get(jobs))
+        .route("/v1/jobs/{id}", get(job))
+        .route("/v1/jobs/{id}/cancel", post(cancel))
+        .route("/v1/jobs/{id}/retry", post(retry))
+        .route("/v1/jobs/{id}/pages", get(pages::pages))
+        .route("/v1/explain", get(explain))
+        .route("/v1/reload", post(reload))
+        .route("/v1/faxes", post(faxes::send))
+        .route("/v1/events", get(events::events));
+    let description = Described::openapi().to_json().unwrap_or_default();
     let description = move || async move {
         ([(header::CONTENT_TYPE, "application/json")], description).into_response()
     };
     let bounds = Bounds { shared: shared.clone(), start: limits.clone() };
     asked
         .route_layer(middleware::from_fn_with_state(shared.clone(), door::let_in))
-        .merge(open)
+        .route("/v1/health", get(health))
         .route("/openapi.json", get(description))
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::no_such_method)
