@@ -10,7 +10,7 @@ use std::{
 
 use postfax_domain::document::Resolution;
 use postfax_hw::{
-    pages::{line_time::line_time, pdf, preview},
+    pages::{self, line_time::line_time},
     render::{CHILD_ARGUMENT, Kind, Limits, Source, child_main, render},
 };
 

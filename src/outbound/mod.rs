@@ -139,9 +139,8 @@ impl FaxDesk {
         let (config, peer, client) = (config.clone(), peer.clone(), client.clone());
         let installation = installation.clone();
         let mail = store::Mail::File(envelope.path.clone());
-        let reading = tokio::task::spawn_blocking(move || {
-            read(&config, &peer, &client, &installation, mail)
-        });
+        let reading =
+            tokio::task::spawn_blocking(move || read(&config, &peer, &client, &installation, mail));
         reading.await.unwrap_or_else(|_| Err(unfit(&Trouble::Bug)))
     }
 }
