@@ -237,7 +237,7 @@ impl Daemon {
         loop {
             let wake = self.supervisor.next_wake(now()).map_or(TICK, |at| at.since(now()));
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
                 count = self.events.recv_many(&mut batch, ROUND) => {
                     debug_assert!(count > 0, "the context keeps a sender");
                 }
@@ -340,6 +340,11 @@ impl Daemon {
         self.presses.shutdown().await;
         info!("stopped");
     }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // The daemon itself keeps the sender.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// What an action is called where it may be the last.

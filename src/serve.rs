@@ -66,7 +66,10 @@ async fn serve(
         requests::socket::bind(&socket).map_err(|source| DaemonError::Listen { what, source })?;
     let asking = tokio::spawn(requests::socket::serve(door, control.clone()));
     let signals = tokio::spawn(heed_signals(control, daemon.stop.clone()));
-    daemon.run().await;
+    // As a task: whoever wakes it from another one wakes no thread for it.
+    if let Err(bug) = tokio::spawn(daemon.run()).await {
+        std::panic::resume_unwind(bug.into_panic());
+    }
     asking.abort();
     signals.abort();
     let _ = std::fs::remove_file(&socket);

@@ -64,6 +64,6 @@ pub(super) async fn write(
         attachments: Vec::new(),
         delimiters: Delimiters::Random,
     };
-    letter.write_file(&path)?;
-    Ok(Written { path, from: None, to: to.address.clone() })
+    let body = letter.write_body(&path)?;
+    Ok(Written { body, from: None, to: to.address.clone() })
 }

@@ -10,15 +10,16 @@ mod page;
 mod receipt;
 mod story;
 
-use std::path::PathBuf;
-
 use postfax_domain::{
     destination::Destination,
     job::{Cause, Job},
     names::{ClientName, JobId},
     time::Timestamp,
 };
-use postfax_gateway::compose::{Attachment, ComposeError, Source};
+use postfax_gateway::{
+    client::Body,
+    compose::{Attachment, ComposeError, Source},
+};
 
 use crate::{
     config::{Config, Words},
@@ -32,12 +33,21 @@ const LAST_MOMENT_MS: i64 = 253_370_764_799_000;
 /// A mail, ready to be delivered.
 #[derive(Debug)]
 pub struct Written {
-    /// The mail itself.
-    pub path: PathBuf,
+    /// The mail itself. The file of a large one is the caller's to remove.
+    pub body: Body,
     /// Envelope sender; `None` is the null reverse-path.
     pub from: Option<String>,
     /// Envelope recipient.
     pub to: String,
+}
+
+impl Written {
+    /// Removes the file of a large one.
+    pub async fn forget(self) {
+        if let Body::File(path) = self.body {
+            let _ = tokio::fs::remove_file(path).await;
+        }
+    }
 }
 
 /// Why a letter could not be written.
@@ -105,7 +115,7 @@ fn first_page(png: Vec<u8>, message_id: &str) -> Attachment {
         name: "page-1.png".into(),
         content_type: "image/png".into(),
         content_id: Some(format!("page-1.{message_id}")),
-        source: Source::Bytes(png),
+        source: Source::Bytes(png.into()),
     }
 }
 

@@ -130,22 +130,33 @@ impl FaxDesk {
         envelope: &Envelope,
         client: &ClientName,
     ) -> Result<Arc<Contents>, Reply> {
+        let installation = &self.context.reader.installation;
+        // To wake another thread takes longer than to read a small mail.
+        if let Some(held) = &envelope.held {
+            let mail = store::Mail::Row(held.clone());
+            return read(config, peer, client, installation, mail);
+        }
         let (config, peer, client) = (config.clone(), peer.clone(), client.clone());
-        let installation = self.context.reader.installation.clone();
-        let mail = match &envelope.held {
-            Some(held) => store::Mail::Row(held.clone()),
-            None => store::Mail::File(envelope.path.clone()),
-        };
-        let reading = tokio::task::spawn_blocking(move || {
-            let message = prepare::read(mail).map_err(|trouble| unfit(&trouble))?;
-            says_the_truth(&config, &peer, &client, &message)?;
-            acceptable(&Loops::of(&config, &installation), &message)?;
-            Contents::of(message, config.convert.reply_quote)
-                .map(Arc::new)
-                .map_err(|trouble| unfit(&trouble))
-        });
+        let installation = installation.clone();
+        let mail = store::Mail::File(envelope.path.clone());
+        let reading =
+            tokio::task::spawn_blocking(move || read(&config, &peer, &client, &installation, mail));
         reading.await.unwrap_or_else(|_| Err(unfit(&Trouble::Bug)))
     }
+}
+
+fn read(
+    config: &Config,
+    peer: &Peer,
+    client: &ClientName,
+    installation: &str,
+    mail: store::Mail,
+) -> Result<Arc<Contents>, Reply> {
+    let message = prepare::read(mail).map_err(|trouble| unfit(&trouble))?;
+    says_the_truth(config, peer, client, &message)?;
+    acceptable(&Loops::of(config, installation), &message)?;
+    let contents = Contents::of(message, config.convert.reply_quote);
+    contents.map(Arc::new).map_err(|trouble| unfit(&trouble))
 }
 
 #[async_trait]

@@ -287,7 +287,7 @@ async fn write(
         // One statement is a transaction by itself.
         return save_jobs(writer, &jobs).await;
     }
-    let mut round = writer.begin().await?;
+    let mut round = Connection::begin(writer).await?;
     for (server, key) in arrivals {
         sqlx::query("INSERT OR IGNORE INTO arrivals (server, key, at) VALUES ($1, $2, $3)")
             .bind(server.as_str())
