@@ -94,6 +94,8 @@ fn sent(state: State) -> Job {
         attempts: Vec::new(),
         planned: Vec::new(),
         delay_report: None,
+        on_hold: false,
+        tries_left: None,
     }
 }
 
@@ -195,7 +197,7 @@ pub(crate) fn status() -> Status {
     };
     let live = |health, busy| Live { health, since: START, busy, page_s: 18.0, failures: 0 };
     let one =
-        |name: &str, draining, live| ServerStatus { name: server(name), lines: 4, draining, live };
+        |name: &str, draining, live| ServerStatus { name: server(name), lines: 4, draining, drained: false, live };
     Status {
         servers: vec![
             one("london-1", false, live(up, 1)),
@@ -203,6 +205,7 @@ pub(crate) fn status() -> Status {
         ],
         faxes_preparing: 0,
         faxes_waiting: 3,
+        faxes_on_hold: 0,
         faxes_calling: 1,
         mails_waiting: 2,
         mails_under_way: 0,
