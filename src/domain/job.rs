@@ -264,6 +264,15 @@ impl Job {
         }
     }
 
+    /// The server that it arrived at, if it did.
+    #[must_use]
+    pub fn origin(&self) -> Option<&ServerName> {
+        match &self.cause {
+            Cause::Arrived(fax) => Some(&fax.server),
+            _ => None,
+        }
+    }
+
     /// Pages that are still to be sent.
     #[must_use]
     pub fn pages_left(&self) -> u32 {

@@ -19,7 +19,7 @@ use std::{
 
 use postfax_domain::{
     job::Job,
-    names::{JobId, ServerName},
+    names::{ClientName, JobId, ServerName},
     quota::{self, Spent},
     supervisor::{Change, DuplicateKey, Saved},
     time::Timestamp,
@@ -39,6 +39,8 @@ use self::{
     rows::{JOBS_A_STATEMENT, number, read_job, save_jobs},
 };
 
+/// The file of the database, in the folder of the state.
+pub const DATABASE: &str = "postfax.db";
 /// Connections that only read.
 const READERS: u32 = 4;
 /// How long the lock of an earlier life may outlive it: as long as it takes a child
@@ -92,10 +94,12 @@ pub enum StoreError {
 }
 
 /// Which jobs are asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Page {
     /// Only jobs that are over, or only those that are not.
     pub ended: Option<bool>,
+    /// Only jobs that this client sends or receives.
+    pub client: Option<ClientName>,
     /// Only jobs with a smaller number.
     pub before: Option<JobId>,
     /// At most so many.
@@ -149,7 +153,7 @@ impl Store {
     pub async fn open(state: &Path) -> Result<Self, StoreError> {
         let lock = lock(state).await?;
         let documents = Documents::open(state)?;
-        let path = state.join("postfax.db");
+        let path = state.join(DATABASE);
         let fail = |source| StoreError::Database { path: path.clone(), source };
         let options = SqliteConnectOptions::new()
             .filename(&path)
@@ -400,15 +404,16 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn jobs(&self, page: Page) -> Result<Vec<Job>, StoreError> {
+    pub async fn jobs(&self, page: &Page) -> Result<Vec<Job>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, body FROM jobs \
              WHERE ($1 IS NULL OR (state = 'ended') = $1) AND id < $2 \
-             ORDER BY id DESC LIMIT $3",
+             AND ($4 IS NULL OR client = $4) ORDER BY id DESC LIMIT $3",
         )
         .bind(page.ended.map(i64::from))
         .bind(page.before.map_or(i64::MAX, number))
         .bind(i64::from(page.limit.min(MAX_JOBS_LISTED)))
+        .bind(page.client.as_ref().map(ClientName::as_str))
         .fetch_all(&self.pool)
         .await
         .map_err(|source| self.fail(source))?;
@@ -472,7 +477,7 @@ mod tests {
     }
 
     async fn seen_by_others(reader: &Reader) -> usize {
-        reader.jobs(Page { ended: None, before: None, limit: 100 }).await.unwrap().len()
+        reader.jobs(&Page { ended: None, client: None, before: None, limit: 100 }).await.unwrap().len()
     }
 
     #[tokio::test]

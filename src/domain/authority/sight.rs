@@ -5,7 +5,7 @@ use super::{
     Target, Verb, Who,
     check::{check, holds, parties},
 };
-use crate::{authority::Scope, job::Job, names::ServerName, setup::Setup};
+use crate::{authority::Scope, job::Job, names::{ClientName, ServerName}, setup::Setup};
 
 /// The eyes of one who asks.
 #[derive(Debug, Clone)]
@@ -38,6 +38,15 @@ impl<'a> Sight<'a> {
             }
         };
         Self { setup, who, jobs }
+    }
+
+    /// The client that sees only its own jobs, if that is all it sees.
+    #[must_use]
+    pub fn only_of(&self) -> Option<&'a ClientName> {
+        match (self.jobs, self.who) {
+            (Jobs::Own, Who::Client(name)) => Some(name),
+            _ => None,
+        }
     }
 
     /// Whether a job exists for them: their own, and those that they were granted.

@@ -318,7 +318,8 @@ impl Supervisor {
             Event::Requested(request, line, token) => {
                 self.requested(request, *line, token, now, actions);
             }
-            Event::Noted(line, token) => {
+            Event::Noted(mut line, token) => {
+                line.at = now;
                 actions.push(Action::Save(Change::Audit(line)));
                 actions.push(Action::Promise(token, Answer::Noted));
             }

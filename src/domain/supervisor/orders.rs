@@ -2,9 +2,11 @@
 //! has got, and to fax servers. Who may order what was decided before; what can be
 //! done, and across which groups, is decided here.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::{Action, Answer, Change, DuplicateKey, Refusal, Supervisor, Unable};
+use super::{
+    Action, Answer, Change, DuplicateKey, Refusal, Supervisor, Unable, requests::MAX_AHEAD_DAYS,
+};
 use crate::{
     destination::Destination,
     fleet::{self, Health},
@@ -83,6 +85,9 @@ impl Supervisor {
             (None, State::Preparing { due } | State::Waiting { due }) => (*due).max(now),
             (None, _) => now,
         };
+        if to.due.is_some() && due > now + Duration::from_secs(MAX_AHEAD_DAYS * 24 * 3600) {
+            return Err(Unable::TooFar(job.id));
+        }
         let latest = due + self.setup.limits.expire;
         if to.due.is_some() && to.expires.is_none() {
             let by = job.sender().and_then(|sent| sent.deliver_by).filter(|by| by.give_back);

@@ -19,6 +19,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// Most days that a fax can be put off.
+pub(super) const MAX_AHEAD_DAYS: u64 = 30;
+
 /// Something that is asked.
 #[derive(Debug, Clone)]
 pub enum Request {
@@ -116,6 +119,9 @@ pub enum Unable {
     /// Its time would be over before it begins.
     #[error("job {0} would be given up before it may go out")]
     TooEarly(JobId),
+    /// It would go out too late.
+    #[error("job {0} cannot be put off for more than {MAX_AHEAD_DAYS} days")]
+    TooFar(JobId),
     /// It would be tried for longer than any fax is.
     #[error("job {job} would be tried for too long: {} s are the most", most.as_secs())]
     TooLate {
