@@ -5,9 +5,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use postfax_domain::{
+    audit::{Chain, Entry, Head, Line},
     job::Job,
-    names::JobId,
-    number::Country,
+    names::{ClientName, JobId},
+    setup::Setup,
     supervisor::{Answer, Event, Request},
 };
 use tokio::sync::watch;
@@ -18,7 +19,7 @@ use crate::{
     inbound,
     listen::Doors,
     post,
-    requests::{Condition, Daemon, JobFilter},
+    requests::{AuditFilter, Condition, Daemon, JobFilter, Sees},
     store::Page,
 };
 
@@ -69,28 +70,50 @@ impl Control {
     }
 }
 
+fn stopping() -> String {
+    "Postfax is stopping".to_owned()
+}
+
 #[async_trait]
 impl Daemon for Control {
     async fn ask(&self, request: Request) -> Result<Answer, String> {
-        self.context.ask(request).await.ok_or_else(|| "Postfax is stopping".to_owned())
+        self.context.ask(request).await.ok_or_else(stopping)
     }
 
-    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, String> {
+    async fn order(&self, request: Request, line: Line) -> Result<Answer, String> {
+        self.context.order(request, line).await.ok_or_else(stopping)
+    }
+
+    async fn note(&self, line: Line) -> Result<(), String> {
+        self.context.note(line).await.map(drop).ok_or_else(stopping)
+    }
+
+    async fn jobs(
+        &self,
+        filter: &JobFilter,
+        only: Option<&ClientName>,
+        sees: &Sees<'_>,
+    ) -> Result<Vec<Job>, String> {
         let ended = match filter.condition {
             None => None,
-            Some(Condition::Open | Condition::Waiting | Condition::Carrying | Condition::Held) => {
-                Some(false)
-            }
+            Some(
+                Condition::Open
+                | Condition::Waiting
+                | Condition::OnHold
+                | Condition::Carrying
+                | Condition::Held,
+            ) => Some(false),
             Some(_) => Some(true),
         };
-        let mut page = Page { ended, before: filter.before, limit: READ_AT_A_TIME };
+        let client = filter.client.as_ref().or(only).cloned();
+        let mut page = Page { ended, client, before: filter.before, limit: READ_AT_A_TIME };
         let mut found = Vec::new();
         loop {
-            let jobs = self.context.reader.jobs(page).await.map_err(|bad| bad.to_string())?;
+            let jobs = self.context.reader.jobs(&page).await.map_err(|bad| bad.to_string())?;
             let Some(last) = jobs.last() else { return Ok(found) };
             page.before = Some(last.id);
             for job in jobs {
-                if filter.matches(&job) {
+                if filter.matches(&job) && sees(&job) {
                     found.push(job);
                 }
                 if found.len() >= filter.limit as usize {
@@ -108,12 +131,41 @@ impl Daemon for Control {
         self.context.reader.receipts(of).await.map_err(|bad| bad.to_string())
     }
 
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<Entry>, String> {
+        let (mut before, mut found) = (filter.before, Vec::new());
+        loop {
+            let lines = self.context.reader.audit(filter.since, before, READ_AT_A_TIME).await;
+            let lines = lines.map_err(|bad| bad.to_string())?;
+            let Some(last) = lines.last() else { return Ok(found) };
+            before = Some(last.seq);
+            found.extend(lines.into_iter().filter(|entry| filter.matches(&entry.line)));
+            if found.len() >= filter.limit as usize {
+                found.truncate(filter.limit as usize);
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn verify_audit(&self, known: Option<&Head>) -> Result<Chain, String> {
+        self.context.reader.verify_audit(known).await.map_err(|bad| bad.to_string())
+    }
+
     async fn reload(&self) -> Result<String, String> {
         self.put_in_force().await
     }
 
-    fn country(&self) -> Country {
-        self.context.config.load().setup.country
+    fn setup(&self) -> Arc<Setup> {
+        self.context.config.load().setup.clone()
+    }
+
+    fn client_of(&self, uid: u32) -> Option<ClientName> {
+        let config = self.context.config.load();
+        let is_theirs = |access: &config::Access| access.users.contains(&uid);
+        config.access.iter().find(|(_, access)| is_theirs(access)).map(|(name, _)| name.clone())
+    }
+
+    fn max_priority(&self, client: &ClientName) -> i8 {
+        self.context.config.load().access.get(client).map_or(0, |access| access.max_priority)
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -25,6 +25,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use postfax_domain::{
+    audit::Line,
     job::Job,
     names::{ServerName, Token},
     quota,
@@ -130,6 +131,17 @@ impl Context {
     /// Asks the supervisor; `None` when the daemon stops before it answered.
     pub async fn ask(&self, request: Request) -> Option<Answer> {
         self.wait_for(|token| Event::Asked(request, token)).await
+    }
+
+    /// Asks the supervisor for a change, with its line of the audit log; `None` when the
+    /// daemon stops before it answered.
+    pub async fn order(&self, request: Request, line: Line) -> Option<Answer> {
+        self.wait_for(|token| Event::Requested(request, Box::new(line), token)).await
+    }
+
+    /// Has a line of the audit log saved; `None` when the daemon stops before it was.
+    pub async fn note(&self, line: Line) -> Option<Answer> {
+        self.wait_for(|token| Event::Noted(Box::new(line), token)).await
     }
 
     /// Offers a fax; `None` when the daemon stops before it answered.
@@ -269,6 +281,9 @@ impl Daemon {
         if !changes.is_empty() {
             crash::point("commit");
             self.commit(&changes, now).await;
+        }
+        // Who only asked has changed nothing that others watch.
+        if changes.iter().any(|change| !matches!(change, Change::Audit(_))) {
             self.context.changed.send_modify(|round| *round += 1);
         }
         for action in rest {

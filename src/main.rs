@@ -82,6 +82,7 @@
 //! | [`listen`] | [`outbound`] | the desk behind every listener |
 //! | [`outbound`] | [`prepare`] | what of a mail is to be faxed, and its pages while a converter is idle |
 //! | [`inbound`], [`outbound`], [`letters`], [`prepare`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
+//! | [`serve`] | [`store`] | reads the audit log of a daemon that does not run |
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload changes their parts |
 //! | [`control`], [`cli`] | [`requests`] | the words of questions and answers |
 //! | [`serve`], [`demo`] | [`listen`], [`requests`], [`control`] | open the doors, say who answers |
@@ -101,7 +102,7 @@
 //! - No foreign document made into pages outside the child process that has little
 //!   memory and little time.
 //! - No thing that grows without a limit that has a name; the list of faxes that have
-//!   arrived is the one exception.
+//!   arrived and the audit log are the exceptions.
 //!
 //! This file itself reads the arguments, hands over to a room, and turns what
 //! comes back into words and an exit code.
@@ -159,10 +160,24 @@ fn run(args: Args) -> Result<Exit, Failure> {
         | Command::Show(_)
         | Command::Cancel(_)
         | Command::Retry(_)
+        | Command::Hold(_)
+        | Command::Release(_)
+        | Command::Alter(_)
+        | Command::Inbound(_)
+        | Command::Servers(_)
         | Command::Explain(_)
         | Command::Reload { .. }) => {
             let socket = socket.unwrap_or_else(|| control_socket(&config));
             cli::ask(&socket, command)
+        }
+        Command::Audit(audit) => {
+            let socket = socket.unwrap_or_else(|| control_socket(&config));
+            match audit.verify() {
+                Some(verify) if verify.file.is_some() || !cli::is_running(&socket) => {
+                    serve::verify_audit(&config, verify)
+                }
+                _ => cli::ask(&socket, Command::Audit(audit)),
+            }
         }
         Command::Demo(demo) => demo::run(demo),
         Command::Lab(lab) => lab::run(lab),
@@ -177,9 +192,11 @@ fn run(args: Args) -> Result<Exit, Failure> {
 }
 
 /// Where the Postfax listens that was set up with this configuration. One who may
-/// not read the configuration, or broke it, can still ask at the usual place.
+/// not read the configuration, or broke it, can still ask at the usual places.
 fn control_socket(config: &Path) -> PathBuf {
-    serve::control_socket(config).unwrap_or_else(|| requests::DEFAULT_SOCKET.into())
+    let shared = PathBuf::from(requests::SHARED_SOCKET);
+    let usual = || if shared.exists() { shared.clone() } else { requests::DEFAULT_SOCKET.into() };
+    serve::control_socket(config).unwrap_or_else(usual)
 }
 
 /// Says what went wrong, and what can be done about it.

@@ -5,20 +5,25 @@ use std::{
     sync::Arc,
 };
 
+use postfax_domain::{
+    audit::{Asker, Door},
+    authority::Who,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     cli::{
-        Exit, Failure,
-        args::{Output, Passwd},
+        self, Exit, Failure,
+        args::{Output, Passwd, Verify},
     },
     config::{self, Config},
     control::Control,
     daemon::{Daemon, DaemonError},
     listen,
-    requests::{self, Daemon as _},
+    requests::{self, Ask, Reply},
+    store,
 };
 
 /// Longest string of a TXT record in octets; values here are ASCII.
@@ -87,13 +92,19 @@ async fn heed_signals(control: Arc<Control>, stop: tokio::sync::watch::Sender<bo
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => match control.reload().await {
-                Ok(said) => info!("{said}"),
-                Err(why) => error!("the old configuration stays in force:\n{why}"),
+            _ = hangup.recv() => match requests::answer(&*control, &signalled(), Ask::Reload).await {
+                Reply::Reloaded(said) => info!("{said}"),
+                Reply::Problem(why) => error!("the old configuration stays in force:\n{why}"),
+                other => error!(?other, "a reload was answered strangely"),
             },
         }
     }
     stop.send_replace(true);
+}
+
+/// Whoever may send a signal to this process administers it.
+fn signalled() -> Asker {
+    Asker { who: Who::Administrator, door: Door::Supervisor, from: "SIGHUP".into() }
 }
 
 /// `postfax check`: everything that is wrong with a configuration, and its warnings.
@@ -126,6 +137,23 @@ pub(crate) fn check(file: &Path, output: Output) -> Result<Exit, Failure> {
             Ok(Exit::BadConfiguration)
         }
     }
+}
+
+/// `postfax audit verify` where no Postfax runs, or of another database. Only reads.
+///
+/// # Errors
+/// [`Failure`] when the database cannot be found or read.
+pub(crate) fn verify_audit(config: &Path, verify: &Verify) -> Result<Exit, Failure> {
+    let file = match &verify.file {
+        Some(file) => file.clone(),
+        None => load(config)?.state.join(store::DATABASE),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|failed| Failure::new(Exit::Bug, format!("cannot start: {failed}")))?;
+    let chain = runtime.block_on(store::verify_file(&file, verify.head.as_ref()));
+    let chain = chain.map_err(|failed| Failure::new(Exit::File, failed.to_string()))?;
+    cli::show(&Reply::Chain(chain), verify.output.json)
 }
 
 /// `postfax dkim`: what must be in the DNS for the signatures of our mails to hold.

@@ -1,9 +1,12 @@
 //! What can be typed: the one definition that parsing, `--help`, the completions
 //! and the manual pages all come from. Holds no behaviour.
 
+mod orders;
+
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+pub(crate) use orders::{Alter, Audit, Inbound, Servers, Verify};
 use postfax_domain::names::JobId;
 
 use crate::requests::{AskJobs, Condition, Kind};
@@ -111,6 +114,36 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  postfax retry 12\n\n\
         A job that is over is sent again as a new job, whose number is printed.")]
     Retry(OneJob),
+
+    /// Keep a fax that waits from being called until it is released
+    #[command(after_help = "Example:\n  postfax hold 12\n\n\
+        Its time goes on: a fax on hold is given up when any other would be.")]
+    Hold(OneJob),
+
+    /// Let a fax go that is on hold
+    #[command(after_help = "Example:\n  postfax release 12")]
+    Release(OneJob),
+
+    /// Change a fax that waits
+    #[command(after_help = "Examples:\n  postfax alter 12 --priority 5 --not-before +2h\n  \
+        postfax alter 12 --number '+33 1 40 00 00 00' --tries 3")]
+    Alter(Alter),
+
+    /// List received faxes that nobody has got, or give one to a client
+    #[command(after_help = "Examples:\n  postfax inbound\n  postfax inbound assign 12 anna")]
+    Inbound(Inbound),
+
+    /// List the fax servers, or give one no new calls
+    #[command(after_help = "Examples:\n  postfax servers\n  postfax servers drain london-1\n  \
+        postfax servers resume london-1\n  postfax servers give-up london-1")]
+    Servers(Servers),
+
+    /// Show who has asked for what, and whether that log is whole
+    #[command(after_help = "Examples:\n  postfax audit --who anna --request 'jobs.*' --since -2h\n  \
+        postfax audit verify\n\n\
+        Note the head that verify prints somewhere else: with --head it shows later whether \
+        the end of the log was cut off.")]
+    Audit(Audit),
 
     /// Say which fax server is chosen, and why, for a job or before anything is sent
     #[command(after_help = "Examples:\n  postfax explain 12\n  \
@@ -359,6 +392,18 @@ mod tests {
             "show #12",
             "cancel 12 --socket /tmp/s",
             "--socket /tmp/s retry 12",
+            "hold 12",
+            "release 12 --json",
+            "alter 12 --priority -3 --tries 2 --until +2h --not-before +1h --number 0140000000",
+            "inbound",
+            "inbound list --limit 3",
+            "inbound assign 12 anna --json",
+            "servers --json",
+            "servers drain london-1",
+            "servers resume london-1",
+            "servers give-up london-1",
+            "audit --who anna --request jobs.* --since -2h --limit 3 --before 9",
+            "audit verify --file /tmp/x.db",
             "explain 12",
             "explain --from anna --to +33140000000 --pages 3",
             "reload",
@@ -390,6 +435,11 @@ mod tests {
             "jobs --state asleep",
             "demo --speed 0",
             "passwd a/b",
+            "alter 12 --priority 10",
+            "inbound assign 12",
+            "servers drain",
+            "audit verify --head 12",
+            "audit --since yesterday",
         ] {
             let refused = parse(line).expect_err(line);
             assert_eq!(refused.exit_code(), 2, "{line}");

@@ -41,6 +41,20 @@ pub(crate) fn run(socket: &Path, command: Command) -> Result<Exit, Failure> {
     }
 }
 
+/// Whether a Postfax listens at this socket, whomever it lets in.
+pub(crate) fn is_running(socket: &Path) -> bool {
+    Client::connect(socket).map_or_else(|failure| failure.exit != Exit::Unreachable, |_| true)
+}
+
+/// Prints an answer that was found without asking.
+///
+/// # Errors
+/// [`Failure`] when it cannot be printed.
+pub(crate) fn show(reply: &Reply, json: bool) -> Result<Exit, Failure> {
+    print(&if json { as_json(reply) } else { as_text(&view(), reply) })?;
+    Ok(exit(reply))
+}
+
 /// What is to be asked, and whether the answer is for programs.
 pub(super) fn question(command: Command) -> (Ask, bool) {
     match command {
@@ -51,6 +65,15 @@ pub(super) fn question(command: Command) -> (Ask, bool) {
         Command::Show(one) => (Ask::Show { job: one.job }, one.output.json),
         Command::Cancel(one) => (Ask::Cancel { job: one.job }, one.output.json),
         Command::Retry(one) => (Ask::Retry { job: one.job }, one.output.json),
+        Command::Hold(one) => (Ask::Hold { job: one.job }, one.output.json),
+        Command::Release(one) => (Ask::Release { job: one.job }, one.output.json),
+        Command::Alter(alter) => {
+            let json = alter.output.json;
+            (alter.into(), json)
+        }
+        Command::Inbound(inbound) => inbound.into(),
+        Command::Servers(servers) => servers.into(),
+        Command::Audit(audit) => audit.into(),
         Command::Explain(explain) => (explained(&explain), explain.output.json),
         Command::Reload { output } => (Ask::Reload, output.json),
         other => unreachable!("{other:?} asks nothing"),
@@ -115,17 +138,23 @@ fn as_text(view: &View, reply: &Reply) -> String {
         Reply::Done(done) => render::done(done),
         Reply::Explained(explanation) => render::explanation(view, explanation),
         Reply::Reloaded(words) => format!("{}\n", words.trim_end()),
+        Reply::Servers(servers) => render::servers(view, servers),
+        Reply::Draining { server, draining } => render::draining(server, *draining),
+        Reply::GaveUp { server, jobs } => render::gave_up(server, jobs),
+        Reply::Audit(entries) => render::audit(view, entries),
+        Reply::Chain(chain) => render::chain(view, chain),
         Reply::Problem(problem) => format!("{problem}\n"),
     }
 }
 
-/// An explanation that nobody may call is a *no* to a script.
+/// An explanation that nobody may call, and a log that is not whole, are a *no* to a script.
 fn exit(reply: &Reply) -> Exit {
     match reply {
         Reply::Explained(explanation) => match explanation.now {
             Some(Verdict::Denied { .. }) => Exit::No,
             _ => Exit::Ok,
         },
+        Reply::Chain(chain) if chain.broken.is_some() => Exit::No,
         _ => Exit::Ok,
     }
 }

@@ -46,6 +46,9 @@ pub(crate) struct Summary {
     pub(crate) kind: Kind,
     /// Where it stands.
     pub(crate) state: State,
+    /// Whether it is not called before it is released.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) on_hold: bool,
     /// A client, the caller of a received fax, or the job that a receipt is about.
     pub(crate) from: String,
     /// A number, a mail address, or that nobody gets it yet.
@@ -70,6 +73,7 @@ impl Summary {
             job: job.id,
             kind: Kind::of(job),
             state: job.state.clone(),
+            on_hold: job.on_hold && !job.is_ended(),
             from: origin(job),
             to: job.destination.to_string(),
             pages: job.document.as_ref().map_or(0, |document| document.pages),

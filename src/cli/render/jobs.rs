@@ -3,7 +3,7 @@
 use postfax_domain::job::{End, State};
 
 use super::{
-    View, standing,
+    Paint, View, standing,
     table::{self, Cell, number, text},
 };
 use crate::requests::{Kind, Summary};
@@ -18,7 +18,10 @@ pub(in crate::cli) fn jobs(view: &View, jobs: &[Summary]) -> String {
 }
 
 fn row(view: &View, job: &Summary) -> Vec<Cell> {
-    let (word, paint) = standing(&job.state);
+    let (word, paint) = match job.on_hold {
+        true => ("on hold", Some(Paint::Attention)),
+        false => standing(&job.state),
+    };
     let pages = match (job.kind, job.pages) {
         (_, 0) => String::new(),
         (Kind::Out, pages) => format!("{}/{pages}", job.confirmed),

@@ -7,6 +7,7 @@
 
 mod explain;
 mod jobs;
+mod lists;
 mod status;
 mod story;
 mod table;
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub(super) use explain::explanation;
 use jiff::{fmt::strtime, tz::TimeZone};
 pub(super) use jobs::jobs;
+pub(super) use lists::{audit, chain, draining, gave_up, servers};
 use postfax_domain::{
     job::{End, State},
     time::Timestamp,
@@ -106,6 +108,10 @@ pub(super) fn done(done: &Done) -> String {
         (Deed::Cancelling, _) => format!("job {job} is being cancelled: its call has to end\n"),
         (Deed::Hurried, _) => format!("job {job} is tried now\n"),
         (Deed::SentAgain, Some(new)) => format!("job {job} is sent again, as job {new}\n"),
+        (Deed::OnHold, _) => format!("job {job} is on hold\n"),
+        (Deed::Released, _) => format!("job {job} is released\n"),
+        (Deed::Altered, _) => format!("job {job} is altered\n"),
+        (Deed::Assigned, _) => format!("job {job} goes to the client\n"),
         (Deed::SentAgain, None) => format!("job {job} is sent again\n"),
     }
 }

@@ -75,6 +75,10 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         fact("Sub-address", fax.subaddress.clone());
         fact("Trouble", fax.error.clone());
     }
+    if job.on_hold && !job.is_ended() {
+        fact("On hold", Some("until it is released".into()));
+    }
+    fact("Tries left", job.tries_left.map(|left| left.to_string()));
     if job.priority != 0 {
         fact("Priority", Some(job.priority.to_string()));
     }

@@ -11,9 +11,11 @@
 
 mod accept;
 mod arrive;
+mod asked;
 mod caps;
 mod dispatch;
 mod ended;
+mod orders;
 mod press;
 mod requests;
 mod returned;
@@ -37,12 +39,13 @@ use std::{
 pub use accept::{Recipient, Refusal, Submission};
 pub use dispatch::TICK;
 pub use press::Unfit;
-pub use requests::{Answer, Request, ServerStatus, Status};
+pub use requests::{Answer, Request, ServerStatus, Status, Unable};
 pub use returned::{Returned, Said};
 
 use press::Press;
 
 use crate::{
+    audit::Line,
     destination::{Destination, Mailbox},
     document::{Digest, Document, PageLedger},
     fleet::{Fleet, Health},
@@ -100,8 +103,13 @@ pub enum Event {
     Arrived(Box<Arrival>),
     /// A server was heard of, or not.
     Health(ServerName, Health),
-    /// Someone asks for something.
+    /// Another part of Postfax asks for something.
     Asked(Request, Token),
+    /// Somebody asks for something. The line is completed with what became of it, and is
+    /// durable together with it.
+    Requested(Request, Box<Line>, Token),
+    /// Somebody has asked for something that is not the supervisor's.
+    Noted(Box<Line>, Token),
     /// The administrator has changed the setup.
     Reconfigured(Arc<Setup>),
     /// It is time, or the daemon has just started.
@@ -134,6 +142,10 @@ pub enum Change {
     Job(Box<Job>),
     /// This fax has arrived.
     Arrival(ServerName, String),
+    /// This server is drained by order of somebody, or not any more.
+    Drained(ServerName, bool),
+    /// Somebody has asked for something.
+    Audit(Box<Line>),
 }
 
 /// What an earlier life of the daemon has left in the store.
@@ -149,6 +161,8 @@ pub struct Saved {
     pub arrivals: Vec<(ServerName, String)>,
     /// What faxes of the last 24 hours have used.
     pub spent: Vec<Spent>,
+    /// Servers that somebody has drained.
+    pub drained: BTreeSet<ServerName>,
     /// When it was read.
     pub at: Timestamp,
 }
@@ -171,12 +185,19 @@ pub struct DuplicateKey {
 /// Decides everything; does nothing.
 #[derive(Debug)]
 pub struct Supervisor {
+    /// What is in force: what was configured, and what was drained by order.
     setup: Arc<Setup>,
+    /// What was configured.
+    configured: Arc<Setup>,
+    /// Servers that somebody has drained.
+    drained: BTreeSet<ServerName>,
     fleet: Fleet,
     jobs: BTreeMap<JobId, Job>,
     next_job: u64,
     /// Waiting faxes: most urgent first, then the longest due.
     faxes: BTreeSet<(Reverse<i8>, Timestamp, JobId)>,
+    /// Waiting faxes that are on hold.
+    on_hold: BTreeSet<JobId>,
     /// Waiting mails: the longest due first.
     mails: BTreeSet<(Timestamp, JobId)>,
     /// When something about a waiting job changes by itself.
@@ -206,11 +227,14 @@ impl Supervisor {
     pub fn restore(setup: Arc<Setup>, saved: Saved) -> Self {
         let quotas = Ledger::restore(&setup, &saved.spent, saved.at);
         let mut supervisor = Self {
-            setup,
+            setup: setup.clone(),
+            configured: setup,
+            drained: saved.drained,
             fleet: Fleet::default(),
             jobs: BTreeMap::new(),
             next_job: saved.next_job.max(1),
             faxes: BTreeSet::new(),
+            on_hold: BTreeSet::new(),
             mails: BTreeSet::new(),
             timed: BTreeSet::new(),
             planned: BTreeSet::new(),
@@ -224,6 +248,7 @@ impl Supervisor {
             arrivals: saved.arrivals.into_iter().collect(),
             quotas,
         };
+        supervisor.put_in_force();
         for job in saved.jobs {
             supervisor.next_job = supervisor.next_job.max(job.id.0 + 1);
             supervisor.jobs.insert(job.id, job.clone());
@@ -286,9 +311,21 @@ impl Supervisor {
             Event::Prepared { message, made } => self.prepared(&message, made, now, actions),
             Event::Arrived(arrival) => self.arrived(*arrival, now, actions),
             Event::Health(server, health) => self.heard(server, health, now),
-            Event::Asked(request, token) => self.asked(request, token, now, actions),
+            Event::Asked(request, token) => {
+                let answer = self.asked(request, now, actions);
+                actions.push(Action::Promise(token, answer));
+            }
+            Event::Requested(request, line, token) => {
+                self.requested(request, *line, token, now, actions);
+            }
+            Event::Noted(mut line, token) => {
+                line.at = now;
+                actions.push(Action::Save(Change::Audit(line)));
+                actions.push(Action::Promise(token, Answer::Noted));
+            }
             Event::Reconfigured(setup) => {
-                self.setup = setup;
+                self.configured = setup;
+                self.put_in_force();
                 self.route_held(now, actions);
             }
             Event::Woke => {
@@ -381,10 +418,13 @@ impl Supervisor {
         self.press.index(job);
         if let Some(due) = job.due() {
             match job.destination {
+                Destination::Fax(_) if job.on_hold => self.on_hold.insert(job.id),
                 Destination::Fax(_) => self.faxes.insert((Reverse(job.priority), due, job.id)),
                 _ => self.mails.insert((due, job.id)),
             };
-            self.timed.extend(job.moments().map(|at| (at, job.id)));
+            if !job.on_hold {
+                self.timed.extend(job.moments().map(|at| (at, job.id)));
+            }
         }
         match (job.under_way().map(|attempt| &attempt.carrier), &job.destination) {
             (Some(Carrier::Server(server)), Destination::Fax(fax)) => {
@@ -402,6 +442,7 @@ impl Supervisor {
         }
         self.press.forget(job);
         if let Some(due) = job.due() {
+            self.on_hold.remove(&job.id);
             self.faxes.remove(&(Reverse(job.priority), due, job.id));
             self.mails.remove(&(due, job.id));
             for at in job.moments() {
