@@ -118,6 +118,14 @@ pub(crate) enum Command {
         Exits with 1 when nobody may make the call.")]
     Explain(Explain),
 
+    /// See and register the settings of the fax servers
+    #[command(after_help = "Examples:\n  postfax settings get london-1\n  \
+        postfax settings set london-1 max_dials=3")]
+    Settings {
+        #[command(subcommand)]
+        command: super::settings::Settings,
+    },
+
     /// Have the running Postfax read its configuration again
     #[command(after_help = "Example:\n  postfax check && postfax reload\n\n\
         A bad configuration is refused with 78, and the old one stays in force.")]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use postfax_domain::time::Timestamp;
+use postfax_domain::{settings::State, time::Timestamp};
 
 use super::{
     Exit, Failure,
@@ -16,7 +16,7 @@ use super::{
     render::{self, View},
     watch,
 };
-use crate::requests::{Ask, Problem, Reply, Verdict};
+use crate::requests::{Ask, Problem, Reply, Verdict, settings::Told};
 
 /// Asks the Postfax at `socket` what `command` says, and prints the answer. With
 /// `--json` a failure is printed in the same way, as the problem that it is.
@@ -52,6 +52,7 @@ pub(super) fn question(command: Command) -> (Ask, bool) {
         Command::Cancel(one) => (Ask::Cancel { job: one.job }, one.output.json),
         Command::Retry(one) => (Ask::Retry { job: one.job }, one.output.json),
         Command::Explain(explain) => (explained(&explain), explain.output.json),
+        Command::Settings { command } => super::settings::question(command),
         Command::Reload { output } => (Ask::Reload, output.json),
         other => unreachable!("{other:?} asks nothing"),
     }
@@ -114,6 +115,7 @@ fn as_text(view: &View, reply: &Reply) -> String {
         Reply::Job(story) => render::story(view, story),
         Reply::Done(done) => render::done(done),
         Reply::Explained(explanation) => render::explanation(view, explanation),
+        Reply::Settings(told) => render::settings(view, told),
         Reply::Reloaded(words) => format!("{}\n", words.trim_end()),
         Reply::Problem(problem) => format!("{problem}\n"),
     }
@@ -126,6 +128,15 @@ fn exit(reply: &Reply) -> Exit {
             Some(Verdict::Denied { .. }) => Exit::No,
             _ => Exit::Ok,
         },
+        Reply::Settings(told) => settings(told),
+        _ => Exit::Ok,
+    }
+}
+
+/// What a server did not take is a *no*; what it gets later is not.
+fn settings(told: &Told) -> Exit {
+    match told {
+        Told::Registered(done) if matches!(done.state, State::Failed { .. }) => Exit::No,
         _ => Exit::Ok,
     }
 }

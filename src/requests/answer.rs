@@ -52,7 +52,7 @@ pub(crate) trait Daemon: Send + Sync + 'static {
 
 /// Answers one question. [`Ask::Watch`] is answered once, as [`Ask::Status`] is:
 /// to ask again after a change is the door's part.
-pub(crate) async fn answer(daemon: &dyn Daemon, _asker: &Asker, ask: Ask) -> Reply {
+pub(crate) async fn answer(daemon: &dyn Daemon, asker: &Asker, ask: Ask) -> Reply {
     let reply = match ask {
         Ask::Status | Ask::Watch => status(daemon).await.map(|s| Reply::Status(Box::new(s))),
         Ask::Jobs(ask) => jobs(daemon, &ask).await,
@@ -61,6 +61,7 @@ pub(crate) async fn answer(daemon: &dyn Daemon, _asker: &Asker, ask: Ask) -> Rep
         Ask::Retry { job } => retry(daemon, job).await,
         Ask::Explain { from, to, pages } => explain(daemon, &from, &to, pages).await,
         Ask::ExplainJob { job } => explain_job(daemon, job).await,
+        Ask::Settings(ask) => super::settings::answer(daemon, asker, ask).await,
         Ask::Reload => daemon
             .reload()
             .await
@@ -215,7 +216,7 @@ async fn find(daemon: &dyn Daemon, id: JobId) -> Result<Job, Problem> {
     daemon.job(id).await.map_err(failed)?.ok_or_else(|| Problem::no_such_job(id))
 }
 
-async fn ask(daemon: &dyn Daemon, request: Request) -> Result<Answer, Problem> {
+pub(super) async fn ask(daemon: &dyn Daemon, request: Request) -> Result<Answer, Problem> {
     daemon.ask(request).await.map_err(failed)
 }
 
@@ -225,7 +226,7 @@ fn failed(why: String) -> Problem {
 
 /// The supervisor has answered something else than was asked: a bug, which is
 /// told to the asker rather than taking the daemon down.
-fn unexpected(answer: &Answer) -> Problem {
+pub(super) fn unexpected(answer: &Answer) -> Problem {
     let kind = match answer {
         Answer::Accepted(_) => "accepted",
         Answer::Refused(_) => "refused",
@@ -235,6 +236,8 @@ fn unexpected(answer: &Answer) -> Problem {
         Answer::NobodyMayHave(_) => "nobody may have it",
         Answer::Status(_) => "a status",
         Answer::Explained(_) => "an explanation",
+        Answer::Settings(_) => "settings",
+        Answer::NotSet(_) => "nothing set",
     };
     Problem::new(Code::Failed, format!("the supervisor answered \"{kind}\", which is a bug"))
 }

@@ -13,7 +13,7 @@ use postfax_domain::{
 };
 use tokio::sync::watch;
 
-use super::{Daemon, JobFilter, samples};
+use super::{Daemon, JobFilter, samples, settings::fake::settings};
 
 /// See the head of the file.
 pub(crate) struct Fake {
@@ -72,6 +72,7 @@ impl Daemon for Fake {
             Request::Returned(report) => Answer::Done(report.job.id),
             Request::Forward(_) => Answer::Accepted(vec![JobId(16)]),
             Request::Explain { .. } => Answer::Explained(Err(Denial::UnknownClient)),
+            Request::Settings(request) => settings(*request),
         })
     }
 

@@ -17,6 +17,7 @@ pub(crate) mod fake;
 mod filter;
 #[cfg(test)]
 pub(crate) mod samples;
+pub(crate) mod settings;
 pub(crate) mod socket;
 mod summary;
 
@@ -75,6 +76,8 @@ pub(crate) enum Ask {
         /// The job.
         job: JobId,
     },
+    /// What is, was or is to be set at a fax server? Answered by [`Reply::Settings`].
+    Settings(settings::AskSettings),
     /// Read the configuration again. Answered by [`Reply::Reloaded`].
     Reload,
 }
@@ -118,6 +121,8 @@ pub(crate) enum Reply {
     Done(Done),
     /// Which servers, and why.
     Explained(Box<Explanation>),
+    /// The settings of a fax server.
+    Settings(Box<settings::Told>),
     /// The new configuration is in force; what is to be said of it.
     Reloaded(String),
     /// It was not done.
@@ -221,6 +226,8 @@ pub(crate) struct Problem {
 pub(crate) enum Code {
     /// There is no such job.
     NoSuchJob,
+    /// There is no such fax server, or no such version of its settings.
+    NoSuchServer,
     /// The job is not in a state in which this could be done.
     WrongState,
     /// The question could not be understood.

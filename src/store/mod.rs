@@ -8,6 +8,7 @@
 pub mod documents;
 mod mails;
 mod rows;
+mod settings;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -78,6 +79,14 @@ pub enum StoreError {
         /// Its number.
         id: i64,
         /// What is wrong with it.
+        why: String,
+    },
+    /// Settings that this version cannot read.
+    #[error("the settings of {server} in the database cannot be read: {why}")]
+    DamagedSettings {
+        /// The server.
+        server: String,
+        /// What is wrong with them.
         why: String,
     },
 }
@@ -248,8 +257,10 @@ impl Store {
             Some((ServerName::new(row.get("server")).ok()?, row.get::<String, _>("key")))
         };
         let arrivals = rows.iter().filter_map(arrival).collect();
+        let settings = settings::read(&mut writer, fail).await?;
         self.writer = Some(writer);
-        Ok(Saved { jobs, next_job: last.unsigned_abs() + 1, accepted, arrivals, spent, at: now })
+        let next_job = last.unsigned_abs() + 1;
+        Ok(Saved { jobs, next_job, accepted, arrivals, spent, settings, at: now })
     }
 
     /// Drops jobs that ended before `oldest`, and the files that only they named.
@@ -279,11 +290,14 @@ async fn write(
         match change {
             Change::Job(job) => drop(jobs.insert(job.id, job)),
             Change::Arrival(server, key) => arrivals.push((server, key)),
+            Change::Settings { .. } => {}
         }
     }
     let jobs: Vec<&Job> = jobs.into_values().collect();
     let mails = waiting.named_by(&jobs);
-    if arrivals.is_empty() && mails.is_empty() && jobs.len() <= JOBS_A_STATEMENT {
+    let settings = settings::Changes::of(changes);
+    let only_jobs = arrivals.is_empty() && mails.is_empty() && settings.is_empty();
+    if only_jobs && jobs.len() <= JOBS_A_STATEMENT {
         // One statement is a transaction by itself.
         return save_jobs(writer, &jobs).await;
     }
@@ -297,6 +311,7 @@ async fn write(
             .await?;
     }
     mails::save(&mut round, &mails).await?;
+    settings::save(&mut round, &settings).await?;
     save_jobs(&mut round, &jobs).await?;
     round.commit().await
 }

@@ -7,6 +7,7 @@
 
 mod explain;
 mod jobs;
+mod settings;
 mod status;
 mod story;
 mod table;
@@ -20,6 +21,7 @@ use postfax_domain::{
     job::{End, State},
     time::Timestamp,
 };
+pub(super) use settings::settings;
 pub(super) use status::{changes, status};
 pub(super) use story::story;
 

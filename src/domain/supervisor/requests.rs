@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Refusal, Returned, Supervisor};
+use super::{
+    Action, Refusal, Returned, Supervisor,
+    settings::{SettingsRefusal, SettingsRequest, Sheet},
+};
 use crate::{
     destination::Destination,
     fleet::{Decision, Denial, Live, Need},
@@ -40,6 +43,8 @@ pub enum Request {
         /// How many pages.
         pages: u32,
     },
+    /// Something about the settings of a server.
+    Settings(Box<SettingsRequest>),
 }
 
 /// The answer.
@@ -61,6 +66,10 @@ pub enum Answer {
     Status(Box<Status>),
     /// Which server would be chosen, or why none.
     Explained(Result<Decision, Denial>),
+    /// What is registered for a server, after what was asked was done.
+    Settings(Box<Sheet>),
+    /// Nothing was done about settings.
+    NotSet(SettingsRefusal),
 }
 
 /// How everything is.
@@ -112,6 +121,7 @@ impl Supervisor {
             Request::Again(job) => self.again(*job, now, actions),
             Request::Returned(report) => self.returned(*report, now, actions),
             Request::Forward(mail) => self.forward(*mail, now, actions),
+            Request::Settings(request) => self.asked_settings(*request, now, actions),
             Request::Explain { from, to, pages } => {
                 let avoid = Default::default();
                 let need = Need { from: &from, to: &to, pages, avoid: &avoid };
