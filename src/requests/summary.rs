@@ -1,7 +1,7 @@
 //! A job in one row, for lists.
 
 use postfax_domain::{
-    job::{Cause, Job, State},
+    job::{Alarm, Cause, Job, State},
     names::JobId,
     outcome::Outcome,
     time::Timestamp,

@@ -197,10 +197,14 @@ impl Record {
         self.standing.state = State::Pending;
     }
 
-    /// A new version: what the server holds.
+    /// A new version: what the server holds. While another one may be on its way there,
+    /// this one has to follow it.
     pub fn adopt_held(&mut self, by: Asker, reason: String, now: Timestamp) {
+        let is_pending = self.is_pending();
         self.add(self.standing.held.settings.clone(), by, reason, now);
-        self.standing.state = State::Applied { at: now };
+        if !is_pending {
+            self.standing.state = State::Applied { at: now };
+        }
     }
 
     fn add(&mut self, settings: Settings, author: Asker, reason: String, at: Timestamp) {
@@ -221,6 +225,9 @@ impl Record {
     /// A push of this version has ended. One that is not the newest any more says only
     /// what the server holds.
     pub fn pushed(&mut self, version: u64, end: Result<Settings, NotPushed>, now: Timestamp) {
+        if version != self.latest.number && !self.is_pending() {
+            return;
+        }
         let state = match end {
             Ok(held) => {
                 let changes = self.latest.settings.differences(&held);
