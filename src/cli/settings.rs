@@ -21,6 +21,8 @@ pub(crate) enum Settings {
     Get(OneServer),
 
     /// Register settings, and bring them to the server
+    // Their --version is that of the settings.
+    #[command(disable_version_flag = true)]
     #[command(after_help = "Examples:\n  \
         postfax settings set london-1 max_dials=3 --reason 'the carrier blocks more'\n  \
         postfax settings set london-1 line.ttyFAX0.rings_before_answer=2\n  \
@@ -51,6 +53,7 @@ pub(crate) enum Settings {
     },
 
     /// Register an old version again
+    #[command(disable_version_flag = true)]
     Rollback {
         /// The fax server
         #[arg(value_parser = server)]

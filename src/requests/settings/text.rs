@@ -174,6 +174,7 @@ pub(crate) fn parse(text: &str) -> Result<Edited, BadText> {
                     }
                 }
             }
+            (LINE, _) => return Err(unfit(LINE, "write a table for each: [line.NAME]")),
             (key, node) => take(&mut edited.settings.0, key, node)?,
         }
     }
@@ -247,7 +248,7 @@ mod tests {
             ("version = \"2\"", "version: the number"),
             ("version = -2", "version: a number"),
             ("server = 2", "server: the name"),
-            ("line = 2", "line: write true"),
+            ("line = 2", "line: write a table"),
             ("line.a = 2", "line.a: write a table"),
             ("[line.\"a/b\"]\necm = true", "names no setting"),
             ("[other]\necm = true", "other: write true"),
