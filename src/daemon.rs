@@ -50,6 +50,7 @@ use crate::{
     crash,
     inbound::{self, Watchers},
     post, prepare,
+    settings::{self, Keepers},
     store::{Reader, Store, StoreError},
 };
 
@@ -149,6 +150,12 @@ impl Context {
         self.wait_for(|token| Event::Submitted(Box::new(submission), token)).await
     }
 
+    /// Where to tell what has happened, for those who need nothing else of this.
+    #[must_use]
+    pub fn events(&self) -> mpsc::Sender<Event> {
+        self.events.clone()
+    }
+
     async fn wait_for(&self, event: impl FnOnce(Token) -> Event) -> Option<Answer> {
         let token = Token(self.next_token.fetch_add(1, Ordering::Relaxed));
         let (answer, answered) = oneshot::channel();
@@ -181,6 +188,7 @@ pub struct Daemon {
     events: mpsc::Receiver<Event>,
     carriers: Carriers,
     watchers: Watchers,
+    keepers: Keepers,
     /// Mails whose pages are being made.
     presses: JoinSet<()>,
     /// Work besides the loop: listeners, doors.
@@ -217,6 +225,7 @@ impl Daemon {
         Ok(Self {
             carriers: Carriers::new(context.clone()),
             watchers: Watchers::start(context.clone()),
+            keepers: Keepers::start(&context),
             context,
             supervisor,
             store,
@@ -241,7 +250,8 @@ impl Daemon {
                 other => self.act(other),
             }
         }
-        self.round(vec![Event::Woke]).await;
+        let settable = self.settable();
+        self.round(vec![Event::Woke, settable]).await;
         let mut stop = self.stop.subscribe();
         let mut prune = tokio::time::interval(PRUNE_EVERY);
         let mut tick = tokio::time::interval(TICK);
@@ -266,10 +276,17 @@ impl Daemon {
         self.finish().await;
     }
 
-    async fn round(&mut self, events: Vec<Event>) {
+    /// At which servers something can be set.
+    fn settable(&self) -> Event {
+        Event::Settable(settings::schemas(&self.context.drivers.load()))
+    }
+
+    async fn round(&mut self, mut events: Vec<Event>) {
         let now = now();
         if events.iter().any(|event| matches!(event, Event::Reconfigured(_))) {
             self.watchers = Watchers::start(self.context.clone());
+            self.keepers = Keepers::start(&self.context);
+            events.push(self.settable());
         }
         let (mut changes, mut rest) = (Vec::new(), Vec::new());
         for action in self.supervisor.handle_all(events, now) {
@@ -304,7 +321,7 @@ impl Daemon {
             Action::Save(_) => unreachable!("saved before"),
             Action::Promise(token, answer) => self.context.answer(token, answer),
             // Whoever stops begins nothing; the next life carries it on.
-            Action::Carry(_) | Action::Prepare(_) if *self.stop.borrow() => {}
+            Action::Carry(_) | Action::Prepare(_) | Action::Push { .. } if *self.stop.borrow() => {}
             Action::Carry(job) => self.carriers.carry(*job, false),
             Action::Cancel(job, _) => self.carriers.cancel(job),
             Action::Forget(server, ticket) => self.carriers.forget(server, ticket),
@@ -312,6 +329,9 @@ impl Daemon {
                 self.presses.spawn(prepare::run(self.context.clone(), mail));
             }
             Action::Release(server, key) => self.watchers.release(&server, key),
+            Action::Push { server, version, settings } => {
+                self.keepers.push(&server, version, settings);
+            }
         }
     }
 
@@ -372,6 +392,7 @@ fn deed(action: &Action) -> &'static str {
         Action::Forget(..) => "let forget",
         Action::Prepare(_) => "prepare",
         Action::Release(..) => "let go",
+        Action::Push { .. } => "push settings",
     }
 }
 

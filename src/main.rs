@@ -46,6 +46,7 @@
 //! | [`prepare`] | makes the pages of a mail, by way of `postfax_hw::render` |
 //! | [`listen`] | opens the doors to mail and keeps them: sockets, certificates, what a reload changes |
 //! | [`inbound`] | the fax servers as they report by themselves: health, and what arrived |
+//! | [`settings`] | brings registered settings to the fax servers, and reads back what they hold |
 //! | [`carry`] | hands one attempt over, follows it and tells how it ended |
 //! | [`letters`] | what our mails say: a received fax, a receipt, an alarm |
 //! | [`post`] | brings a letter to the mail relay |
@@ -70,9 +71,9 @@
 //!
 //! | from | to | why |
 //! |---|---|---|
-//! | [`daemon`] | [`carry`], [`inbound`], [`post`], [`prepare`] | builds them, owns their tasks, hands them the actions |
+//! | [`daemon`] | [`carry`], [`inbound`], [`post`], [`prepare`], [`settings`] | builds them, owns their tasks, hands them the actions |
 //! | [`daemon`] | [`store`] | the only writer |
-//! | [`carry`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`] | [`daemon`] | tell it what has happened; share its context |
+//! | [`carry`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`], [`settings`] | [`daemon`] | tell it what has happened; share its context |
 //! | [`listen`], [`control`], [`serve`], [`demo`] | [`daemon`] | wire the doors and the signals to it |
 //! | [`daemon`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`], [`listen`], [`control`], [`serve`], [`demo`] | [`config`] | what was configured |
 //! | [`carry`] | [`letters`], [`post`] | an attempt by mail: written, then brought |
@@ -124,6 +125,7 @@ mod prepare;
 mod requests;
 mod returns;
 mod serve;
+mod settings;
 mod store;
 
 use std::{
@@ -166,6 +168,7 @@ fn run(args: Args) -> Result<Exit, Failure> {
         | Command::Inbound(_)
         | Command::Servers(_)
         | Command::Explain(_)
+        | Command::Settings { .. }
         | Command::Reload { .. }) => {
             let socket = socket.unwrap_or_else(|| control_socket(&config));
             cli::ask(&socket, command)

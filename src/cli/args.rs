@@ -139,10 +139,12 @@ pub(crate) enum Command {
     Servers(Servers),
 
     /// Show who has asked for what, and whether that log is whole
-    #[command(after_help = "Examples:\n  postfax audit --who anna --request 'jobs.*' --since -2h\n  \
+    #[command(
+        after_help = "Examples:\n  postfax audit --who anna --request 'jobs.*' --since -2h\n  \
         postfax audit verify\n\n\
         Note the head that verify prints somewhere else: with --head it shows later whether \
-        the end of the log was cut off.")]
+        the end of the log was cut off."
+    )]
     Audit(Audit),
 
     /// Say which fax server is chosen, and why, for a job or before anything is sent
@@ -150,6 +152,14 @@ pub(crate) enum Command {
         postfax explain --from anna --to +33140000000\n\n\
         Exits with 1 when nobody may make the call.")]
     Explain(Explain),
+
+    /// See and register the settings of the fax servers
+    #[command(after_help = "Examples:\n  postfax settings get london-1\n  \
+        postfax settings set london-1 max_dials=3")]
+    Settings {
+        #[command(subcommand)]
+        command: super::settings::Settings,
+    },
 
     /// Have the running Postfax read its configuration again
     #[command(after_help = "Example:\n  postfax check && postfax reload\n\n\

@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use postfax_domain::time::Timestamp;
+use postfax_domain::{settings::State, time::Timestamp};
 
 use super::{
     Exit, Failure,
@@ -16,7 +16,7 @@ use super::{
     render::{self, View},
     watch,
 };
-use crate::requests::{Ask, Problem, Reply, Verdict};
+use crate::requests::{Ask, Problem, Reply, Verdict, settings::Told};
 
 /// Asks the Postfax at `socket` what `command` says, and prints the answer. With
 /// `--json` a failure is printed in the same way, as the problem that it is.
@@ -75,6 +75,7 @@ pub(super) fn question(command: Command) -> (Ask, bool) {
         Command::Servers(servers) => servers.into(),
         Command::Audit(audit) => audit.into(),
         Command::Explain(explain) => (explained(&explain), explain.output.json),
+        Command::Settings { command } => super::settings::question(command),
         Command::Reload { output } => (Ask::Reload, output.json),
         other => unreachable!("{other:?} asks nothing"),
     }
@@ -137,6 +138,7 @@ fn as_text(view: &View, reply: &Reply) -> String {
         Reply::Job(story) => render::story(view, story),
         Reply::Done(done) => render::done(done),
         Reply::Explained(explanation) => render::explanation(view, explanation),
+        Reply::Settings(told) => render::settings(view, told),
         Reply::Reloaded(words) => format!("{}\n", words.trim_end()),
         Reply::Servers(servers) => render::servers(view, servers),
         Reply::Draining { server, draining } => render::draining(server, *draining),
@@ -155,6 +157,15 @@ fn exit(reply: &Reply) -> Exit {
             _ => Exit::Ok,
         },
         Reply::Chain(chain) if chain.broken.is_some() => Exit::No,
+        Reply::Settings(told) => settings(told),
+        _ => Exit::Ok,
+    }
+}
+
+/// What a server did not take is a *no*; what it gets later is not.
+fn settings(told: &Told) -> Exit {
+    match told {
+        Told::Registered(done) if matches!(done.state, State::Failed { .. }) => Exit::No,
         _ => Exit::Ok,
     }
 }

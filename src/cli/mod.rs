@@ -9,6 +9,7 @@ mod exit;
 mod manual;
 mod passwd;
 mod render;
+mod settings;
 mod watch;
 
 pub(crate) use ask::{is_running, run as ask, show};

@@ -34,6 +34,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use postfax_domain::{
@@ -92,6 +93,8 @@ pub(crate) struct Config {
     pub(crate) letters: Letters,
     /// How long jobs that have ended are kept, in days.
     pub(crate) keep_days: u32,
+    /// How often the settings of the servers are read back.
+    pub(crate) read_back: Duration,
     /// What is probably not what was meant.
     pub(crate) warnings: Vec<Problem>,
     /// The files that this was read from, the main file first.

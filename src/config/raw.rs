@@ -144,6 +144,7 @@ tables! {
     Limits {
         max_pages: Count,
         max_jobs: Count,
+        read_back_s: Count,
         expire_s: Count,
         mail_expire_s: Count,
         delay_notice_s: Count,
@@ -208,6 +209,7 @@ tables! {
         lines: Count,
         draining: Flag,
         poll_s: Count,
+        on_drift: Text,
         station_id: Text,
     }
 

@@ -85,7 +85,8 @@ phrases! {
         LostSubject "lost_subject", Lost "lost",
         ReturnedSubject "returned_subject", Returned "returned",
         UntoldSubject "untold_subject", Untold "untold", ManySubject "many_subject", Many "many",
-        See "see",
+        DriftedSubject "drifted_subject", Drifted "drifted", Changes "changes",
+        See "see", SeeSettings "see_settings",
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn write(
 ) -> Result<Written, LetterError> {
     let words = words_of(config, None);
     let server = match alarm {
-        Alarm::Lost(_, server) => server.to_string(),
+        Alarm::Lost(_, server) | Alarm::Drifted { server, .. } => server.to_string(),
         _ => String::new(),
     };
     let (subject, text) = match alarm {
@@ -36,13 +36,21 @@ pub(super) async fn write(
         Alarm::Returned(_) => (Phrase::ReturnedSubject, Phrase::Returned),
         Alarm::Lost(..) => (Phrase::LostSubject, Phrase::Lost),
         Alarm::Untold(_) => (Phrase::UntoldSubject, Phrase::Untold),
+        Alarm::Drifted { .. } => (Phrase::DriftedSubject, Phrase::Drifted),
         Alarm::Many(_) => (Phrase::ManySubject, Phrase::Many),
     };
-    let values = [("job", alarm.job().to_string()), ("server", server)];
+    let id = alarm.job().map(|id| id.to_string());
+    let values = [("job", id.clone().unwrap_or_default()), ("server", server)];
     let values = values.each_ref().map(|(slot, value)| (*slot, value.as_str()));
     let mut page = Page::new(words);
     page.paragraph(words.say(text, &values));
-    page.paragraph(words.say(Phrase::See, &values));
+    if let Alarm::Drifted { changes, .. } = alarm {
+        page.list(Phrase::Changes, changes.iter().map(ToString::to_string));
+        page.paragraph(words.say(Phrase::SeeSettings, &values));
+    }
+    if id.is_some() {
+        page.paragraph(words.say(Phrase::See, &values));
+    }
     let letter = Letter {
         head: Head {
             from: message::Mailbox {

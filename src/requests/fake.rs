@@ -18,7 +18,7 @@ use postfax_domain::{
 };
 use tokio::sync::watch;
 
-use super::{AuditFilter, Daemon, JobFilter, Sees, samples};
+use super::{AuditFilter, Daemon, JobFilter, Sees, samples, settings::fake::settings};
 
 /// The user that is anna.
 pub(crate) const CLIENT_UID: u32 = 4242;
@@ -107,6 +107,7 @@ impl Daemon for Fake {
             Request::Returned(report) => Answer::Done(report.job.id),
             Request::Forward(_) => Answer::Accepted(vec![JobId(16)]),
             Request::Explain { .. } => Answer::Explained(Err(Denial::UnknownClient)),
+            Request::Settings(request) => settings(*request),
         })
     }
 
@@ -132,7 +133,8 @@ impl Daemon for Fake {
         let jobs: Vec<Job> = jobs.take(limit).collect();
         let own = |job: &Job| {
             let sends = job.sender().is_some_and(|sent| Some(&sent.client) == only);
-            sends || matches!(&job.destination, Destination::Mailbox(to) if to.client.as_ref() == only)
+            sends
+                || matches!(&job.destination, Destination::Mailbox(to) if to.client.as_ref() == only)
         };
         assert!(only.is_none() || jobs.iter().all(own), "others were promised to be unseen");
         Ok(jobs)
@@ -151,11 +153,8 @@ impl Daemon for Fake {
     }
 
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<Entry>, String> {
-        let entry = |(at, line): (usize, Line)| Entry {
-            seq: at as u64 + 1,
-            line,
-            hash: "0".repeat(64),
-        };
+        let entry =
+            |(at, line): (usize, Line)| Entry { seq: at as u64 + 1, line, hash: "0".repeat(64) };
         let lines = self.lines().into_iter().enumerate().map(entry);
         Ok(lines.filter(|entry| filter.matches(&entry.line)).collect())
     }

@@ -23,6 +23,7 @@ mod permit;
 mod record;
 #[cfg(test)]
 pub(crate) mod samples;
+pub(crate) mod settings;
 pub(crate) mod socket;
 mod summary;
 
@@ -97,6 +98,8 @@ pub(crate) enum Ask {
         /// The job.
         job: JobId,
     },
+    /// What is, was or is to be set at a fax server? Answered by [`Reply::Settings`].
+    Settings(settings::AskSettings),
     /// Read the configuration again. Answered by [`Reply::Reloaded`].
     Reload,
     /// Which received faxes has nobody got? Answered by [`Reply::Jobs`].
@@ -230,6 +233,8 @@ pub(crate) enum Reply {
     Done(Done),
     /// Which servers, and why.
     Explained(Box<Explanation>),
+    /// The settings of a fax server.
+    Settings(Box<settings::Told>),
     /// The new configuration is in force; what is to be said of it.
     Reloaded(String),
     /// The fax servers.
@@ -372,6 +377,8 @@ pub(crate) struct Problem {
 pub(crate) enum Code {
     /// There is no such job.
     NoSuchJob,
+    /// There is no such fax server, or no such version of its settings.
+    NoSuchServer,
     /// The job is not in a state in which this could be done.
     WrongState,
     /// The question could not be understood.

@@ -51,6 +51,10 @@ pub(crate) fn need(ask: &Ask) -> Need {
         Ask::Drain { server } | Ask::Resume { server } | Ask::GiveUp { server } => {
             Need::Server(Verb::SettingsWrite, server.clone())
         }
+        Ask::Settings(ask) => {
+            let verb = if ask.changes() { Verb::SettingsWrite } else { Verb::SettingsRead };
+            Need::Server(verb, ask.server().clone())
+        }
         Ask::Audit(_) | Ask::VerifyAudit { .. } => Need::Everywhere(Verb::AuditSee),
     }
 }

@@ -42,6 +42,7 @@ fn request(ask: &Ask) -> &'static str {
         Ask::Drain { .. } => "servers.drain",
         Ask::Resume { .. } => "servers.resume",
         Ask::GiveUp { .. } => "servers.give-up",
+        Ask::Settings(ask) => ask.name(),
         Ask::Audit(_) => "audit.list",
         Ask::VerifyAudit { .. } => "audit.verify",
     }
@@ -64,9 +65,10 @@ fn object(ask: &Ask) -> String {
             let to: String = to.chars().take(MAX_WRITTEN).collect();
             format!("client:{from} number:{to}")
         }
-        Ask::Drain { server: name } | Ask::Resume { server: name } | Ask::GiveUp { server: name } => {
-            server(name)
-        }
+        Ask::Drain { server: name }
+        | Ask::Resume { server: name }
+        | Ask::GiveUp { server: name } => server(name),
+        Ask::Settings(ask) => server(ask.server()),
         Ask::Jobs(ask) => ask.client.as_ref().map_or_else(String::new, |client| {
             let client: String = client.chars().take(MAX_WRITTEN).collect();
             format!("client:{client}")

@@ -1,7 +1,7 @@
 //! A job in one row, for lists.
 
 use postfax_domain::{
-    job::{Cause, Job, State},
+    job::{Alarm, Cause, Job, State},
     names::JobId,
     outcome::Outcome,
     time::Timestamp,
@@ -95,7 +95,8 @@ fn origin(job: &Job) -> String {
             (None, None) => "(withheld)".into(),
         },
         Cause::Receipt { of, .. } => format!("job {of}"),
-        Cause::Alarm(alarm) => format!("job {}", alarm.job()),
+        Cause::Alarm(Alarm::Drifted { server, .. }) => format!("server {server}"),
+        Cause::Alarm(alarm) => alarm.job().map_or_else(String::new, |id| format!("job {id}")),
         Cause::Forwarded(mail) => mail.from.clone().unwrap_or_else(|| "<>".into()),
     }
 }

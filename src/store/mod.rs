@@ -9,6 +9,7 @@ mod audit;
 pub mod documents;
 mod mails;
 mod rows;
+mod settings;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -89,6 +90,14 @@ pub enum StoreError {
         /// Its number.
         id: i64,
         /// What is wrong with it.
+        why: String,
+    },
+    /// Settings that this version cannot read.
+    #[error("the settings of {server} in the database cannot be read: {why}")]
+    DamagedSettings {
+        /// The server.
+        server: String,
+        /// What is wrong with them.
         why: String,
     },
 }
@@ -266,9 +275,10 @@ impl Store {
             .await
             .map_err(fail)?;
         let drained = rows.iter().filter_map(|name| ServerName::new(name).ok()).collect();
+        let settings = settings::read(&mut writer, fail).await?;
         self.writer = Some(writer);
         let next_job = last.unsigned_abs() + 1;
-        Ok(Saved { jobs, next_job, accepted, arrivals, spent, drained, at: now })
+        Ok(Saved { jobs, next_job, accepted, arrivals, spent, drained, settings, at: now })
     }
 
     /// Drops jobs that ended before `oldest`, and the files that only they named.
@@ -298,12 +308,15 @@ async fn write(
         match change {
             Change::Job(job) => drop(jobs.insert(job.id, job)),
             Change::Audit(line) => lines.push(&**line),
+            Change::Settings { .. } => {}
             other => others.push(other),
         }
     }
     let jobs: Vec<&Job> = jobs.into_values().collect();
     let mails = waiting.named_by(&jobs);
-    let only_jobs = others.is_empty() && lines.is_empty() && mails.is_empty();
+    let settings = settings::Changes::of(changes);
+    let only_jobs =
+        others.is_empty() && lines.is_empty() && mails.is_empty() && settings.is_empty();
     if only_jobs && jobs.len() <= JOBS_A_STATEMENT {
         // One statement is a transaction by itself.
         return save_jobs(writer, &jobs).await;
@@ -313,6 +326,7 @@ async fn write(
         save_other(&mut round, other, now).await?;
     }
     mails::save(&mut round, &mails).await?;
+    settings::save(&mut round, &settings).await?;
     save_jobs(&mut round, &jobs).await?;
     audit::append(&mut round, &lines).await?;
     round.commit().await
@@ -339,7 +353,7 @@ async fn save_other(
         Change::Drained(server, false) => {
             sqlx::query("DELETE FROM drained WHERE server = $1").bind(server.as_str())
         }
-        Change::Job(_) | Change::Audit(_) => unreachable!("written apart"),
+        Change::Job(_) | Change::Audit(_) | Change::Settings { .. } => unreachable!("written apart"),
     }
     .execute(round)
     .await
@@ -477,7 +491,11 @@ mod tests {
     }
 
     async fn seen_by_others(reader: &Reader) -> usize {
-        reader.jobs(&Page { ended: None, client: None, before: None, limit: 100 }).await.unwrap().len()
+        reader
+            .jobs(&Page { ended: None, client: None, before: None, limit: 100 })
+            .await
+            .unwrap()
+            .len()
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@
 mod explain;
 mod jobs;
 mod lists;
+mod settings;
 mod status;
 mod story;
 mod table;
@@ -22,6 +23,7 @@ use postfax_domain::{
     job::{End, State},
     time::Timestamp,
 };
+pub(super) use settings::settings;
 pub(super) use status::{changes, status};
 pub(super) use story::story;
 

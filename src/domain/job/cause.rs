@@ -7,6 +7,7 @@ use crate::{
     names::{ClientName, JobId, ServerName},
     notice::{DeliverBy, Notify, Release, Report},
     route::Arrival,
+    settings::Change,
 };
 
 /// Why a job exists.
@@ -54,21 +55,30 @@ pub enum Alarm {
     Returned(JobId),
     /// A fax has failed, and its sender left no address for a receipt.
     Untold(JobId),
-    /// There is so much to tell that what follows this job is not mailed for a while.
-    Many(JobId),
+    /// The settings of a server were changed at the server itself.
+    Drifted {
+        /// Which server.
+        server: ServerName,
+        /// The first of the changes, from what is registered to what it holds.
+        changes: Vec<Change>,
+    },
+    /// There is so much to tell that what follows this (a job, or a server) is not mailed
+    /// for a while.
+    Many(Option<JobId>),
 }
 
 impl Alarm {
-    /// The job that it is about.
+    /// The job that it is about; `None` when it is about a server.
     #[must_use]
-    pub fn job(&self) -> JobId {
+    pub fn job(&self) -> Option<JobId> {
         match self {
             Self::Unrouted(id)
             | Self::Undeliverable(id)
             | Self::Lost(id, _)
             | Self::Returned(id)
-            | Self::Untold(id)
-            | Self::Many(id) => *id,
+            | Self::Untold(id) => Some(*id),
+            Self::Many(id) => *id,
+            Self::Drifted { .. } => None,
         }
     }
 }

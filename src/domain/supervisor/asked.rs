@@ -1,7 +1,7 @@
 //! Requests with a line of the audit log: the line is completed with what became of
 //! the request, and is saved in the same round as what it has changed.
 
-use super::{Action, Answer, Change, Request, Supervisor};
+use super::{Action, Answer, Change, Request, SettingsRefusal, Supervisor};
 use crate::{
     audit::{Line, Verdict},
     names::{JobId, ServerName, Token},
@@ -12,6 +12,7 @@ use crate::{
 enum About {
     Job(JobId),
     Server(ServerName),
+    Settings(ServerName),
     Nothing,
 }
 
@@ -26,6 +27,7 @@ impl Request {
             | Self::Assign { job: id, .. } => About::Job(*id),
             Self::Again(job) => About::Job(job.id),
             Self::Drain(server, _) | Self::GiveUp(server) => About::Server(server.clone()),
+            Self::Settings(request) => About::Settings(request.server.clone()),
             Self::Status(_) | Self::Returned(_) | Self::Forward(_) | Self::Explain { .. } => {
                 About::Nothing
             }
@@ -50,7 +52,12 @@ impl Answer {
             | Self::GaveUp { .. }
             | Self::Noted
             | Self::Status(_)
-            | Self::Explained(_) => Verdict::Allowed,
+            | Self::Explained(_)
+            | Self::Settings(_) => Verdict::Allowed,
+            Self::NotSet(SettingsRefusal::NotPermitted(missing)) => {
+                Verdict::Refused(missing.to_string())
+            }
+            Self::NotSet(refusal) => Verdict::Failed(refusal.to_string()),
         }
     }
 }
@@ -85,6 +92,7 @@ impl Supervisor {
                 let server = self.setup.servers.get(name)?;
                 Some(if server.draining { "draining" } else { "in service" }.into())
             }
+            About::Settings(name) => self.registered(name),
             About::Nothing => None,
         }
     }

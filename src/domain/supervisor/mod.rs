@@ -19,6 +19,7 @@ mod orders;
 mod press;
 mod requests;
 mod returned;
+mod settings;
 
 #[cfg(test)]
 mod model;
@@ -41,6 +42,7 @@ pub use dispatch::TICK;
 pub use press::Unfit;
 pub use requests::{Answer, Request, ServerStatus, Status, Unable};
 pub use returned::{Returned, Said};
+pub use settings::{AskSettings, SettingsRefusal, SettingsRequest, Sheet, no_such_version};
 
 use press::Press;
 
@@ -54,6 +56,7 @@ use crate::{
     number::Number,
     quota::{Ledger, Spent},
     route::Arrival,
+    settings::{Held, NotPushed, Record, Schema, Settings, Standing, Version},
     setup::Setup,
     time::Timestamp,
 };
@@ -103,6 +106,13 @@ pub enum Event {
     Arrived(Box<Arrival>),
     /// A server was heard of, or not.
     Health(ServerName, Health),
+    /// These servers can be set, by these schemas; who carries settings to them has
+    /// just begun.
+    Settable(BTreeMap<ServerName, &'static Schema>),
+    /// The settings of a server were read.
+    ReadBack(ServerName, Held),
+    /// A push of settings has ended: what the server holds, or why not those.
+    Pushed(ServerName, u64, Result<Settings, NotPushed>),
     /// Another part of Postfax asks for something.
     Asked(Request, Token),
     /// Somebody asks for something. The line is completed with what became of it, and is
@@ -133,6 +143,15 @@ pub enum Action {
     Prepare(String),
     /// Let the server delete a received fax that is durable here.
     Release(ServerName, String),
+    /// Have a server hold these settings, and tell with [`Event::Pushed`].
+    Push {
+        /// The server.
+        server: ServerName,
+        /// The version.
+        version: u64,
+        /// All that is to be set there.
+        settings: Settings,
+    },
 }
 
 /// What is durable.
@@ -146,6 +165,15 @@ pub enum Change {
     Drained(ServerName, bool),
     /// Somebody has asked for something.
     Audit(Box<Line>),
+    /// The settings of this server now stand like this.
+    Settings {
+        /// The server.
+        server: ServerName,
+        /// The version that is new, if one is.
+        new: Option<Box<Version>>,
+        /// Everything but the versions.
+        standing: Box<Standing>,
+    },
 }
 
 /// What an earlier life of the daemon has left in the store.
@@ -163,6 +191,8 @@ pub struct Saved {
     pub spent: Vec<Spent>,
     /// Servers that somebody has drained.
     pub drained: BTreeSet<ServerName>,
+    /// The registered settings.
+    pub settings: BTreeMap<ServerName, Record>,
     /// When it was read.
     pub at: Timestamp,
 }
@@ -218,6 +248,7 @@ pub struct Supervisor {
     alarms: caps::Alarms,
     arrivals: HashSet<(ServerName, String)>,
     quotas: Ledger,
+    settings: settings::Registry,
 }
 
 impl Supervisor {
@@ -247,6 +278,7 @@ impl Supervisor {
             accepted_walked_at: 0,
             arrivals: saved.arrivals.into_iter().collect(),
             quotas,
+            settings: settings::Registry::restore(saved.settings),
         };
         supervisor.put_in_force();
         for job in saved.jobs {
@@ -310,7 +342,12 @@ impl Supervisor {
             }
             Event::Prepared { message, made } => self.prepared(&message, made, now, actions),
             Event::Arrived(arrival) => self.arrived(*arrival, now, actions),
-            Event::Health(server, health) => self.heard(server, health, now),
+            Event::Health(server, health) => self.heard(server, health, now, actions),
+            Event::Settable(schemas) => self.settable(schemas, actions),
+            Event::ReadBack(server, held) => self.read_back(&server, held, actions),
+            Event::Pushed(server, version, end) => {
+                self.pushed(&server, version, end, now, actions);
+            }
             Event::Asked(request, token) => {
                 let answer = self.asked(request, now, actions);
                 actions.push(Action::Promise(token, answer));
@@ -352,9 +389,18 @@ impl Supervisor {
         self.jobs.get(&id)
     }
 
-    fn heard(&mut self, name: ServerName, health: Health, now: Timestamp) {
+    fn heard(
+        &mut self,
+        name: ServerName,
+        health: Health,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
         if !self.setup.servers.contains_key(&name) {
             return;
+        }
+        if let Health::Up { .. } = health {
+            self.push_pending(&name, actions);
         }
         let live = self.fleet.0.entry(name).or_default();
         if std::mem::discriminant(&live.health) != std::mem::discriminant(&health) {

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Refusal, Returned, Supervisor};
+use super::{
+    Action, Refusal, Returned, Supervisor,
+    settings::{SettingsRefusal, SettingsRequest, Sheet},
+};
 use crate::{
     authority::{Sight, Who},
     destination::Destination,
@@ -63,6 +66,8 @@ pub enum Request {
         /// How many pages.
         pages: u32,
     },
+    /// Something about the settings of a server.
+    Settings(Box<SettingsRequest>),
 }
 
 /// The answer.
@@ -102,6 +107,10 @@ pub enum Answer {
     Status(Box<Status>),
     /// Which server would be chosen, or why none.
     Explained(Result<Decision, Denial>),
+    /// What is registered for a server, after what was asked was done.
+    Settings(Box<Sheet>),
+    /// Nothing was done about settings.
+    NotSet(SettingsRefusal),
 }
 
 /// Why an order cannot be carried out. The words are for whoever gave it.
@@ -215,6 +224,7 @@ impl Supervisor {
             Request::GiveUp(server) => self.give_up(server, now, actions),
             Request::Returned(report) => self.returned(*report, now, actions),
             Request::Forward(mail) => self.forward(*mail, now, actions),
+            Request::Settings(request) => self.asked_settings(*request, now, actions),
             Request::Explain { from, to, pages } => {
                 let avoid = Default::default();
                 let need = Need { from: &from, to: &to, pages, avoid: &avoid };

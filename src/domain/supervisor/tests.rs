@@ -54,6 +54,7 @@ pub(crate) fn setup() -> Setup {
         numbers: vec![],
         lines,
         draining: false,
+        on_drift: Default::default(),
     };
     Setup {
         domain: "fax.example.com".into(),

@@ -19,9 +19,7 @@ use postfax_domain::{
 };
 use tokio::sync::watch;
 
-use super::{
-    Ask, AuditFilter, Code, JobFilter, Problem, Reply, permit, record,
-};
+use super::{Ask, AuditFilter, Code, JobFilter, Problem, Reply, permit, record};
 
 /// Whether somebody may see a job.
 pub(crate) type Sees<'a> = dyn Fn(&Job) -> bool + Send + Sync + 'a;
@@ -102,9 +100,9 @@ pub(crate) async fn once_more(daemon: &dyn Daemon, asker: &Asker) -> Reply {
 }
 
 /// Where one question is answered.
-struct Desk<'a> {
-    daemon: &'a dyn Daemon,
-    asker: &'a Asker,
+pub(super) struct Desk<'a> {
+    pub(super) daemon: &'a dyn Daemon,
+    pub(super) asker: &'a Asker,
     setup: Arc<Setup>,
     /// What the audit log is to say; gone when the supervisor has it.
     line: Option<Line>,
@@ -129,6 +127,7 @@ impl Desk<'_> {
             Ask::Alter(ask) => self.alter(&ask).await,
             Ask::Explain { from, to, pages } => self.explain(&from, &to, pages).await,
             Ask::ExplainJob { job } => self.explain_job(job).await,
+            Ask::Settings(ask) => super::settings::answer(self, ask).await,
             Ask::Inbound(ask) => self.inbound(&ask).await,
             Ask::Assign { job, client } => self.assign(job, client).await,
             Ask::Servers => self.servers().await,
@@ -164,12 +163,12 @@ impl Desk<'_> {
     }
 
     /// Asks for something that changes nothing.
-    async fn ask(&self, request: Request) -> Result<Answer, Problem> {
+    pub(super) async fn ask(&self, request: Request) -> Result<Answer, Problem> {
         self.daemon.ask(request).await.map_err(failed)
     }
 
     /// Asks for a change; with it goes the line of the audit log.
-    async fn order(&mut self, request: Request) -> Result<Answer, Problem> {
+    pub(super) async fn order(&mut self, request: Request) -> Result<Answer, Problem> {
         let line = self.line.take().expect("a question asks for one change");
         self.daemon.order(request, line).await.map_err(failed)
     }
@@ -196,13 +195,15 @@ fn unable(answer: &Answer) -> Problem {
         | Answer::GaveUp { .. }
         | Answer::Noted
         | Answer::Status(_)
-        | Answer::Explained(_) => unexpected(answer),
+        | Answer::Explained(_)
+        | Answer::Settings(_)
+        | Answer::NotSet(_) => unexpected(answer),
     }
 }
 
 /// The supervisor has answered something else than was asked: a bug, which is
 /// told to the asker rather than taking the daemon down.
-fn unexpected(answer: &Answer) -> Problem {
+pub(super) fn unexpected(answer: &Answer) -> Problem {
     tracing::error!(?answer, "the supervisor gave an answer to another question");
     Problem::new(Code::Failed, "the supervisor answered another question, which is a bug")
 }
