@@ -139,10 +139,12 @@ pub(crate) enum Command {
     Servers(Servers),
 
     /// Show who has asked for what, and whether that log is whole
-    #[command(after_help = "Examples:\n  postfax audit --who anna --request 'jobs.*' --since -2h\n  \
+    #[command(
+        after_help = "Examples:\n  postfax audit --who anna --request 'jobs.*' --since -2h\n  \
         postfax audit verify\n\n\
         Note the head that verify prints somewhere else: with --head it shows later whether \
-        the end of the log was cut off.")]
+        the end of the log was cut off."
+    )]
     Audit(Audit),
 
     /// Say which fax server is chosen, and why, for a job or before anything is sent

@@ -64,9 +64,9 @@ fn object(ask: &Ask) -> String {
             let to: String = to.chars().take(MAX_WRITTEN).collect();
             format!("client:{from} number:{to}")
         }
-        Ask::Drain { server: name } | Ask::Resume { server: name } | Ask::GiveUp { server: name } => {
-            server(name)
-        }
+        Ask::Drain { server: name }
+        | Ask::Resume { server: name }
+        | Ask::GiveUp { server: name } => server(name),
         Ask::Jobs(ask) => ask.client.as_ref().map_or_else(String::new, |client| {
             let client: String = client.chars().take(MAX_WRITTEN).collect();
             format!("client:{client}")

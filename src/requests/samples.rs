@@ -197,8 +197,13 @@ pub(crate) fn status() -> Status {
         lines: vec!["ttyFAX0: Running and idle".into()],
     };
     let live = |health, busy| Live { health, since: START, busy, page_s: 18.0, failures: 0 };
-    let one =
-        |name: &str, draining, live| ServerStatus { name: server(name), lines: 4, draining, drained: false, live };
+    let one = |name: &str, draining, live| ServerStatus {
+        name: server(name),
+        lines: 4,
+        draining,
+        drained: false,
+        live,
+    };
     Status {
         servers: vec![
             one("london-1", false, live(up, 1)),

@@ -9,7 +9,10 @@ use postfax_domain::{
     time::Timestamp,
 };
 use sha2::{Digest as _, Sha256};
-use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::{SqliteConnectOptions, SqliteRow}};
+use sqlx::{
+    Connection as _, Row as _, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteRow},
+};
 
 use super::{BUSY_TIMEOUT, Reader, StoreError};
 

@@ -477,7 +477,11 @@ mod tests {
     }
 
     async fn seen_by_others(reader: &Reader) -> usize {
-        reader.jobs(&Page { ended: None, client: None, before: None, limit: 100 }).await.unwrap().len()
+        reader
+            .jobs(&Page { ended: None, client: None, before: None, limit: 100 })
+            .await
+            .unwrap()
+            .len()
     }
 
     #[tokio::test]

@@ -5,7 +5,12 @@ use super::{
     Target, Verb, Who,
     check::{check, holds, parties},
 };
-use crate::{authority::Scope, job::Job, names::{ClientName, ServerName}, setup::Setup};
+use crate::{
+    authority::Scope,
+    job::Job,
+    names::{ClientName, ServerName},
+    setup::Setup,
+};
 
 /// The eyes of one who asks.
 #[derive(Debug, Clone)]
@@ -33,7 +38,8 @@ impl<'a> Sight<'a> {
             Who::Client(name) if holds(setup, name, Verb::JobsSee, &Scope::Supervisor) => Jobs::All,
             Who::Client(name) => {
                 let grants = setup.clients.get(name).map_or(&[][..], |client| &client.grants);
-                let sees = |role| setup.roles.get(role).is_some_and(|r| r.may.contains(&Verb::JobsSee));
+                let sees =
+                    |role| setup.roles.get(role).is_some_and(|r| r.may.contains(&Verb::JobsSee));
                 if grants.iter().any(|grant| sees(&grant.role)) { Jobs::Granted } else { Jobs::Own }
             }
         };

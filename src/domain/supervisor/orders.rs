@@ -74,12 +74,7 @@ impl Supervisor {
 
     /// A fax that is to go out later is tried for as long as any other, and none for
     /// longer.
-    fn settle_times(
-        &self,
-        job: &Job,
-        to: &mut Alteration,
-        now: Timestamp,
-    ) -> Result<(), Unable> {
+    fn settle_times(&self, job: &Job, to: &mut Alteration, now: Timestamp) -> Result<(), Unable> {
         let due = match (to.due, &job.state) {
             (Some(at), _) => at.max(now),
             (None, State::Preparing { due } | State::Waiting { due }) => (*due).max(now),

@@ -134,16 +134,11 @@ impl Desk<'_> {
         Ok(to)
     }
 
-    pub(super) async fn explain(
-        &self,
-        from: &str,
-        to: &str,
-        pages: u32,
-    ) -> Result<Reply, Problem> {
+    pub(super) async fn explain(&self, from: &str, to: &str, pages: u32) -> Result<Reply, Problem> {
         let bad = |why: String| Problem::new(Code::BadRequest, why);
         let from = ClientName::new(from).map_err(|why| bad(why.to_string()))?;
-        let to = Number::parse(to, self.setup.country)
-            .map_err(|why| bad(format!("\"{to}\": {why}")))?;
+        let to =
+            Number::parse(to, self.setup.country).map_err(|why| bad(format!("\"{to}\": {why}")))?;
         if !(1..=MAX_PAGES).contains(&pages) {
             return Err(bad(format!("the pages must be 1 to {MAX_PAGES}")));
         }
