@@ -64,8 +64,8 @@ fn send(postfax: &Postfax, client: &str, number: &str) -> String {
     let to = format!("{number}@fax.example.com");
     let sent = postfax.send(client, &format!("{client}@example.com"), &to, None);
     assert!(sent.accepted, "{}", sent.words);
-    let words = sent.words.split(|c: char| !c.is_ascii_digit()).rfind(|word| !word.is_empty());
-    words.unwrap().to_owned()
+    let newest = postfax.ask_json(&["jobs", "--kind", "out", "--limit", "1"]);
+    newest["jobs"][0]["job"].to_string()
 }
 
 #[test]
