@@ -29,6 +29,7 @@ pub(crate) struct Fake {
     changes: watch::Sender<u64>,
     setup: Arc<Setup>,
     lines: Mutex<Vec<Line>>,
+    jobs: Vec<Job>,
 }
 
 impl Default for Fake {
@@ -38,6 +39,7 @@ impl Default for Fake {
             changes: watch::Sender::new(0),
             setup: Arc::new(samples::setup()),
             lines: Mutex::default(),
+            jobs: Self::all(),
         }
     }
 }
@@ -53,6 +55,11 @@ impl Fake {
         Self { setup: Arc::new(setup), ..Self::default() }
     }
 
+    /// The same with other jobs, newest first.
+    pub(crate) fn knowing(self, jobs: Vec<Job>) -> Self {
+        Self { jobs, ..self }
+    }
+
     /// The audit log.
     pub(crate) fn lines(&self) -> Vec<Line> {
         self.lines.lock().unwrap().clone()
@@ -64,10 +71,14 @@ impl Fake {
     }
 
     /// Newest first: 15 is under way, 14 waits, 13 and 12 are over, 11 is held.
-    pub(crate) fn all() -> Vec<Job> {
+    fn all() -> Vec<Job> {
         let under_way = Job { id: JobId(15), ..samples::carrying() };
-        let held =
-            Job { id: JobId(11), state: postfax_domain::job::State::Held, ..samples::received() };
+        let held = Job {
+            id: JobId(11),
+            state: State::Held,
+            destination: Destination::Unrouted,
+            ..samples::received()
+        };
         vec![under_way, samples::received(), samples::receipt(), samples::delivered(), held]
     }
 }
@@ -76,7 +87,8 @@ impl Fake {
 impl Daemon for Fake {
     async fn ask(&self, request: Request) -> Result<Answer, String> {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        let open = |id: &JobId| Self::all().into_iter().find(|j| j.id == *id && !j.is_ended());
+        let open =
+            |id: &JobId| self.jobs.iter().find(|job| job.id == *id && !job.is_ended()).cloned();
         Ok(match request {
             Request::Status(_) => Answer::Status(Box::new(samples::status())),
             Request::Cancel(id) => match open(&id) {
@@ -129,7 +141,7 @@ impl Daemon for Fake {
         sees: &Sees<'_>,
     ) -> Result<Vec<Job>, String> {
         let limit = filter.limit as usize;
-        let jobs = Self::all().into_iter().filter(|job| filter.matches(job) && sees(job));
+        let jobs = self.jobs.iter().filter(|job| filter.matches(job) && sees(job)).cloned();
         let jobs: Vec<Job> = jobs.take(limit).collect();
         let own = |job: &Job| {
             let sends = job.sender().is_some_and(|sent| Some(&sent.client) == only);
@@ -141,7 +153,7 @@ impl Daemon for Fake {
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, String> {
-        Ok(Self::all().into_iter().find(|job| job.id == id))
+        Ok(self.jobs.iter().find(|job| job.id == id).cloned())
     }
 
     async fn receipts(&self, of: JobId) -> Result<Vec<Job>, String> {

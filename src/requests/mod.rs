@@ -20,6 +20,8 @@ mod answer;
 pub(crate) mod fake;
 mod filter;
 mod permit;
+#[cfg(test)]
+mod random;
 mod record;
 #[cfg(test)]
 pub(crate) mod samples;

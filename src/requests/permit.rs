@@ -138,3 +138,167 @@ pub(super) fn conceal_status(sight: &Sight<'_>, status: &mut Status) {
     }
     status.under_way.iter_mut().for_each(|job| conceal(sight, job));
 }
+
+#[cfg(test)]
+mod tests {
+    use postfax_domain::{
+        audit::Asker,
+        authority::{Grant, Role},
+        names::RoleName,
+    };
+
+    use super::*;
+    use crate::requests::{
+        AskAudit, AskInbound, AskJobs, Reply, answer,
+        fake::Fake,
+        samples::{self, server},
+    };
+
+    /// Who asks: the administrator, anna whose jobs these are, bert of another group, and
+    /// six strangers that hold one verb each.
+    const GRANTED: [(&str, &str, &str); 6] = [
+        ("seer", "jobs.see", "group:london"),
+        ("stopper", "jobs.cancel", "server:london-1"),
+        ("setter", "settings.write", "server:london-1"),
+        ("sorter", "inbound.see", "server:london-1"),
+        ("chief", "config.write", "supervisor"),
+        ("auditor", "audit.see", "supervisor"),
+    ];
+
+    fn setup() -> Setup {
+        let mut setup = samples::setup();
+        let bert = setup.clients[&ClientName::new("bert").unwrap()].clone();
+        for (name, verb, scope) in GRANTED {
+            let role = RoleName::new(verb).unwrap();
+            setup.roles.insert(role.clone(), Role { may: [verb.parse().unwrap()].into() });
+            let grants = vec![Grant { role, scope: scope.parse().unwrap() }];
+            let client = postfax_domain::setup::Client { grants, ..bert.clone() };
+            setup.clients.insert(ClientName::new(name).unwrap(), client);
+        }
+        setup
+    }
+
+    /// What becomes of it: done or at least permitted, refused, or that there is no such job.
+    async fn verdict(who: &Who, ask: &Ask) -> char {
+        let asker = Asker { who: who.clone(), ..samples::administrator() };
+        match answer(&Fake::with(setup()), &asker, ask.clone()).await {
+            Reply::Problem(Problem { code: Code::NotPermitted, message }) => {
+                assert!(message.contains(" may not: that needs "), "{message}");
+                '-'
+            }
+            Reply::Problem(Problem { code: Code::NoSuchJob, .. }) => '0',
+            _ => '+',
+        }
+    }
+
+    #[tokio::test]
+    async fn every_question_needs_what_the_table_says() {
+        let (fax, unrouted) = (JobId(15), JobId(11));
+        let explain =
+            |from: &str| Ask::Explain { from: from.into(), to: "0140000000".into(), pages: 1 };
+        let none = AskAlter {
+            job: fax,
+            priority: Some(1),
+            tries: None,
+            expires: None,
+            due: None,
+            number: None,
+        };
+        let anna = ClientName::new("anna").unwrap();
+        //  administrator, anna, bert, seer, stopper, setter, sorter, chief, auditor
+        let table = [
+            (Ask::Status, "+++++++++"),
+            (Ask::Watch, "+++++++++"),
+            (Ask::Jobs(AskJobs::default()), "+++++++++"),
+            (Ask::Inbound(AskInbound::default()), "+++++++++"),
+            (Ask::Servers, "+++++++++"),
+            (Ask::Show { job: fax }, "++0+00000"),
+            (Ask::ExplainJob { job: fax }, "++0+00000"),
+            (Ask::Cancel { job: fax }, "++0-+0000"),
+            (Ask::Retry { job: fax }, "++0-+0000"),
+            (Ask::Hold { job: fax }, "++0-+0000"),
+            (Ask::Release { job: fax }, "++0-+0000"),
+            (Ask::Alter(none), "++0-+0000"),
+            (Ask::Show { job: unrouted }, "+00+00000"),
+            (Ask::Cancel { job: unrouted }, "+00-+0000"),
+            (Ask::Assign { job: unrouted, client: anna }, "+00-00+00"),
+            (explain("anna"), "++-+-----"),
+            (explain("bert"), "+-+------"),
+            (Ask::Reload, "+------+-"),
+            (Ask::Drain { server: server("london-1") }, "+----+---"),
+            (Ask::Resume { server: server("london-1") }, "+----+---"),
+            (Ask::GiveUp { server: server("london-1") }, "+----+---"),
+            (Ask::Drain { server: server("paris-1") }, "+--------"),
+            (Ask::Drain { server: server("nowhere") }, "+--------"),
+            (Ask::Audit(AskAudit::default()), "+-------+"),
+            (Ask::VerifyAudit { head: None }, "+-------+"),
+        ];
+        let names = ["anna", "bert"].into_iter().chain(GRANTED.map(|(name, ..)| name));
+        let clients = names.map(|name| Who::Client(ClientName::new(name).unwrap()));
+        let all: Vec<Who> = std::iter::once(Who::Administrator).chain(clients).collect();
+        for (ask, expected) in table {
+            let mut found = String::new();
+            for who in &all {
+                found.push(verdict(who, &ask).await);
+            }
+            assert_eq!(found, expected, "{ask:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_sees_what_concerns_it() {
+        let fake = Fake::with(setup());
+        let as_client = |name: &str| Asker {
+            who: Who::Client(ClientName::new(name).unwrap()),
+            ..samples::administrator()
+        };
+        for (name, jobs) in [
+            ("anna", &[15, 14, 13, 12][..]),
+            ("bert", &[]),
+            ("seer", &[15, 14, 13, 12, 11]),
+            ("stopper", &[]),
+        ] {
+            let list = Ask::Jobs(AskJobs::default());
+            let Reply::Jobs(found) = answer(&fake, &as_client(name), list).await else { panic!() };
+            assert_eq!(found.iter().map(|job| job.job.0).collect::<Vec<_>>(), jobs, "{name}");
+        }
+        let inbound = Ask::Inbound(AskInbound::default());
+        let Reply::Jobs(found) = answer(&fake, &as_client("sorter"), inbound).await else {
+            panic!()
+        };
+        assert_eq!(found.len(), 1);
+        let reply = answer(&fake, &as_client("anna"), Ask::Show { job: JobId(12) }).await;
+        let Reply::Job(story) = reply else { panic!("{reply:?}") };
+        let known = story.job.attempts[0].decision.servers.iter().map(|(name, _)| name.as_str());
+        assert_eq!(known.collect::<Vec<_>>(), ["london-1"], "servers of others do not exist");
+        let Reply::Status(status) = answer(&fake, &as_client("anna"), Ask::Status).await else {
+            panic!()
+        };
+        let lines = format!("{:?}", status.servers[0].live.health);
+        assert!(!lines.contains("ttyFAX0"), "{lines}");
+    }
+
+    #[tokio::test]
+    async fn a_client_is_no_more_urgent_than_it_may_be() {
+        let fake = Fake::with(setup());
+        let who = Who::Client(ClientName::new("anna").unwrap());
+        let anna = Asker { who, ..samples::administrator() };
+        for (priority, code) in
+            [(2, None), (3, Some(Code::NotPermitted)), (10, Some(Code::BadRequest))]
+        {
+            let ask = AskAlter {
+                job: JobId(15),
+                priority: Some(priority),
+                tries: None,
+                expires: None,
+                due: None,
+                number: None,
+            };
+            let found = match answer(&fake, &anna, Ask::Alter(ask)).await {
+                Reply::Problem(problem) => Some(problem.code),
+                _ => None,
+            };
+            assert_eq!(found, code, "{priority}");
+        }
+    }
+}

@@ -384,6 +384,43 @@ mod tests {
         assert_eq!(house.daemon.asked(), 0);
     }
 
+    fn peer(uid: u32, administers: bool) -> Peer {
+        Peer { uid, administers }
+    }
+
+    #[test]
+    fn who_comes_is_whom_the_configuration_says() {
+        let fake = Fake::default();
+        let asker = |uid, administers| peer(uid, administers).asker(&fake);
+        assert_eq!(asker(0, true).unwrap().who, Who::Administrator);
+        let anna = asker(crate::requests::fake::CLIENT_UID, false).unwrap();
+        assert_eq!(anna.who.to_string(), "anna");
+        assert_eq!(anna.from, "uid 4242");
+        let refused = asker(77, false).unwrap_err();
+        assert_eq!(refused.code, Code::NotPermitted);
+        assert!(refused.message.starts_with("you are user 77;"), "{refused}");
+    }
+
+    #[test]
+    fn no_user_takes_the_place_of_others_nor_all_users_that_of_an_administrator() {
+        let crowd = Arc::new(Crowd::default());
+        let mut seats = Vec::new();
+        for uid in 1..=8 {
+            for _ in 0..MAX_OF_ONE_USER {
+                let Room::Seat(seat) = crowd.take(peer(uid, false)) else { panic!("user {uid}") };
+                seats.push(seat);
+            }
+            let Room::Standing(seat) = crowd.take(peer(uid, false)) else { panic!("user {uid}") };
+            drop(seat);
+        }
+        assert!(matches!(crowd.take(peer(9, false)), Room::Standing(_)), "that is enough of users");
+        assert!(matches!(crowd.take(peer(0, true)), Room::Seat(_)));
+        seats.truncate(8);
+        assert!(matches!(crowd.take(peer(9, false)), Room::Seat(_)));
+        drop(seats);
+        assert!(crowd.0.lock().unwrap().is_empty(), "nothing is kept of who has gone");
+    }
+
     #[tokio::test]
     async fn too_many_are_sent_away_and_room_is_found_again() {
         let house = house(&[]);
@@ -423,6 +460,7 @@ mod tests {
         assert!(started.elapsed() >= WATCH_INTERVAL / 2);
         // Fifty changes were one answer, and without a change there is no other.
         assert!(timeout(2 * WATCH_INTERVAL, visitor.lines.next_line()).await.is_err());
+        assert_eq!(house.daemon.lines().len(), 1, "a watch is one request");
         visitor.say("{\"ask\":\"show\",\"job\":12}\n").await;
         assert!(matches!(visitor.hear().await, Some(Reply::Job(_))), "the watch has ended");
     }

@@ -251,8 +251,8 @@ mod tests {
     #[test]
     fn times_are_of_the_clock_or_from_now() {
         let now = jiff::Timestamp::now().as_millisecond();
-        let hours = |text| (when(text).unwrap().0 - now + 1_800_000) / 3_600_000;
-        assert_eq!((hours("+2h"), hours("-3h"), hours("+1h30m")), (2, -3, 2));
+        let minutes = |text| (when(text).unwrap().0 - now + 30_000).div_euclid(60_000);
+        assert_eq!((minutes("+2h"), minutes("-3h"), minutes("+1h30m")), (120, -180, 90));
         let day = when("2026-11-24 08:00").unwrap().0 - when("2026-11-23 08:00").unwrap().0;
         assert_eq!(day, 86_400_000);
         for wrong in ["", "+", "tomorrow", "2026-13-01 08:00", "8"] {

@@ -211,7 +211,8 @@ pub(super) fn unexpected(answer: &Answer) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::requests::fake::Fake;
+    use crate::requests::{Deed, Done, Explanation, Verdict, fake::Fake, samples};
+    use postfax_domain::audit;
 
     async fn told(ask: Ask) -> Reply {
         answer(&Fake::default(), &crate::requests::samples::administrator(), ask).await
@@ -288,5 +289,47 @@ mod tests {
         let Reply::Job(story) = told(Ask::Show { job: JobId(12) }).await else { panic!() };
         assert_eq!(story.receipts.len(), 1);
         assert_eq!(story.receipts[0].job, JobId(13));
+    }
+
+    #[tokio::test]
+    async fn every_request_leaves_one_line() {
+        let bert = Asker {
+            who: postfax_domain::authority::Who::Client(ClientName::new("bert").unwrap()),
+            ..samples::administrator()
+        };
+        let head = |name: &str| postfax_domain::names::ServerName::new(name).unwrap();
+        for (ask, request, object, allowed, refused) in [
+            (Ask::Status, "status", "", true, false),
+            (Ask::Show { job: JobId(12) }, "jobs.show", "job:12", true, false),
+            (Ask::Cancel { job: JobId(15) }, "jobs.cancel", "job:15", true, false),
+            (Ask::Cancel { job: JobId(12) }, "jobs.cancel", "job:12", false, false),
+            (Ask::Retry { job: JobId(12) }, "jobs.retry", "job:12", true, false),
+            (Ask::Reload, "config.reload", "", false, true),
+            (Ask::Drain { server: head("paris-1") }, "servers.drain", "server:paris-1", true, true),
+            (
+                explain("anna", "0140000000", 1),
+                "call.explain",
+                "client:anna number:0140000000",
+                true,
+                true,
+            ),
+        ] {
+            let fake = Fake::default();
+            answer(&fake, &samples::administrator(), ask.clone()).await;
+            let lines = fake.lines();
+            assert_eq!(lines.len(), 1, "{ask:?}");
+            assert_eq!((lines[0].request.as_str(), lines[0].object.as_str()), (request, object));
+            assert_eq!(lines[0].verdict == audit::Verdict::Allowed, allowed, "{ask:?}");
+            answer(&fake, &bert, ask.clone()).await;
+            let lines = fake.lines();
+            assert_eq!(lines.len(), 2, "{ask:?}");
+            assert_eq!(lines[1].asker, bert);
+            let verdict = &lines[1].verdict;
+            assert_eq!(
+                matches!(verdict, audit::Verdict::Refused(_)),
+                refused,
+                "{ask:?}: {verdict:?}"
+            );
+        }
     }
 }
