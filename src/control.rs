@@ -1,16 +1,19 @@
 //! What the running daemon offers to those who ask ([`crate::requests`]): answers of
 //! the supervisor, jobs from the store, and a new configuration.
 
+mod configure;
+
 use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use postfax_domain::{
+    audit::Asker,
     job::Job,
     names::JobId,
     number::Country,
     supervisor::{Answer, Event, Request},
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
     config,
@@ -18,7 +21,7 @@ use crate::{
     inbound,
     listen::Doors,
     post,
-    requests::{Condition, Daemon, JobFilter},
+    requests::{AskConfig, Condition, ConfigReply, Daemon, JobFilter, Problem},
     store::Page,
 };
 
@@ -31,12 +34,14 @@ pub(crate) struct Control {
     /// Where the configuration is.
     file: PathBuf,
     doors: Doors,
+    /// Held by whoever changes the configuration.
+    turn: Semaphore,
 }
 
 impl Control {
     /// Answers for this daemon, whose configuration was read from `file`.
     pub(crate) fn new(context: Arc<Context>, file: PathBuf, doors: Doors) -> Self {
-        Self { context, file, doors }
+        Self { context, file, doors, turn: Semaphore::new(1) }
     }
 
     /// Puts a new configuration in force, all of it or nothing.
@@ -109,7 +114,11 @@ impl Daemon for Control {
     }
 
     async fn reload(&self) -> Result<String, String> {
-        self.put_in_force().await
+        self.reload_files().await
+    }
+
+    async fn config(&self, asker: &Asker, ask: AskConfig) -> Result<ConfigReply, Problem> {
+        self.configure(asker, ask).await
     }
 
     fn country(&self) -> Country {

@@ -31,6 +31,7 @@ const PASSWORDS: &str = "/etc/postfax/passwords";
 /// # Errors
 /// [`Failure`] when the configuration is bad or something cannot be opened.
 pub(crate) fn run(file: &Path) -> Result<Exit, Failure> {
+    config::mend(file).map_err(|failed| Failure::file(file.display(), &failed))?;
     let config = load(file)?;
     // What people fax is nobody else's business.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));

@@ -16,7 +16,7 @@ use postfax_domain::{
 use tokio::sync::watch;
 
 use super::{
-    Ask, AskJobs, Code, Deed, Done, Explanation, JobFilter, PastChoice, Problem, Reply, Story,
+    Ask, AskConfig, AskJobs, Code, ConfigReply, Deed, Done, Explanation, JobFilter, PastChoice, Problem, Reply, Story,
     Summary, Verdict,
 };
 
@@ -43,6 +43,9 @@ pub(crate) trait Daemon: Send + Sync + 'static {
     /// error says, with file and line, why the old one stays in force.
     async fn reload(&self) -> Result<String, String>;
 
+    /// Sees or changes the configuration, as far as the asker may.
+    async fn config(&self, asker: &Asker, ask: AskConfig) -> Result<ConfigReply, Problem>;
+
     /// How national numbers are read.
     fn country(&self) -> Country;
 
@@ -52,7 +55,7 @@ pub(crate) trait Daemon: Send + Sync + 'static {
 
 /// Answers one question. [`Ask::Watch`] is answered once, as [`Ask::Status`] is:
 /// to ask again after a change is the door's part.
-pub(crate) async fn answer(daemon: &dyn Daemon, _asker: &Asker, ask: Ask) -> Reply {
+pub(crate) async fn answer(daemon: &dyn Daemon, asker: &Asker, ask: Ask) -> Reply {
     let reply = match ask {
         Ask::Status | Ask::Watch => status(daemon).await.map(|s| Reply::Status(Box::new(s))),
         Ask::Jobs(ask) => jobs(daemon, &ask).await,
@@ -66,6 +69,9 @@ pub(crate) async fn answer(daemon: &dyn Daemon, _asker: &Asker, ask: Ask) -> Rep
             .await
             .map(Reply::Reloaded)
             .map_err(|why| Problem::new(Code::BadConfiguration, why)),
+        Ask::Config(ask) => {
+            daemon.config(asker, ask).await.map(|found| Reply::Config(Box::new(found)))
+        }
     };
     reply.unwrap_or_else(Reply::Problem)
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use postfax_domain::{
+    audit::Asker,
     fleet::Denial,
     job::{Job, State},
     names::JobId,
@@ -13,7 +14,7 @@ use postfax_domain::{
 };
 use tokio::sync::watch;
 
-use super::{Daemon, JobFilter, samples};
+use super::{AskConfig, Code, ConfigReply, Daemon, JobFilter, Problem, samples};
 
 /// See the head of the file.
 pub(crate) struct Fake {
@@ -90,6 +91,10 @@ impl Daemon for Fake {
 
     async fn reload(&self) -> Result<String, String> {
         Err("postfax.toml:3: `domian` is unknown; did you mean `domain`?".into())
+    }
+
+    async fn config(&self, _: &Asker, _: AskConfig) -> Result<ConfigReply, Problem> {
+        Err(Problem::new(Code::Failed, "the samples have no configuration"))
     }
 
     fn country(&self) -> Country {

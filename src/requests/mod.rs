@@ -12,6 +12,7 @@
 //! ```
 
 mod answer;
+mod config;
 #[cfg(test)]
 pub(crate) mod fake;
 mod filter;
@@ -21,6 +22,7 @@ pub(crate) mod socket;
 mod summary;
 
 pub(crate) use answer::{Daemon, answer};
+pub(crate) use config::{AskConfig, ConfigReply, Line, Terms};
 pub(crate) use filter::{Condition, JobFilter, MAX_JOBS};
 use postfax_domain::{
     fleet::Decision,
@@ -77,6 +79,8 @@ pub(crate) enum Ask {
     },
     /// Read the configuration again. Answered by [`Reply::Reloaded`].
     Reload,
+    /// See or change the configuration. Answered by [`Reply::Config`].
+    Config(AskConfig),
 }
 
 /// Which jobs are asked for, in the words of the asker. Absent means any.
@@ -120,6 +124,8 @@ pub(crate) enum Reply {
     Explained(Box<Explanation>),
     /// The new configuration is in force; what is to be said of it.
     Reloaded(String),
+    /// The configuration, or what became of a change of it.
+    Config(Box<ConfigReply>),
     /// It was not done.
     Problem(Problem),
 }
@@ -229,6 +235,8 @@ pub(crate) enum Code {
     NotPermitted,
     /// The new configuration is bad; the old one stays in force.
     BadConfiguration,
+    /// A file of ours cannot be written.
+    ReadOnly,
     /// Too many ask at once, or it took too long.
     Busy,
     /// No running Postfax could be asked; only the asker's own side says so.

@@ -23,8 +23,8 @@ use tokio::{
 
 use super::{Ask, Code, Daemon, Problem, Reply, answer};
 
-/// Longest question in bytes, its line end included.
-const MAX_LINE_BYTES: u64 = 64 * 1024;
+/// Longest question in bytes, its line end included: a file of a configuration fits in.
+const MAX_LINE_BYTES: u64 = 1024 * 1024;
 /// Most connections at once.
 const MAX_CONNECTIONS: usize = 64;
 /// A connection that asks nothing for so long is closed.

@@ -8,6 +8,7 @@
 pub mod documents;
 mod mails;
 mod rows;
+mod versions;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -32,7 +33,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub use self::mails::Mail;
+pub use self::{mails::Mail, versions::Version};
 use self::{
     documents::Documents,
     rows::{JOBS_A_STATEMENT, number, read_job, save_jobs},
