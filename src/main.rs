@@ -164,6 +164,9 @@ fn run(args: Args) -> Result<Exit, Failure> {
             let socket = socket.unwrap_or_else(|| control_socket(&config));
             cli::ask(&socket, command)
         }
+        Command::Config(what) => {
+            cli::configure(&socket.unwrap_or_else(|| control_socket(&config)), what)
+        }
         Command::Demo(demo) => demo::run(demo),
         Command::Lab(lab) => lab::run(lab),
         Command::Passwd(who) => {

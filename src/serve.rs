@@ -62,6 +62,7 @@ async fn serve(
     let mut daemon = Daemon::open(config.clone()).await?;
     let doors = listen::smtp(&mut daemon, &config, inherited).await?;
     let control = Arc::new(Control::new(daemon.context(), file, doors));
+    control.note_version().await;
     let what = socket.display().to_string();
     let door =
         requests::socket::bind(&socket).map_err(|source| DaemonError::Listen { what, source })?;

@@ -5,6 +5,7 @@
 pub(crate) mod args;
 mod ask;
 mod client;
+mod configure;
 mod exit;
 mod manual;
 mod passwd;
@@ -12,6 +13,7 @@ mod render;
 mod watch;
 
 pub(crate) use ask::run as ask;
+pub(crate) use configure::configure;
 pub(crate) use exit::{Exit, Failure};
 pub(crate) use manual::{completions, man};
 pub(crate) use passwd::passwd;

@@ -40,7 +40,9 @@ pub(crate) fn permitted(
     }
     if someone_holds(before, Verb::ConfigWrite) && !someone_holds(after, Verb::ConfigWrite) {
         let verb = Verb::ConfigWrite;
-        return Err(format!("nobody would hold {verb} on supervisor any more: leave it to somebody"));
+        return Err(format!(
+            "nobody would hold {verb} on supervisor any more: leave it to somebody"
+        ));
     }
     let Who::Client(author) = who else { return Ok(()) };
     in_the_name_of(author, old.0, new.0)?;
@@ -56,7 +58,9 @@ pub(crate) fn permitted(
 
 /// Why a key is for administrators alone, if it is.
 fn withheld(key: &str, old: &Flat, new: &Flat) -> Option<&'static str> {
-    let of = |table: &str| key.strip_prefix(table).is_some_and(|r| r.is_empty() || r.starts_with(['.', '[']));
+    let of = |table: &str| {
+        key.strip_prefix(table).is_some_and(|r| r.is_empty() || r.starts_with(['.', '[']))
+    };
     if let Some((_, why)) = ADMINISTRATORS.iter().find(|(table, _)| of(table)) {
         return Some(why);
     }
@@ -64,7 +68,8 @@ fn withheld(key: &str, old: &Flat, new: &Flat) -> Option<&'static str> {
         return Some("it names a file of this host");
     }
     let beside = |name: &str| {
-        let key = key.rsplit_once('.').map_or(name.to_owned(), |(table, _)| format!("{table}.{name}"));
+        let key =
+            key.rsplit_once('.').map_or(name.to_owned(), |(table, _)| format!("{table}.{name}"));
         old.contains_key(&key) || new.contains_key(&key)
     };
     let secret = beside("password_file") || beside("admin_password_file");

@@ -98,12 +98,7 @@ pub(crate) fn mend(main: &Path) -> io::Result<()> {
     sync_folder(main)
 }
 
-fn prepare(
-    main: &Path,
-    old: &[Text],
-    new: &[Text],
-    steps: &mut Vec<Step>,
-) -> Result<(), String> {
+fn prepare(main: &Path, old: &[Text], new: &[Text], steps: &mut Vec<Step>) -> Result<(), String> {
     for Text { file, text } in new {
         let was = old.iter().find(|was| was.file == *file);
         if was.is_some_and(|was| was.text == *text) {
@@ -237,8 +232,10 @@ mod tests {
         let (folder, old) =
             folder(&[("postfax.toml", "a"), ("conf.d/1.toml", "b"), ("conf.d/2.toml", "c")]);
         let main = folder.path().join("postfax.toml");
-        let text = |name: &str, text: &str| Text { file: folder.path().join(name), text: text.into() };
-        let new = [text("postfax.toml", "A"), text("conf.d/1.toml", "b"), text("conf.d/3.toml", "d")];
+        let text =
+            |name: &str, text: &str| Text { file: folder.path().join(name), text: text.into() };
+        let new =
+            [text("postfax.toml", "A"), text("conf.d/1.toml", "b"), text("conf.d/3.toml", "d")];
         replace(&main, &old, &new).unwrap();
         assert_eq!(found(&main), new);
         assert_eq!((names(folder.path()), names(&folder.path().join("conf.d"))), (2, 2));
@@ -248,7 +245,8 @@ mod tests {
     fn what_was_noted_counts_and_is_brought_to_its_end() {
         let (folder, old) = folder(&[("postfax.toml", "a"), ("conf.d/1.toml", "b")]);
         let main = folder.path().join("postfax.toml");
-        let text = |name: &str, text: &str| Text { file: folder.path().join(name), text: text.into() };
+        let text =
+            |name: &str, text: &str| Text { file: folder.path().join(name), text: text.into() };
         let new = [text("postfax.toml", "A"), text("conf.d/2.toml", "d")];
         let mut steps = Vec::new();
         prepare(&main, &old, &new, &mut steps).unwrap();

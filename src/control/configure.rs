@@ -15,7 +15,7 @@ use postfax_domain::{
     authority::{Target, Verb, Who, check},
 };
 use similar::TextDiff;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Control;
 use crate::{
@@ -28,6 +28,8 @@ use crate::{
 
 /// Why a version is there that nobody asked us for.
 const BY_HAND: &str = "edited by hand";
+/// Why the first version is there.
+const FIRST: &str = "as it was found";
 /// Longest reason in bytes.
 const MAX_REASON_BYTES: usize = 1000;
 /// Lines around a change that a difference shows.
@@ -65,8 +67,11 @@ impl Control {
             AskConfig::Get { key } => self.get(key).await,
             AskConfig::History => {
                 self.now().await?;
-                let line = |Version { number, at, author, reason, .. }| {
-                    Line { number, at, author, reason }
+                let line = |Version { number, at, author, reason, .. }| Line {
+                    number,
+                    at,
+                    author,
+                    reason,
                 };
                 let versions = self.context.reader.versions().await.map_err(failed)?;
                 Ok(ConfigReply::History(versions.into_iter().map(line).collect()))
@@ -112,6 +117,13 @@ impl Control {
         Ok(said)
     }
 
+    /// At the start: what was edited by hand meanwhile is a version.
+    pub(crate) async fn note_version(&self) {
+        if let Err(problem) = self.now().await {
+            warn!("the version of the configuration was not noted: {problem}");
+        }
+    }
+
     async fn get(&self, key: Option<String>) -> Result<ConfigReply, Problem> {
         let Now { texts, version, .. } = self.now().await?;
         let Some(key) = key else { return Ok(ConfigReply::Texts { version, texts }) };
@@ -138,7 +150,9 @@ impl Control {
     async fn recorded(&self, texts: &[Text], good: bool) -> Result<u64, Problem> {
         let reader = &self.context.reader;
         let body = self.body(texts)?;
-        for version in reader.versions().await.map_err(failed)? {
+        let versions = reader.versions().await.map_err(failed)?;
+        let why = if versions.is_empty() { FIRST } else { BY_HAND };
+        for version in versions {
             let same = version.body == body;
             if !version.settled {
                 reader.settle_version(version.number, same).await.map_err(failed)?;
@@ -156,7 +170,7 @@ impl Control {
         if !good {
             return Ok(0);
         }
-        self.noted(&Who::Administrator, BY_HAND, body, true).await.map_err(failed)
+        self.noted(&Who::Administrator, why, body, true).await.map_err(failed)
     }
 
     async fn noted(
@@ -240,8 +254,7 @@ impl Control {
             return Ok(ConfigReply::Changed { version: None, diff, said });
         }
         let body = self.body(&new)?;
-        let version =
-            self.noted(&asker.who, &terms.reason, body, false).await.map_err(failed)?;
+        let version = self.noted(&asker.who, &terms.reason, body, false).await.map_err(failed)?;
         crash::point("config noted");
         let said = match self.written_and_in_force(&old.texts, &new).await {
             Ok(said) => said,

@@ -16,8 +16,8 @@ use postfax_domain::{
 use tokio::sync::watch;
 
 use super::{
-    Ask, AskConfig, AskJobs, Code, ConfigReply, Deed, Done, Explanation, JobFilter, PastChoice, Problem, Reply, Story,
-    Summary, Verdict,
+    Ask, AskConfig, AskJobs, Code, ConfigReply, Deed, Done, Explanation, JobFilter, PastChoice,
+    Problem, Reply, Story, Summary, Verdict,
 };
 
 /// Most pages that can be asked about.

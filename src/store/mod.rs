@@ -33,11 +33,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub use self::{mails::Mail, versions::Version};
 use self::{
     documents::Documents,
     rows::{JOBS_A_STATEMENT, number, read_job, save_jobs},
 };
+pub use self::{mails::Mail, versions::Version};
 
 /// Connections that only read.
 const READERS: u32 = 4;

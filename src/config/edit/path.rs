@@ -42,9 +42,7 @@ impl Entry {
     pub(super) fn find(&self, list: &Item, before: usize) -> Option<usize> {
         let count = tree::count(list);
         match &self.which {
-            Which::Number(number) => {
-                number.checked_sub(before + 1).filter(|place| *place < count)
-            }
+            Which::Number(number) => number.checked_sub(before + 1).filter(|place| *place < count),
             Which::Name(name) => (0..count).find(|place| {
                 tree::entry(list, *place).and_then(|entry| tree::name(&entry)).as_ref()
                     == Some(name)

@@ -79,13 +79,17 @@ pub(super) fn remove_entry(root: &mut Item, keys: &[String], place: usize) {
 }
 
 /// Adds a table at the end of a list, which is made when it is not there.
-pub(super) fn add_entry(root: &mut Item, keys: &[String], value: InlineTable) -> Result<(), String> {
+pub(super) fn add_entry(
+    root: &mut Item,
+    keys: &[String],
+    value: InlineTable,
+) -> Result<(), String> {
     let wrong = || "this cannot be added to".to_owned();
     if at(root, keys).is_none() {
         let (last, parents) = keys.split_last().ok_or_else(wrong)?;
-        let parent = at_mut(root, parents).and_then(Item::as_table_like_mut).ok_or_else(|| {
-            format!("there is no {}: write it first", parents.join("."))
-        })?;
+        let parent = at_mut(root, parents)
+            .and_then(Item::as_table_like_mut)
+            .ok_or_else(|| format!("there is no {}: write it first", parents.join(".")))?;
         parent.insert(last, Item::ArrayOfTables(ArrayOfTables::new()));
     }
     match at_mut(root, keys) {
