@@ -170,3 +170,126 @@ fn changed<'a>(old: &'a Flat, new: &'a Flat) -> Vec<&'a str> {
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     keys.into_iter().filter(|key| old.get(*key) != new.get(*key)).map(String::as_str).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::{Set, edit, load_texts};
+
+    const CONFIG: &str = r#"
+[supervisor]
+domain = "fax.example.com"
+country = "GB"
+postmaster = "it@example.com"
+[[listener]]
+address = "127.0.0.1:2525"
+role = "relay"
+trust = ["127.0.0.1"]
+[delivery]
+relay = "smtp://127.0.0.1:2626"
+from = "fax@fax.example.com"
+[limits]
+max_pages = 5
+[[group]]
+name = "london"
+[[server]]
+name = "one"
+kind = "hylafax"
+url = "hylafax://10.0.0.1"
+password_file = "one.pw"
+groups = ["london"]
+[[server]]
+name = "two"
+kind = "hylafax"
+url = "hylafax://10.0.0.2"
+groups = ["london"]
+[[role]]
+name = "keeper"
+may = ["config.read", "config.write"]
+[[role]]
+name = "auditor"
+may = ["audit.see"]
+[[client]]
+name = "anna"
+mail = ["anna@example.com"]
+groups = ["london"]
+roles = ["keeper@supervisor"]
+[[client]]
+name = "boss"
+mail = ["boss@example.com"]
+groups = ["london"]
+roles = ["keeper@supervisor", "auditor@supervisor"]
+[[client]]
+name = "dora"
+mail = ["dora@example.com"]
+groups = ["london"]
+"#;
+
+    /// What anna and the administrator hear when they change these keys.
+    fn heard(typed: &[&str]) -> [Result<(), String>; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("one.pw"), "secret").unwrap();
+        fs::write(folder.path().join("two.pw"), "secret").unwrap();
+        fs::write(folder.path().join("passwords"), "").unwrap();
+        let old = vec![Text { file: folder.path().join("postfax.toml"), text: CONFIG.into() }];
+        let changes = typed.iter().map(|typed| {
+            let (key, value) = typed.split_once('=').unwrap();
+            Set { key: key.into(), value: (!value.is_empty()).then(|| value.to_owned()) }
+        });
+        let new = edit(&old, &changes.collect::<Vec<_>>()).unwrap();
+        let (before, after) = (load_texts(&old).unwrap(), load_texts(&new).unwrap());
+        let anna = Who::Client(ClientName::new("anna").unwrap());
+        [anna, Who::Administrator].map(|who| permitted(&who, (&before, &old), (&after, &new)))
+    }
+
+    #[test]
+    fn nobody_becomes_another() {
+        for (typed, refused) in [
+            (&["limits.max_pages=9"][..], None),
+            (&["client.dora.mail=d@example.com"], None),
+            (&["client.anna.mail=a@example.com"], None),
+            (&["client.boss.receipts=failures"], None),
+            (&["client.boss="], None),
+            (&["server.two.url=hylafax://10.0.0.9"], None),
+            (&["delivery.relay=smtp://127.0.0.1:2627"], None),
+            (&["client.boss.mail=anna2@example.com"], Some("could act as boss")),
+            (&["client.boss.users=0"], Some("could act as boss")),
+            (&["client.boss.certificates=name:mine.example.com"], Some("could act as boss")),
+            (&["client.dora.may_send_as=boss@example.com"], Some("would let dora send as boss")),
+            (&["client.anna.may_send_as=*@example.com"], Some("would let anna send as boss")),
+            (&["client.dora.may_send_as=d@example.com"], None),
+            (&["client.dora.roles=keeper@supervisor"], None),
+            (&["client.dora.roles=auditor@supervisor"], Some("nobody grants")),
+            (&["role.keeper.may=[\"config.write\", \"audit.see\"]"], Some("nobody grants")),
+            (&["supervisor.control_socket=/tmp/x.sock"], Some("supervisor.control_socket")),
+            (&["supervisor.passwords_file=passwords"], Some("who logs in as whom")),
+            (&["supervisor.state=/tmp/x"], Some("supervisor.state")),
+            (&["listener[1].trust=10.0.0.0/8"], Some("listener[1].trust")),
+            (&["listener[1]="], Some("only an administrator changes listener[1]")),
+            (&["dns.servers=10.0.0.53"], Some("dns.servers")),
+            (&["server.two.password_file=one.pw"], Some("it names a file")),
+            (&["server.one.url=hylafax://10.0.0.9"], Some("a password would be sent")),
+        ] {
+            let [anna, administrator] = heard(typed);
+            assert_eq!(administrator, Ok(()), "{typed:?}");
+            match (anna, refused) {
+                (Ok(()), None) => {}
+                (Err(why), Some(words)) => assert!(why.contains(words), "{typed:?}: {why}"),
+                (anna, refused) => panic!("{typed:?}: {anna:?} where {refused:?} was expected"),
+            }
+        }
+    }
+
+    #[test]
+    fn somebody_can_always_change_it_again() {
+        let gone = &["client.anna.roles=", "client.boss.roles=auditor@supervisor"][..];
+        for typed in [gone, &["client.anna=", "client.boss="]] {
+            for heard in heard(typed) {
+                let why = heard.unwrap_err();
+                assert!(why.contains("nobody would hold config.write"), "{why}");
+            }
+        }
+    }
+}

@@ -26,6 +26,7 @@ pub(crate) enum What {
         output: Output,
     },
     /// Change keys, all or none, and put them in force
+    #[command(disable_version_flag = true)]
     #[command(after_help = "Examples:\n  postfax config set limits.max_pages=100\n  \
         postfax config set 'client.bert={mail=[\"bert@example.com\"], groups=[\"london\"]}'\n  \
         postfax config set client.bert=      takes it away\n\n\
@@ -71,6 +72,7 @@ pub(crate) enum What {
         output: Output,
     },
     /// Put an old version in force again, as a new version
+    #[command(disable_version_flag = true)]
     Rollback {
         /// The old version
         number: u64,

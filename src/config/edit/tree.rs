@@ -214,7 +214,11 @@ pub(super) fn with_ends_of(before: &str, text: String) -> String {
     if windows { text.replace("\r\n", "\n").replace('\n', "\r\n") } else { text }
 }
 
-/// As TOML, without the space around it.
+/// As TOML, without what is around it.
 pub(super) fn shown(item: &Item) -> String {
+    let mut item = item.clone();
+    if let Item::Value(value) = &mut item {
+        value.decor_mut().clear();
+    }
     item.to_string().trim().to_owned()
 }
