@@ -1,17 +1,19 @@
 //! What the running daemon offers to those who ask ([`crate::requests`]): answers of
 //! the supervisor, jobs from the store, and a new configuration.
 
+mod configure;
+
 use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use postfax_domain::{
-    audit::{Chain, Entry, Head, Line},
+    audit::{Asker, Chain, Entry, Head, Line},
     job::Job,
     names::{ClientName, JobId},
     setup::Setup,
     supervisor::{Answer, Event, Request},
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
     config,
@@ -19,7 +21,7 @@ use crate::{
     inbound,
     listen::Doors,
     post,
-    requests::{AuditFilter, Condition, Daemon, JobFilter, Sees},
+    requests::{AskConfig, AuditFilter, Condition, ConfigReply, Daemon, JobFilter, Problem, Sees},
     store::Page,
 };
 
@@ -32,12 +34,14 @@ pub(crate) struct Control {
     /// Where the configuration is.
     file: PathBuf,
     doors: Doors,
+    /// Held by whoever changes the configuration.
+    turn: Semaphore,
 }
 
 impl Control {
     /// Answers for this daemon, whose configuration was read from `file`.
     pub(crate) fn new(context: Arc<Context>, file: PathBuf, doors: Doors) -> Self {
-        Self { context, file, doors }
+        Self { context, file, doors, turn: Semaphore::new(1) }
     }
 
     /// Puts a new configuration in force, all of it or nothing.
@@ -151,7 +155,11 @@ impl Daemon for Control {
     }
 
     async fn reload(&self) -> Result<String, String> {
-        self.put_in_force().await
+        self.reload_files().await
+    }
+
+    async fn config(&self, asker: &Asker, ask: AskConfig) -> Result<ConfigReply, Problem> {
+        self.configure(asker, ask).await
     }
 
     fn setup(&self) -> Arc<Setup> {

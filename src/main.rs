@@ -38,7 +38,7 @@
 //! | `src/domain/` (a crate) | what is decided: numbers, jobs, outcomes, groups, rules, the supervisor |
 //! | `gateway/` (a crate) | mail in and out: SMTP, addresses, messages, receipts as MIME |
 //! | `hw/` (a crate) | fax servers and pages: drivers, the renderer, the telephone exchange in software |
-//! | [`config`] | the files of the administrator, read once into what the domain uses |
+//! | [`config`] | the files of the administrator, read into what the domain uses, and changed key by key |
 //! | [`serve`] | starts the daemon, heeds signals; `check` and what else needs only the configuration |
 //! | [`daemon`] | owns the loop: events in, one commit, actions out; stops cleanly |
 //! | [`store`] | what is durable: rows, documents, mails |
@@ -86,16 +86,17 @@
 //! | [`serve`] | [`store`] | reads the audit log of a daemon that does not run |
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload changes their parts |
 //! | [`control`], [`cli`] | [`requests`] | the words of questions and answers |
+//! | [`requests`], [`cli`] | [`config`] | keys and texts, as they are asked for and shown |
 //! | [`serve`], [`demo`] | [`listen`], [`requests`], [`control`] | open the doors, say who answers |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
-//! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`] | [`crash`] | the places where tests may kill |
+//! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`], [`config`], [`control`] | [`crash`] | the places where tests may kill |
 //!
 //! # What is never found here
 //!
 //! - `gateway` knows no fax server, `hw` knows no mail, and neither knows `src`.
 //! - The domain reads no clock, disk, network or environment, and takes no lock.
 //! - No room goes to another one except along the arrows above.
-//! - No SQL outside [`store`], no reading of configuration outside [`config`].
+//! - No SQL outside [`store`], no reading or writing of configuration outside [`config`].
 //! - No reply of 250, no release of a received fax, before its save is on disk.
 //! - No second call to a number that is being called; no call, and no delivery,
 //!   between a client and a server that share no group.
@@ -181,6 +182,9 @@ fn run(args: Args) -> Result<Exit, Failure> {
                 }
                 _ => cli::ask(&socket, Command::Audit(audit)),
             }
+        }
+        Command::Config(what) => {
+            cli::configure(&socket.unwrap_or_else(|| control_socket(&config)), what)
         }
         Command::Demo(demo) => demo::run(demo),
         Command::Lab(lab) => lab::run(lab),

@@ -36,6 +36,7 @@ const PASSWORDS: &str = "/etc/postfax/passwords";
 /// # Errors
 /// [`Failure`] when the configuration is bad or something cannot be opened.
 pub(crate) fn run(file: &Path) -> Result<Exit, Failure> {
+    config::mend(file).map_err(|failed| Failure::file(file.display(), &failed))?;
     let config = load(file)?;
     // What people fax is nobody else's business.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
@@ -66,6 +67,7 @@ async fn serve(
     let mut daemon = Daemon::open(config.clone()).await?;
     let doors = listen::smtp(&mut daemon, &config, inherited).await?;
     let control = Arc::new(Control::new(daemon.context(), file, doors));
+    control.note_version().await;
     let what = socket.display().to_string();
     let door =
         requests::socket::bind(&socket).map_err(|source| DaemonError::Listen { what, source })?;

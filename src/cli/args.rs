@@ -1,6 +1,7 @@
 //! What can be typed: the one definition that parsing, `--help`, the completions
 //! and the manual pages all come from. Holds no behaviour.
 
+mod config;
 mod orders;
 
 use std::path::PathBuf;
@@ -8,6 +9,8 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 pub(crate) use orders::{Alter, Audit, Inbound, Servers, Verify};
 use postfax_domain::names::JobId;
+
+pub(crate) use config::{Configure, What};
 
 use crate::requests::{AskJobs, Condition, Kind};
 
@@ -168,6 +171,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+
+    /// See, change and roll back the configuration of the running Postfax
+    #[command(after_help = "Examples:\n  postfax config get client.anna\n  \
+        postfax config set limits.max_pages=100 --reason 'long contracts'\n  \
+        postfax config history\n  postfax config rollback 12\n\n\
+        Exits with 78 when the new configuration would be bad, with 77 when you may not change \
+        it so, and with 1 when --version is not the last one.")]
+    Config(Configure),
 
     /// Show a whole installation at work on a machine with nothing set up
     #[command(after_help = "Example:\n  postfax demo --keep\n\n\
@@ -417,6 +428,14 @@ mod tests {
             "explain 12",
             "explain --from anna --to +33140000000 --pages 3",
             "reload",
+            "config get",
+            "config get client.anna --json",
+            "config set a.b=1 c= --reason why --version 3 --dry-run",
+            "config edit conf.d/a.toml",
+            "config history",
+            "config show 3",
+            "config diff 1 2",
+            "config rollback 3",
             "demo --keep --hylafax --speed 20",
             "lab --servers 3 --lines 2 --kind real --until-eof --json",
             "passwd anna --file p",
@@ -450,6 +469,9 @@ mod tests {
             "servers drain",
             "audit verify --head 12",
             "audit --since yesterday",
+            "config",
+            "config set",
+            "config set a.b",
         ] {
             let refused = parse(line).expect_err(line);
             assert_eq!(refused.exit_code(), 2, "{line}");

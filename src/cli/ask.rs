@@ -30,8 +30,18 @@ pub(crate) fn run(socket: &Path, command: Command) -> Result<Exit, Failure> {
     let (ask, json) = question(command);
     let ended = match ask {
         Ask::Watch => Client::connect(socket).and_then(|mut client| watch::run(&mut client, json)),
-        ask => answer(socket, &ask, json).and_then(|(shown, exit)| print(&shown).map(|_| exit)),
+        ask => answered(socket, &ask, json),
     };
+    report(ended, json)
+}
+
+/// Asks once, and prints the answer.
+pub(super) fn answered(socket: &Path, ask: &Ask, json: bool) -> Result<Exit, Failure> {
+    answer(socket, ask, json).and_then(|(shown, exit)| print(&shown).map(|_| exit))
+}
+
+/// With `json` a failure is printed as the problem that it is.
+pub(super) fn report(ended: Result<Exit, Failure>, json: bool) -> Result<Exit, Failure> {
     match ended {
         Err(failure) if json => {
             let problem = Problem::new(failure.code, failure.words);
@@ -145,6 +155,7 @@ fn as_text(view: &View, reply: &Reply) -> String {
         Reply::GaveUp { server, jobs } => render::gave_up(server, jobs),
         Reply::Audit(entries) => render::audit(view, entries),
         Reply::Chain(chain) => render::chain(view, chain),
+        Reply::Config(reply) => render::configuration(view, reply),
         Reply::Problem(problem) => format!("{problem}\n"),
     }
 }

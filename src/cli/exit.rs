@@ -81,6 +81,7 @@ impl From<Problem> for Failure {
             Code::NotPermitted => Exit::NotPermitted,
             Code::BadConfiguration => Exit::BadConfiguration,
             Code::Busy | Code::Unreachable => Exit::Unreachable,
+            Code::ReadOnly => Exit::File,
             Code::Failed => Exit::Bug,
         };
         Self { code: problem.code, ..Self::new(exit, problem.message) }

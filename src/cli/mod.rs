@@ -5,6 +5,7 @@
 pub(crate) mod args;
 mod ask;
 mod client;
+mod configure;
 mod exit;
 mod manual;
 mod passwd;
@@ -13,6 +14,7 @@ mod settings;
 mod watch;
 
 pub(crate) use ask::{is_running, run as ask, show};
+pub(crate) use configure::configure;
 pub(crate) use exit::{Exit, Failure};
 pub(crate) use manual::{completions, man};
 pub(crate) use passwd::passwd;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     findings::{Place, Placed},
-    read::{Entry, Field, Node, Reader, Table, single},
+    read::{Entry, Field, Keys, Node, Reader, Shape, Table, single},
 };
 
 /// A text.
@@ -29,6 +29,13 @@ macro_rules! tables {
         impl Table for $table {
             const KEYS: &'static [&'static str] = &[$( stringify!($key) ),*];
 
+            fn shape(key: &str) -> Option<Shape> {
+                $( if key == stringify!($key) {
+                    return Some(<$type as Field>::SHAPE);
+                } )*
+                None
+            }
+
             fn place(&mut self) -> &mut Place {
                 &mut self.place
             }
@@ -41,6 +48,8 @@ macro_rules! tables {
         }
 
         impl Field for $table {
+            const SHAPE: Shape = Shape::Table(Keys { names: Self::KEYS, shape: Self::shape });
+
             fn take(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
                 single(self, node, reader);
             }

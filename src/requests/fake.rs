@@ -8,7 +8,7 @@ use std::sync::{
 
 use async_trait::async_trait;
 use postfax_domain::{
-    audit::{Chain, Entry, Head, Line},
+    audit::{Asker, Chain, Entry, Head, Line},
     destination::Destination,
     fleet::Denial,
     job::{Job, State},
@@ -18,7 +18,10 @@ use postfax_domain::{
 };
 use tokio::sync::watch;
 
-use super::{AuditFilter, Daemon, JobFilter, Sees, samples, settings::fake::settings};
+use super::{
+    AskConfig, AuditFilter, Code, ConfigReply, Daemon, JobFilter, Problem, Sees, samples,
+    settings::fake::settings,
+};
 
 /// The user that is anna.
 pub(crate) const CLIENT_UID: u32 = 4242;
@@ -185,6 +188,10 @@ impl Daemon for Fake {
 
     fn max_priority(&self, _: &ClientName) -> i8 {
         2
+    }
+
+    async fn config(&self, _: &Asker, _: AskConfig) -> Result<ConfigReply, Problem> {
+        Err(Problem::new(Code::Failed, "the samples have no configuration"))
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -16,6 +16,7 @@
 //! ([`answer`]) and, where nothing here fits, a variant of [`Reply`].
 
 mod answer;
+mod config;
 #[cfg(test)]
 pub(crate) mod fake;
 mod filter;
@@ -30,6 +31,7 @@ pub(crate) mod socket;
 mod summary;
 
 pub(crate) use answer::{Daemon, Sees, answer, once_more};
+pub(crate) use config::{AskConfig, ConfigReply, Line, Terms};
 pub(crate) use filter::{AuditFilter, Condition, JobFilter, MAX_JOBS};
 use postfax_domain::{
     audit::{Chain, Entry, Head},
@@ -104,6 +106,8 @@ pub(crate) enum Ask {
     Settings(settings::AskSettings),
     /// Read the configuration again. Answered by [`Reply::Reloaded`].
     Reload,
+    /// See or change the configuration. Answered by [`Reply::Config`].
+    Config(AskConfig),
     /// Which received faxes has nobody got? Answered by [`Reply::Jobs`].
     Inbound(AskInbound),
     /// Give a received fax that nobody has got to a client. Answered by [`Reply::Done`].
@@ -259,6 +263,8 @@ pub(crate) enum Reply {
     Audit(Vec<Entry>),
     /// What was found when the audit log was read.
     Chain(Chain),
+    /// The configuration, or what became of a change of it.
+    Config(Box<ConfigReply>),
     /// It was not done.
     Problem(Problem),
 }
@@ -389,6 +395,8 @@ pub(crate) enum Code {
     NotPermitted,
     /// The new configuration is bad; the old one stays in force.
     BadConfiguration,
+    /// A file of ours cannot be written.
+    ReadOnly,
     /// Too many ask at once, or it took too long.
     Busy,
     /// No running Postfax could be asked; only the asker's own side says so.

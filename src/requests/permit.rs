@@ -55,6 +55,9 @@ pub(crate) fn need(ask: &Ask) -> Need {
             let verb = if ask.changes() { Verb::SettingsWrite } else { Verb::SettingsRead };
             Need::Server(verb, ask.server().clone())
         }
+        Ask::Config(ask) => {
+            Need::Everywhere(if ask.changes() { Verb::ConfigWrite } else { Verb::ConfigRead })
+        }
         Ask::Audit(_) | Ask::VerifyAudit { .. } => Need::Everywhere(Verb::AuditSee),
     }
 }

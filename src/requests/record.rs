@@ -43,6 +43,7 @@ fn request(ask: &Ask) -> &'static str {
         Ask::Resume { .. } => "servers.resume",
         Ask::GiveUp { .. } => "servers.give-up",
         Ask::Settings(ask) => ask.name(),
+        Ask::Config(ask) => ask.name(),
         Ask::Audit(_) => "audit.list",
         Ask::VerifyAudit { .. } => "audit.verify",
     }
@@ -76,6 +77,7 @@ fn object(ask: &Ask) -> String {
         Ask::Status
         | Ask::Watch
         | Ask::Reload
+        | Ask::Config(_)
         | Ask::Inbound(_)
         | Ask::Servers
         | Ask::Audit(_)

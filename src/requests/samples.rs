@@ -235,7 +235,13 @@ pub(crate) fn setup() -> Setup {
         (ClientName::new(name).unwrap(), client)
     };
     let fax_server = |(name, group): (&str, &str)| {
-        let new = Server { groups: groups(group), numbers: Vec::new(), lines: 4, draining: false };
+        let new = Server {
+            groups: groups(group),
+            numbers: Vec::new(),
+            lines: 4,
+            draining: false,
+            on_drift: Default::default(),
+        };
         (server(name), new)
     };
     Setup {

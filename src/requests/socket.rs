@@ -30,8 +30,8 @@ use tokio::{
 
 use super::{Ask, Code, Daemon, Problem, Reply, answer, once_more};
 
-/// Longest question in bytes, its line end included.
-const MAX_LINE_BYTES: u64 = 64 * 1024;
+/// Longest question in bytes, its line end included: a file of a configuration fits in.
+const MAX_LINE_BYTES: u64 = 1024 * 1024;
 /// Most connections of administrators at once, and most of all others, so that nobody
 /// keeps an administrator out.
 const MAX_CONNECTIONS: usize = 64;

@@ -10,6 +10,7 @@ pub mod documents;
 mod mails;
 mod rows;
 mod settings;
+mod versions;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -34,7 +35,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub use self::{audit::verify_file, mails::Mail};
+pub use self::{audit::verify_file, mails::Mail, versions::Version};
 use self::{
     documents::Documents,
     rows::{JOBS_A_STATEMENT, number, read_job, save_jobs},
@@ -353,7 +354,9 @@ async fn save_other(
         Change::Drained(server, false) => {
             sqlx::query("DELETE FROM drained WHERE server = $1").bind(server.as_str())
         }
-        Change::Job(_) | Change::Audit(_) | Change::Settings { .. } => unreachable!("written apart"),
+        Change::Job(_) | Change::Audit(_) | Change::Settings { .. } => {
+            unreachable!("written apart")
+        }
     }
     .execute(round)
     .await

@@ -5,6 +5,7 @@
 //! subject) lose their control characters on the way, so that no stranger ever
 //! writes escape sequences to an administrator's terminal.
 
+mod configuration;
 mod explain;
 mod jobs;
 mod lists;
@@ -15,6 +16,7 @@ mod table;
 
 use std::time::Duration;
 
+pub(super) use configuration::configuration;
 pub(super) use explain::explanation;
 use jiff::{fmt::strtime, tz::TimeZone};
 pub(super) use jobs::jobs;

@@ -19,7 +19,9 @@ use postfax_domain::{
 };
 use tokio::sync::watch;
 
-use super::{Ask, AuditFilter, Code, JobFilter, Problem, Reply, permit, record};
+use super::{
+    Ask, AskConfig, AuditFilter, Code, ConfigReply, JobFilter, Problem, Reply, permit, record,
+};
 
 /// Whether somebody may see a job.
 pub(crate) type Sees<'a> = dyn Fn(&Job) -> bool + Send + Sync + 'a;
@@ -58,6 +60,9 @@ pub(crate) trait Daemon: Send + Sync + 'static {
 
     /// Reads the whole audit log.
     async fn verify_audit(&self, known: Option<&Head>) -> Result<Chain, String>;
+
+    /// Sees or changes the configuration, as far as the asker may.
+    async fn config(&self, asker: &Asker, ask: AskConfig) -> Result<ConfigReply, Problem>;
 
     /// Reads the configuration again. Returns what is to be said of the new one; the
     /// error says, with file and line, why the old one stays in force.
@@ -136,11 +141,22 @@ impl Desk<'_> {
             Ask::GiveUp { server } => self.give_up(server).await,
             Ask::Audit(ask) => self.audit(&ask).await,
             Ask::VerifyAudit { head } => self.verify_audit(head.as_ref()).await,
+            Ask::Config(ask) => self.configure(ask).await,
             Ask::Reload => {
                 let reloaded = self.daemon.reload().await.map(Reply::Reloaded);
                 reloaded.map_err(|why| Problem::new(Code::BadConfiguration, why))
             }
         }
+    }
+
+    async fn configure(&mut self, ask: AskConfig) -> Result<Reply, Problem> {
+        let reply = self.daemon.config(self.asker, ask).await?;
+        if let (ConfigReply::Changed { version: Some(version), diff, .. }, Some(line)) =
+            (&reply, &mut self.line)
+        {
+            line.after = Some(format!("version {version}\n{diff}"));
+        }
+        Ok(Reply::Config(Box::new(reply)))
     }
 
     /// What the asker gets to see.
