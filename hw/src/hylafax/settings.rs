@@ -38,7 +38,7 @@ pub use self::keys::SCHEMA;
 /// How often a file is put back before we give up.
 const MENDING_TRIES: u32 = 5;
 /// How long a server gets to end what it was at when a connection broke, in milliseconds.
-const SETTLE_MS: u64 = 300;
+const SETTLE_MS: u64 = 200;
 
 /// The texts of a server's files, by path.
 type Texts = BTreeMap<String, Vec<u8>>;
@@ -148,8 +148,11 @@ impl Hylafax {
         let opened = Session::for_files(&self.options).await;
         let mut session = opened.map_err(|fault| (String::new(), fault))?;
         for file in files {
-            let stored = session.write_file(&file.path, &file.new).await;
-            stored.map_err(|fault| (file.path.clone(), fault))?;
+            if let Err(fault) = session.write_file(&file.path, &file.new).await {
+                // What has not gone out by now shall not arrive when it is being mended.
+                session.control.forget_unsent();
+                return Err((file.path.clone(), fault));
+            }
         }
         Ok(())
     }
@@ -168,7 +171,8 @@ impl Hylafax {
     /// else the old ones are put back. What somebody else has written since is left.
     async fn mend(&self, safe: &Path) -> Result<(), SettingsError> {
         let Some(files) = journal::load(safe).map_err(local)? else { return Ok(()) };
-        // The server may still be at it.
+        // The server may not have come to the last command yet that it was sent.
+        sleep(Duration::from_millis(SETTLE_MS)).await;
         let mut stages = self.stages(&files).await?;
         if stages.contains(&Stage::Torn) {
             sleep(Duration::from_millis(SETTLE_MS)).await;
