@@ -27,7 +27,8 @@ use tokio::{sync::mpsc, time::timeout};
 /// How long a call may take.
 const CALL_LIMIT: Duration = Duration::from_secs(90);
 const IDENTITY: &str = "PARIS 2";
-/// How many calls it may take until a change is seen.
+/// How many calls it takes until a change is seen: faxgetty reads its file when it sets
+/// its modem up, which it has done for the first of them already.
 const CALLS: usize = 2;
 
 fn driver(server: &ServerDescription) -> Hylafax {

@@ -12,6 +12,10 @@
 //! what it speaks of before anything else. A connection that breaks says nothing of the
 //! file, so it is never guessed.
 //!
+//! When it counts: faxq looks at its file at each pass over its queue, faxsend at each
+//! call, and faxgetty when it sets its modem up. So a line that waits for calls answers one
+//! more as it was set before.
+//!
 //! Each step has a session of its own: hfaxd remembers sizes, and keeps a data
 //! connection that it has refused to use.
 
