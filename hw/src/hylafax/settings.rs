@@ -12,6 +12,10 @@
 //! what it speaks of before anything else. A connection that breaks says nothing of the
 //! file, so it is never guessed.
 //!
+//! When it counts: faxq looks at its file at each pass over its queue, faxsend at each
+//! call, and faxgetty when it sets its modem up. So a line that waits for calls answers one
+//! more as it was set before.
+//!
 //! Each step has a session of its own: hfaxd remembers sizes, and keeps a data
 //! connection that it has refused to use.
 
@@ -38,7 +42,7 @@ pub use self::keys::SCHEMA;
 /// How often a file is put back before we give up.
 const MENDING_TRIES: u32 = 5;
 /// How long a server gets to end what it was at when a connection broke, in milliseconds.
-const SETTLE_MS: u64 = 300;
+const SETTLE_MS: u64 = 200;
 
 /// The texts of a server's files, by path.
 type Texts = BTreeMap<String, Vec<u8>>;
@@ -148,8 +152,11 @@ impl Hylafax {
         let opened = Session::for_files(&self.options).await;
         let mut session = opened.map_err(|fault| (String::new(), fault))?;
         for file in files {
-            let stored = session.write_file(&file.path, &file.new).await;
-            stored.map_err(|fault| (file.path.clone(), fault))?;
+            if let Err(fault) = session.write_file(&file.path, &file.new).await {
+                // What has not gone out by now shall not arrive when it is being mended.
+                session.control.forget_unsent();
+                return Err((file.path.clone(), fault));
+            }
         }
         Ok(())
     }
@@ -168,7 +175,8 @@ impl Hylafax {
     /// else the old ones are put back. What somebody else has written since is left.
     async fn mend(&self, safe: &Path) -> Result<(), SettingsError> {
         let Some(files) = journal::load(safe).map_err(local)? else { return Ok(()) };
-        // The server may still be at it.
+        // The server may not have come to the last command yet that it was sent.
+        sleep(Duration::from_millis(SETTLE_MS)).await;
         let mut stages = self.stages(&files).await?;
         if stages.contains(&Stage::Torn) {
             sleep(Duration::from_millis(SETTLE_MS)).await;
