@@ -295,12 +295,15 @@ impl Daemon {
                 other => rest.push(other),
             }
         }
-        if !changes.is_empty() {
+        // Who only asked has changed nothing that others watch.
+        let changed = changes.iter().any(|change| !matches!(change, Change::Audit(_)));
+        if changed {
             crash::point("commit");
+        }
+        if !changes.is_empty() {
             self.commit(&changes, now).await;
         }
-        // Who only asked has changed nothing that others watch.
-        if changes.iter().any(|change| !matches!(change, Change::Audit(_))) {
+        if changed {
             self.context.changed.send_modify(|round| *round += 1);
         }
         for action in rest {

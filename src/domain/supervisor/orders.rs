@@ -222,3 +222,217 @@ impl Supervisor {
         Answer::GaveUp { server, jobs: lost.iter().map(|job| job.id).collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use super::{
+        super::{
+            Event, Request, Saved,
+            tests::{NOW, arrival, client, server, setup, submission, up},
+        },
+        *,
+    };
+    use crate::{
+        audit::{Asker, Door, Line, Verdict},
+        authority::Who,
+        document::PageLedger,
+        names::Token,
+        setup::Setup,
+    };
+
+    const NUMBER: &str = "+442079460111";
+
+    fn restored(setup: &Setup, drained: &[&str]) -> Supervisor {
+        let drained = drained.iter().map(|name| server(name)).collect();
+        let saved = Saved { drained, at: NOW, ..Saved::default() };
+        Supervisor::restore(Arc::new(setup.clone()), saved)
+    }
+
+    /// Job 1 of anna waits, since no server is up.
+    fn waiting() -> Supervisor {
+        let mut supervisor = restored(&setup(), &[]);
+        let mail = submission("anna", NUMBER, "<1@example.com>");
+        supervisor.handle(Event::Submitted(Box::new(mail), Token(1)), NOW);
+        supervisor
+    }
+
+    fn ask(supervisor: &mut Supervisor, request: Request) -> (Answer, Vec<Action>) {
+        let mut actions = supervisor.handle(Event::Asked(request, Token(2)), NOW);
+        let at = actions.iter().position(|action| matches!(action, Action::Promise(..))).unwrap();
+        let Action::Promise(_, answer) = actions.remove(at) else { unreachable!() };
+        (answer, actions)
+    }
+
+    fn calls(actions: &[Action]) -> Vec<JobId> {
+        let called = |action: &Action| match action {
+            Action::Carry(job) => Some(job.id),
+            _ => None,
+        };
+        actions.iter().filter_map(called).collect()
+    }
+
+    fn is_done(answer: &Answer) -> bool {
+        matches!(answer, Answer::Done(JobId(1)))
+    }
+
+    #[test]
+    fn a_fax_on_hold_is_called_when_it_is_released_and_not_before() {
+        let mut supervisor = waiting();
+        assert!(is_done(&ask(&mut supervisor, Request::Hold(JobId(1))).0));
+        let again = ask(&mut supervisor, Request::Hold(JobId(1))).0;
+        assert!(matches!(again, Answer::Unable(Unable::OnHold(_))));
+        let hurried = ask(&mut supervisor, Request::Retry(JobId(1))).0;
+        assert!(matches!(hurried, Answer::Unable(Unable::OnHold(_))));
+        let actions = supervisor.handle(Event::Health(server("london-1"), up()), NOW);
+        assert_eq!(calls(&actions), []);
+        let (answer, actions) = ask(&mut supervisor, Request::Release(JobId(1)));
+        assert!(is_done(&answer));
+        assert_eq!(calls(&actions), [JobId(1)]);
+        let held = ask(&mut supervisor, Request::Hold(JobId(1))).0;
+        assert!(matches!(held, Answer::UnderWay(_)));
+    }
+
+    #[test]
+    fn the_time_of_a_fax_on_hold_goes_on() {
+        let mut supervisor = waiting();
+        ask(&mut supervisor, Request::Hold(JobId(1)));
+        let late = supervisor.job(JobId(1)).unwrap().expires;
+        supervisor.handle(Event::Woke, late);
+        assert!(supervisor.job(JobId(1)).is_none(), "it has ended");
+    }
+
+    #[test]
+    fn an_alteration_is_held_against_the_rules_again() {
+        let to = |number: &str| Some(Number::try_from(number.to_owned()).unwrap());
+        let after = |seconds: u64| Some(NOW + Duration::from_secs(seconds));
+        let none = Alteration::default;
+        let day = 24 * 3600;
+        let table: [(Alteration, Option<&str>); 8] = [
+            (Alteration { number: to("+442079460122"), ..none() }, None),
+            (Alteration { number: to("+449012345678"), ..none() }, Some("barred")),
+            (Alteration { priority: Some(9), tries: Some(1), ..none() }, None),
+            (Alteration { due: after(5 * day), ..none() }, None),
+            (Alteration { due: after(31 * day), ..none() }, Some("put off for more than 30 days")),
+            (Alteration { expires: after(day + 60), ..none() }, Some("86400 s are the most")),
+            (Alteration { expires: Some(NOW), ..none() }, Some("before it may go out")),
+            (Alteration { due: after(60), expires: after(30), ..none() }, Some("before it may")),
+        ];
+        for (to, refused) in table {
+            let mut supervisor = waiting();
+            let before = supervisor.job(JobId(1)).unwrap().clone();
+            let answer = ask(&mut supervisor, Request::Alter(JobId(1), to.clone())).0;
+            let found = supervisor.job(JobId(1)).unwrap();
+            match (answer.verdict(), refused) {
+                (Verdict::Allowed, None) => assert_ne!(*found, before, "{to:?}"),
+                (Verdict::Failed(why), Some(words)) => {
+                    assert!(why.contains(words), "{why}");
+                    assert_eq!(*found, before, "{to:?}");
+                }
+                (verdict, _) => panic!("{to:?}: {verdict:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_fax_with_one_try_left_is_tried_once() {
+        let mut supervisor = waiting();
+        let to = Alteration { tries: Some(1), ..Alteration::default() };
+        ask(&mut supervisor, Request::Alter(JobId(1), to));
+        supervisor.handle(Event::Health(server("london-1"), up()), NOW);
+        let end = AttemptEnd { at: NOW, outcome: Outcome::Busy, said: String::new() };
+        let ledger = PageLedger::default();
+        supervisor.handle(Event::Ended { job: JobId(1), attempt: 1, ledger, end }, NOW);
+        assert!(supervisor.job(JobId(1)).is_none(), "it has ended");
+    }
+
+    #[test]
+    fn a_received_fax_goes_to_nobody_of_another_group() {
+        let mut rules = setup();
+        rules.routes.clear();
+        let mut supervisor = restored(&rules, &[]);
+        // Nobody operates paris.
+        let fax = Box::new(arrival("paris-1", "+33140000000", "1"));
+        supervisor.handle(Event::Arrived(fax), NOW);
+        let assign = |name: &str| Request::Assign { job: JobId(1), client: client(name) };
+        let across = ask(&mut supervisor, assign("anna")).0;
+        assert!(matches!(across, Answer::Unable(Unable::NoSharedGroup { .. })), "{across:?}");
+        let nobody = ask(&mut supervisor, assign("nobody")).0;
+        assert!(matches!(nobody, Answer::Unable(Unable::NoSuchClient(_))));
+        let (answer, actions) = ask(&mut supervisor, assign("bob"));
+        assert!(is_done(&answer));
+        assert_eq!(calls(&actions), [JobId(1)]);
+        let again = ask(&mut supervisor, assign("bob")).0;
+        assert!(matches!(again, Answer::Unable(Unable::NotUnrouted(_))));
+    }
+
+    #[test]
+    fn a_drained_server_gets_nothing_also_after_a_restart_and_a_reload() {
+        let mut supervisor = restored(&setup(), &["london-1"]);
+        supervisor.handle(Event::Reconfigured(Arc::new(setup())), NOW);
+        supervisor.handle(Event::Health(server("london-1"), up()), NOW);
+        let mail = submission("anna", NUMBER, "<1@example.com>");
+        let actions = supervisor.handle(Event::Submitted(Box::new(mail), Token(1)), NOW);
+        assert_eq!(calls(&actions), []);
+        let (_, actions) = ask(&mut supervisor, Request::Drain(server("london-1"), false));
+        let saved = matches!(&actions[0], Action::Save(Change::Drained(name, false)) if *name == server("london-1"));
+        assert!(saved, "{actions:?}");
+        assert_eq!(calls(&actions), [JobId(1)]);
+    }
+
+    #[test]
+    fn what_is_configured_to_drain_cannot_be_resumed() {
+        let mut rules = setup();
+        rules.servers.get_mut(&server("london-1")).unwrap().draining = true;
+        let mut supervisor = restored(&rules, &["london-1"]);
+        let answer = ask(&mut supervisor, Request::Drain(server("london-1"), false)).0;
+        assert!(matches!(answer, Answer::Draining { draining: true, .. }), "{answer:?}");
+    }
+
+    #[test]
+    fn a_server_that_is_given_up_sets_its_numbers_free() {
+        let mut supervisor = waiting();
+        supervisor.handle(Event::Health(server("london-1"), up()), NOW);
+        assert!(supervisor.job(JobId(1)).unwrap().under_way().is_some());
+        let give_up = || Request::GiveUp(server("london-1"));
+        let answer = ask(&mut supervisor, give_up()).0;
+        assert!(matches!(answer, Answer::Unable(Unable::StillUp(_))), "{answer:?}");
+        let down = Health::Down { why: "test".into() };
+        supervisor.handle(Event::Health(server("london-1"), down), NOW);
+        let (answer, actions) = ask(&mut supervisor, give_up());
+        assert!(matches!(answer, Answer::GaveUp { jobs, .. } if jobs == [JobId(1)]));
+        assert!(actions.iter().any(|action| matches!(action, Action::Cancel(JobId(1), _))));
+        assert!(supervisor.job(JobId(1)).is_none(), "it has ended as lost");
+        supervisor.handle(Event::Health(server("london-2"), up()), NOW);
+        let mail = submission("anna", NUMBER, "<2@example.com>");
+        let actions = supervisor.handle(Event::Submitted(Box::new(mail), Token(1)), NOW);
+        assert_eq!(calls(&actions).len(), 1, "the number is free");
+    }
+
+    #[test]
+    fn the_line_of_an_order_is_saved_with_it() {
+        let mut supervisor = waiting();
+        let asker = Asker { who: Who::Administrator, door: Door::Socket, from: "uid 0".into() };
+        let line = Line {
+            at: Timestamp(0),
+            asker,
+            request: "jobs.cancel".into(),
+            object: "job:1".into(),
+            verdict: Verdict::Allowed,
+            before: None,
+            after: None,
+        };
+        for (allowed, before) in [(true, true), (false, false)] {
+            let order =
+                Event::Requested(Request::Cancel(JobId(1)), Box::new(line.clone()), Token(2));
+            let actions = supervisor.handle(order, NOW);
+            let is_line = |action: &Action| matches!(action, Action::Save(Change::Audit(_)));
+            let at = actions.iter().position(is_line).unwrap();
+            assert!(matches!(actions[at + 1], Action::Promise(..)), "told after it is saved");
+            let Action::Save(Change::Audit(saved)) = &actions[at] else { unreachable!() };
+            assert_eq!((saved.at, saved.verdict == Verdict::Allowed), (NOW, allowed));
+            assert_eq!((saved.before.is_some(), saved.after.is_some()), (before, before));
+        }
+    }
+}
