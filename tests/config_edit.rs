@@ -260,6 +260,18 @@ fn killed_in_the_middle_it_is_the_old_one_or_the_new_one() {
         assert!(!versions(&postfax).iter().any(|v| v["reason"] == "edited by hand"), "{point}");
         last = now;
     }
+    // One file needs no note.
+    postfax.kill();
+    postfax.environment(&[("POSTFAX_DIE_BEFORE", "config one")]);
+    postfax.run();
+    assert_ne!(set(&postfax, &["limits.max_pages=900"]).status.code(), Some(0));
+    wait_for("it to die", 10, || postfax.has_ended().then_some(()));
+    postfax.kill();
+    postfax.environment(&[]);
+    postfax.run();
+    assert_eq!(pages(&postfax), format!("{last}\n"));
+    assert_eq!(versions(&postfax)[0]["number"], versions(&postfax).len() + 3, "three never were");
+    good(&set(&postfax, &["limits.max_pages=900"]));
     let left: Vec<_> = fs::read_dir(postfax.folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())

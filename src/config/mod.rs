@@ -52,7 +52,7 @@ pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
 pub(crate) use edit::{Found, Set, edit, show};
 pub(crate) use problem::{Problem, report};
-pub(crate) use rights::permitted;
+pub(crate) use rights::{permitted, touchable};
 pub(crate) use secret::Secret;
 pub(crate) use texts::Text;
 pub(crate) use words::{Languages, Phrase, Words};

@@ -46,14 +46,25 @@ pub(crate) fn permitted(
     }
     let Who::Client(author) = who else { return Ok(()) };
     in_the_name_of(author, old.0, new.0)?;
-    let (old, new) = (flat(old.1), flat(new.1));
-    for key in changed(&old, &new) {
-        if let Some(why) = withheld(key, &old, &new) {
-            return Err(format!("only an administrator changes {key}: {why}"));
-        }
-        identity(author, before, key, after)?;
+    let (old, new) = (flat(old.1).unwrap_or_default(), flat(new.1).unwrap_or_default());
+    changed(&old, &new).into_iter().try_for_each(|key| identity(author, before, key, after))
+}
+
+/// Whether `who` may touch the keys that differ. To be asked before anything is made of
+/// the new texts: they may name files that are not theirs to look into.
+///
+/// # Errors
+/// Words that name the key.
+pub(crate) fn touchable(who: &Who, old: &[Text], new: &[Text]) -> Result<(), String> {
+    let Who::Client(_) = who else { return Ok(()) };
+    // What is no TOML is refused for that, and nothing is made of it.
+    let Some(new) = flat(new) else { return Ok(()) };
+    let old = flat(old).unwrap_or_default();
+    let refused = |key: &str| Some((key.to_owned(), withheld(key, &old, &new)?));
+    match changed(&old, &new).into_iter().find_map(refused) {
+        Some((key, why)) => Err(format!("only an administrator changes {key}: {why}")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Why a key is for administrators alone, if it is.
@@ -131,15 +142,14 @@ fn holds_more(setup: &Setup, client: &ClientName, than: &ClientName) -> bool {
 /// Every value by its key, as problems name it.
 type Flat = BTreeMap<String, String>;
 
-fn flat(texts: &[Text]) -> Flat {
+fn flat(texts: &[Text]) -> Option<Flat> {
     let mut flat = Flat::new();
     let mut counts = BTreeMap::new();
     for text in texts {
-        if let Ok(table) = text.text.parse::<toml::Table>() {
-            flatten("", &Value::Table(table), &mut counts, &mut flat);
-        }
+        let table = text.text.parse::<toml::Table>().ok()?;
+        flatten("", &Value::Table(table), &mut counts, &mut flat);
     }
-    flat
+    Some(flat)
 }
 
 fn flatten(key: &str, value: &Value, counts: &mut BTreeMap<String, usize>, flat: &mut Flat) {
@@ -241,7 +251,10 @@ groups = ["london"]
         let new = edit(&old, &changes.collect::<Vec<_>>()).unwrap();
         let (before, after) = (load_texts(&old).unwrap(), load_texts(&new).unwrap());
         let anna = Who::Client(ClientName::new("anna").unwrap());
-        [anna, Who::Administrator].map(|who| permitted(&who, (&before, &old), (&after, &new)))
+        [anna, Who::Administrator].map(|who| {
+            touchable(&who, &old, &new)?;
+            permitted(&who, (&before, &old), (&after, &new))
+        })
     }
 
     #[test]

@@ -239,13 +239,14 @@ impl Control {
             let message = format!("a reason has at most {MAX_REASON_BYTES} bytes");
             return Err(Problem::new(Code::BadRequest, message));
         }
+        let refused = |why| Problem::new(Code::NotPermitted, why);
+        config::touchable(&asker.who, &old.texts, &new).map_err(refused)?;
         let candidate = new.clone();
         let checked = tokio::task::spawn_blocking(move || config::load_texts(&candidate));
         let checked = checked.await.map_err(failed)?.map_err(|found| bad(&found))?;
         let in_force = self.context.config.load_full();
         let before = old.meaning.as_ref().unwrap_or(&in_force);
-        config::permitted(&asker.who, (before, &old.texts), (&checked, &new))
-            .map_err(|why| Problem::new(Code::NotPermitted, why))?;
+        config::permitted(&asker.who, (before, &old.texts), (&checked, &new)).map_err(refused)?;
         let diff = difference(&old.texts, &new);
         let warnings = config::report(&checked.warnings, false);
         if terms.dry_run || diff.is_empty() {
