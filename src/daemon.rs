@@ -413,7 +413,7 @@ mod tests {
         let named = |name: &ServerName| (name.clone(), driver.clone());
         context.drivers.store(Arc::new(setup.servers.keys().map(named).collect()));
         let mut life = JoinSet::new();
-        life.spawn(daemon.run());
+        life.spawn_local(daemon.run());
         context.tell(Event::Reconfigured(setup)).await;
         (context, life)
     }
@@ -441,6 +441,10 @@ mod tests {
 
     #[tokio::test]
     async fn settings_that_were_promised_reach_their_server_in_another_life() {
+        tokio::task::LocalSet::new().run_until(two_lives()).await;
+    }
+
+    async fn two_lives() {
         let folder = tempfile::tempdir().unwrap();
         let server = Arc::new(Fake::new(Mood::Well));
         let (context, mut life) = begin(folder.path(), &server).await;
