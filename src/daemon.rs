@@ -414,7 +414,77 @@ fn needed(kept: Duration, duplicate_window: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use postfax_domain::{
+        audit::{Asker, Door},
+        authority::Who,
+        settings::{Name, Record, State, Value},
+        supervisor::{AskSettings, SettingsRequest},
+    };
+
     use super::*;
+    use crate::settings::tests::{Fake, Mood, dials};
+
+    /// A daemon on this folder, whose one server is this one.
+    async fn begin(state: &std::path::Path, server: &Arc<Fake>) -> (Arc<Context>, JoinSet<()>) {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut config = crate::config::load(&file.join("tests/config/good/minimal.toml")).unwrap();
+        config.state = state.to_owned();
+        let setup = config.setup.clone();
+        let daemon = Daemon::open(config).await.unwrap();
+        let context = daemon.context();
+        let driver: Arc<dyn Driver> = server.clone();
+        let named = |name: &ServerName| (name.clone(), driver.clone());
+        context.drivers.store(Arc::new(setup.servers.keys().map(named).collect()));
+        let mut life = JoinSet::new();
+        life.spawn_local(daemon.run());
+        context.tell(Event::Reconfigured(setup)).await;
+        (context, life)
+    }
+
+    async fn ask(context: &Context, what: AskSettings) -> Option<Record> {
+        let server = context.config.load().setup.servers.keys().next().unwrap().clone();
+        let by = Asker { who: Who::Administrator, door: Door::Socket, from: "uid 0".into() };
+        let request = SettingsRequest { server, by, what };
+        match context.ask(Request::Settings(Box::new(request))).await.unwrap() {
+            Answer::Settings(sheet) => Some(sheet.record),
+            _ => None,
+        }
+    }
+
+    async fn applied(context: &Context) -> Record {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            match ask(context, AskSettings::Get).await {
+                Some(record) if matches!(record.state(), State::Applied { .. }) => return record,
+                other if tokio::time::Instant::now() > deadline => panic!("{other:?}"),
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn settings_that_were_promised_reach_their_server_in_another_life() {
+        tokio::task::LocalSet::new().run_until(two_lives()).await;
+    }
+
+    async fn two_lives() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Arc::new(Fake::new(Mood::Well));
+        let (context, mut life) = begin(folder.path(), &server).await;
+        assert_eq!(applied(&context).await.latest().number, 1);
+        server.be(Mood::Away);
+        let changes = vec![(Name::of_server("max_dials"), Some(Value::Number(5)))];
+        let register = AskSettings::Register { base: Some(1), changes, reason: String::new() };
+        let promised = ask(&context, register).await.unwrap();
+        life.shutdown().await;
+        drop(context);
+        assert_eq!(server.holds(), dials(3), "it was away");
+        server.be(Mood::Well);
+        let (context, _life) = begin(folder.path(), &server).await;
+        let record = applied(&context).await;
+        assert_eq!(record.latest(), promised.latest());
+        assert_eq!(server.holds(), dials(5));
+    }
 
     #[test]
     fn jobs_are_kept_as_long_as_quotas_and_repeated_mails_need_them() {

@@ -208,4 +208,4 @@ impl Keeper {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -27,7 +27,7 @@ use crate::requests::{Ask, Problem, Reply, Verdict, settings::Told};
 /// # Panics
 /// On commands that ask nothing; those never come here.
 pub(crate) fn run(socket: &Path, command: Command) -> Result<Exit, Failure> {
-    let (ask, json) = question(command);
+    let (ask, json) = question(command)?;
     let ended = match ask {
         Ask::Watch => Client::connect(socket).and_then(|mut client| watch::run(&mut client, json)),
         ask => answered(socket, &ask, json),
@@ -66,8 +66,11 @@ pub(crate) fn show(reply: &Reply, json: bool) -> Result<Exit, Failure> {
 }
 
 /// What is to be asked, and whether the answer is for programs.
-pub(super) fn question(command: Command) -> (Ask, bool) {
-    match command {
+///
+/// # Errors
+/// [`Failure`] when a file cannot be read.
+pub(super) fn question(command: Command) -> Result<(Ask, bool), Failure> {
+    Ok(match command {
         Command::Status { watch, output } => {
             (if watch { Ask::Watch } else { Ask::Status }, output.json)
         }
@@ -85,10 +88,10 @@ pub(super) fn question(command: Command) -> (Ask, bool) {
         Command::Servers(servers) => servers.into(),
         Command::Audit(audit) => audit.into(),
         Command::Explain(explain) => (explained(&explain), explain.output.json),
-        Command::Settings { command } => super::settings::question(command),
+        Command::Settings { command } => super::settings::question(command)?,
         Command::Reload { output } => (Ask::Reload, output.json),
         other => unreachable!("{other:?} asks nothing"),
-    }
+    })
 }
 
 /// Asks once. What is to be shown, and how the command ends.

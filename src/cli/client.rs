@@ -171,7 +171,7 @@ mod tests {
             for (line, exit, words) in table {
                 let typed = ["postfax"].into_iter().chain(line.split_whitespace());
                 let command = Args::try_parse_from(typed).unwrap().command;
-                let (ask, json) = ask::question(command);
+                let (ask, json) = ask::question(command).unwrap();
                 let (shown, ended) = ask::answer(path, &ask, json)
                     .unwrap_or_else(|failure| (failure.words, failure.exit));
                 assert_eq!(ended, exit, "{line}");

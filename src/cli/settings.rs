@@ -1,6 +1,11 @@
 //! `postfax settings`: what can be typed after it, and the question that it becomes.
 
-use std::{collections::BTreeMap, io::Read as _};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args as Group, Subcommand, ValueHint};
 use postfax_domain::{
@@ -8,7 +13,7 @@ use postfax_domain::{
     settings::{Name, Value},
 };
 
-use super::args::Output;
+use super::{Exit, Failure, args::Output};
 use crate::requests::{Ask, settings::AskSettings};
 
 /// Longest text of settings in bytes, so that it fits into one question.
@@ -103,8 +108,8 @@ pub(crate) struct Set {
     #[arg(required_unless_present = "file", conflicts_with = "file")]
     set: Vec<(Name, Option<Value>)>,
     /// An edited text of `get`, or - for the input; what is not in it is set no longer
-    #[arg(long, short, value_name = "FILE", value_parser = text, value_hint = ValueHint::FilePath)]
-    file: Option<String>,
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: Option<PathBuf>,
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
@@ -123,7 +128,10 @@ pub(crate) struct Why {
 }
 
 /// What is to be asked, and whether the answer is for programs.
-pub(super) fn question(command: Settings) -> (Ask, bool) {
+///
+/// # Errors
+/// [`Failure`] when the text cannot be read.
+pub(super) fn question(command: Settings) -> Result<(Ask, bool), Failure> {
     let (ask, output) = match command {
         Settings::Get(one) => (AskSettings::Get { server: one.server }, one.output),
         Settings::History(one) => (AskSettings::History { server: one.server }, one.output),
@@ -139,7 +147,7 @@ pub(super) fn question(command: Settings) -> (Ask, bool) {
         }
         Settings::Set(Set { server, set, file, why: Why { reason, version }, output }) => {
             let ask = match file {
-                Some(text) => AskSettings::SetText { server, version, text, reason },
+                Some(file) => AskSettings::SetText { server, version, text: read(&file)?, reason },
                 None => {
                     let set = BTreeMap::from_iter(set);
                     AskSettings::Set { server, version, set, reason }
@@ -148,7 +156,7 @@ pub(super) fn question(command: Settings) -> (Ask, bool) {
             (ask, output)
         }
     };
-    (Ask::Settings(ask), output.json)
+    Ok((Ask::Settings(ask), output.json))
 }
 
 fn server(text: &str) -> Result<ServerName, String> {
@@ -164,18 +172,17 @@ fn assignment(text: &str) -> Result<(Name, Option<Value>), String> {
 }
 
 /// The text in a file, or in the input.
-fn text(path: &str) -> Result<String, String> {
-    let (mut text, said) = (String::new(), |bad: std::io::Error| bad.to_string());
-    match path {
-        "-" => std::io::stdin().lock().take(MAX_TEXT_BYTES + 1).read_to_string(&mut text),
-        path => {
-            let file = std::fs::File::open(path).map_err(said)?;
-            file.take(MAX_TEXT_BYTES + 1).read_to_string(&mut text)
-        }
-    }
-    .map_err(said)?;
+fn read(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = match path.to_str() {
+        Some("-") => std::io::stdin().lock().take(MAX_TEXT_BYTES + 1).read_to_string(&mut text),
+        _ => File::open(path)
+            .and_then(|file| file.take(MAX_TEXT_BYTES + 1).read_to_string(&mut text)),
+    };
+    read.map_err(|failed| Failure::file(path.display(), &failed))?;
     if text.len() as u64 > MAX_TEXT_BYTES {
-        return Err(format!("a text of settings has at most {MAX_TEXT_BYTES} bytes"));
+        let words = format!("a text of settings has at most {MAX_TEXT_BYTES} bytes");
+        return Err(Failure::new(Exit::Usage, words));
     }
     Ok(text)
 }
@@ -191,7 +198,7 @@ mod tests {
         let words = line.split_whitespace();
         let args = Args::try_parse_from(["postfax", "settings"].into_iter().chain(words))?;
         let Command::Settings { command } = args.command else { panic!("{args:?}") };
-        Ok(serde_json::to_string(&question(command).0).unwrap())
+        Ok(serde_json::to_string(&question(command).unwrap().0).unwrap())
     }
 
     #[test]
@@ -217,6 +224,14 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let failed = read(Path::new("/nonexistent/s.toml")).unwrap_err();
+        assert_eq!(failed.exit, Exit::File);
+        assert!(failed.words.starts_with("/nonexistent/s.toml: "), "{failed}");
+        assert_eq!(read(Path::new("/dev/zero")).unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
     fn what_cannot_be_asked_is_usage() {
         for line in [
             "",
@@ -226,7 +241,6 @@ mod tests {
             "set a B=3",
             "set a b=3 --file /dev/null",
             "rollback a",
-            "set a --file /nonexistent",
             "get a/b",
             "diff a x",
         ] {

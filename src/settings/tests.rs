@@ -32,7 +32,7 @@ static SCHEMA: Schema = Schema {
 
 /// How the server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
+pub(crate) enum Mood {
     Well,
     Away,
     /// It goes away when something is set.
@@ -42,15 +42,30 @@ enum Mood {
     Breaks,
 }
 
-struct Fake {
+pub(crate) struct Fake {
     mood: Mutex<Mood>,
     holds: Mutex<Settings>,
     settable: bool,
 }
 
 impl Fake {
+    /// One that holds three dials.
+    pub(crate) fn new(mood: Mood) -> Self {
+        Self { mood: mood.into(), holds: dials(3).into(), settable: true }
+    }
+
     fn away() -> DriverError {
         DriverError::Unreachable { server: "fake".into(), why: "refused".into() }
+    }
+
+    /// From now on it is like this.
+    pub(crate) fn be(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    /// What it really holds.
+    pub(crate) fn holds(&self) -> Settings {
+        self.holds.lock().unwrap().clone()
     }
 
     fn mood(&self) -> Mood {
@@ -126,7 +141,7 @@ impl Driver for Fake {
     }
 }
 
-fn dials(number: i64) -> Settings {
+pub(crate) fn dials(number: i64) -> Settings {
     Settings([(Name::of_server("max_dials"), Value::Number(number))].into())
 }
 
@@ -164,8 +179,7 @@ struct House {
 
 impl House {
     fn new(on_drift: OnDrift) -> Self {
-        let fake = Fake { mood: Mood::Well.into(), holds: dials(3).into(), settable: true };
-        let server = Arc::new(fake);
+        let server = Arc::new(Fake::new(Mood::Well));
         let drivers: Drivers = [(london(), server.clone() as Arc<dyn Driver>)].into();
         let folder = tempfile::tempdir().unwrap();
         let (tell, events) = mpsc::channel(64);
@@ -204,7 +218,7 @@ impl House {
     }
 
     fn be(&self, mood: Mood) {
-        *self.server.mood.lock().unwrap() = mood;
+        self.server.be(mood);
     }
 
     /// Waits for the next thing that a keeper tells.
@@ -218,7 +232,7 @@ impl House {
     }
 
     fn holds(&self) -> Settings {
-        self.server.holds.lock().unwrap().clone()
+        self.server.holds()
     }
 }
 
@@ -300,10 +314,7 @@ async fn drift_is_noticed_by_reading_back() {
 
 #[tokio::test]
 async fn only_servers_that_can_be_set_are_kept() {
-    let fake = |settable| {
-        let fake = Fake { mood: Mood::Well.into(), holds: dials(3).into(), settable };
-        Arc::new(fake) as Arc<dyn Driver>
-    };
+    let fake = |settable| Arc::new(Fake { settable, ..Fake::new(Mood::Well) }) as Arc<dyn Driver>;
     let name = |name: &str| ServerName::new(name).unwrap();
     let drivers: Drivers =
         [(name("a"), fake(true)), (name("b"), fake(false)), (name(".."), fake(true))].into();

@@ -43,13 +43,16 @@ pub(super) async fn save(
     changes: &Changes<'_>,
 ) -> Result<(), sqlx::Error> {
     for (server, version) in &changes.new {
+        // A round that is tried again may have been written the first time.
         let number = i64::try_from(version.number).unwrap_or(i64::MAX);
-        sqlx::query("INSERT INTO settings_versions (server, number, body) VALUES ($1, $2, $3)")
-            .bind(server.as_str())
-            .bind(number)
-            .bind(json(version))
-            .execute(&mut *round)
-            .await?;
+        sqlx::query(
+            "INSERT OR IGNORE INTO settings_versions (server, number, body) VALUES ($1, $2, $3)",
+        )
+        .bind(server.as_str())
+        .bind(number)
+        .bind(json(version))
+        .execute(&mut *round)
+        .await?;
         sqlx::query("DELETE FROM settings_versions WHERE server = $1 AND number <= $2")
             .bind(server.as_str())
             .bind(number.saturating_sub(i64::try_from(MAX_VERSIONS).unwrap_or(i64::MAX)))
@@ -159,10 +162,16 @@ mod tests {
     async fn a_version_is_never_written_over() {
         let folder = tempfile::tempdir().unwrap();
         let by = Asker { who: Who::Administrator, door: Door::Socket, from: "uid 0".into() };
-        let held = Held { settings: settings(0), lines: vec![], at: Timestamp(5) };
-        let record = Record::adopt(held, by);
+        let adopted = |number| {
+            let held = Held { settings: settings(number), lines: vec![], at: Timestamp(5) };
+            Record::adopt(held, by.clone())
+        };
         let mut store = Store::open(folder.path()).await.unwrap();
-        store.commit(&[change("a", &record, true)], Timestamp(0)).await.unwrap();
-        assert!(store.commit(&[change("a", &record, true)], Timestamp(0)).await.is_err());
+        for number in [1, 1, 2] {
+            store.commit(&[change("a", &adopted(number), true)], Timestamp(0)).await.unwrap();
+        }
+        let saved = store.saved(Timestamp(0), std::time::Duration::ZERO).await.unwrap();
+        let record = &saved.settings[&ServerName::new("a").unwrap()];
+        assert_eq!(record.latest().settings, settings(1));
     }
 }
