@@ -46,6 +46,7 @@
 //! | [`prepare`] | makes the pages of a mail, by way of `postfax_hw::render` |
 //! | [`listen`] | opens the doors to mail and keeps them: sockets, certificates, what a reload changes |
 //! | [`inbound`] | the fax servers as they report by themselves: health, and what arrived |
+//! | [`inquiry`] | the mail door: mail that asks something, and what it is answered |
 //! | [`carry`] | hands one attempt over, follows it and tells how it ended |
 //! | [`letters`] | what our mails say: a received fax, a receipt, an alarm |
 //! | [`post`] | brings a letter to the mail relay |
@@ -84,6 +85,10 @@
 //! | [`inbound`], [`outbound`], [`letters`], [`prepare`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload changes their parts |
 //! | [`control`], [`cli`] | [`requests`] | the words of questions and answers |
+//! | [`outbound`], [`listen`] | [`inquiry`] | one brings the mails that ask, one shares who answers |
+//! | [`inquiry`] | [`requests`], [`cli`] | the words of questions and answers, and how they look as text |
+//! | [`inquiry`] | [`daemon`], [`config`], [`crash`] | notes the answer as a job; languages; the places where tests may kill |
+//! | [`serve`], [`demo`] | [`inquiry`] | say who is asked |
 //! | [`serve`], [`demo`] | [`listen`], [`requests`], [`control`] | open the doors, say who answers |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
 //! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`] | [`crash`] | the places where tests may kill |
@@ -114,6 +119,7 @@ mod crash;
 mod daemon;
 mod demo;
 mod inbound;
+mod inquiry;
 mod lab;
 mod letters;
 mod listen;

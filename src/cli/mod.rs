@@ -11,7 +11,7 @@ mod passwd;
 mod render;
 mod watch;
 
-pub(crate) use ask::run as ask;
+pub(crate) use ask::{plain, run as ask};
 pub(crate) use exit::{Exit, Failure};
 pub(crate) use manual::{completions, man};
 pub(crate) use passwd::passwd;

@@ -87,6 +87,13 @@ phrases! {
         UntoldSubject "untold_subject", Untold "untold", ManySubject "many_subject", Many "many",
         See "see",
     }
+    "answer" ["question", "domain", "problem", "job"] {
+        AnswerAsked "asked", AnswerMisread "misread", AnswerUnsure "unsure",
+        AnswerMore "more", AnswerHelp "help",
+        HelpStatus "help_status", HelpList "help_list", HelpShow "help_show",
+        HelpCancel "help_cancel", HelpRetry "help_retry", HelpExplain "help_explain",
+        HelpHelp "help_help", AnswerReply "reply",
+    }
 }
 
 /// The table of sentences for outcomes, by their names.

@@ -40,7 +40,7 @@ use crate::{
     time::Timestamp,
 };
 
-pub use cause::{Alarm, Cause, Forwarded, Sent};
+pub use cause::{Alarm, Answered, Cause, Forwarded, Inquiry, Sent};
 
 pub use crate::notice::{DeliverBy, Notify, Release};
 

@@ -70,7 +70,8 @@ impl Daemon for Fake {
                 Answer::Explained(Ok(samples::decision()))
             }
             Request::Returned(report) => Answer::Done(report.job.id),
-            Request::Forward(_) => Answer::Accepted(vec![JobId(16)]),
+            Request::Answered(id, _) => Answer::Done(id),
+            Request::Forward(_) | Request::Inquire { .. } => Answer::Accepted(vec![JobId(16)]),
             Request::Explain { .. } => Answer::Explained(Err(Denial::UnknownClient)),
         })
     }

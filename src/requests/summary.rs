@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Alarm,
     /// Somebody wrote to the postmaster
     Forward,
+    /// A client asked something by mail
+    Answer,
 }
 
 impl Kind {
@@ -33,6 +35,7 @@ impl Kind {
             Cause::Receipt { .. } => Self::Receipt,
             Cause::Alarm(_) => Self::Alarm,
             Cause::Forwarded(_) => Self::Forward,
+            Cause::Answer(_) => Self::Answer,
         }
     }
 }
@@ -93,6 +96,7 @@ fn origin(job: &Job) -> String {
         Cause::Receipt { of, .. } => format!("job {of}"),
         Cause::Alarm(alarm) => format!("job {}", alarm.job()),
         Cause::Forwarded(mail) => mail.from.clone().unwrap_or_else(|| "<>".into()),
+        Cause::Answer(inquiry) => format!("\"{}\"", inquiry.question),
     }
 }
 

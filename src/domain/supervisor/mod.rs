@@ -14,6 +14,7 @@ mod arrive;
 mod caps;
 mod dispatch;
 mod ended;
+mod inquire;
 mod press;
 mod requests;
 mod returned;

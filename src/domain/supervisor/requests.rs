@@ -7,7 +7,7 @@ use super::{Action, Refusal, Returned, Supervisor};
 use crate::{
     destination::Destination,
     fleet::{Decision, Denial, Live, Need},
-    job::{Cause, Forwarded, Job, State},
+    job::{Answered, Cause, Forwarded, Inquiry, Job, State},
     names::{ClientName, JobId, ServerName, Token},
     notice,
     number::Number,
@@ -31,6 +31,15 @@ pub enum Request {
     Returned(Box<Returned>),
     /// Somebody wrote to the postmaster: pass it on.
     Forward(Box<Forwarded>),
+    /// A client has asked by mail: the answer is a job, which waits until it is known.
+    Inquire {
+        /// Where the answer goes.
+        to: String,
+        /// What was asked, and the answer if it is known.
+        inquiry: Box<Inquiry>,
+    },
+    /// The answer to what was asked by mail is known.
+    Answered(JobId, Box<Answered>),
     /// Which server would be chosen.
     Explain {
         /// Who would send.
@@ -112,6 +121,8 @@ impl Supervisor {
             Request::Again(job) => self.again(*job, now, actions),
             Request::Returned(report) => self.returned(*report, now, actions),
             Request::Forward(mail) => self.forward(*mail, now, actions),
+            Request::Inquire { to, inquiry } => self.inquire(to, inquiry, now, actions),
+            Request::Answered(id, answer) => self.answered(id, *answer, now, actions),
             Request::Explain { from, to, pages } => {
                 let avoid = Default::default();
                 let need = Need { from: &from, to: &to, pages, avoid: &avoid };
