@@ -88,7 +88,6 @@
 //! | [`outbound`], [`listen`] | [`inquiry`] | one brings the mails that ask, one shares who answers |
 //! | [`inquiry`] | [`requests`], [`cli`] | the words of questions and answers, and how they look as text |
 //! | [`inquiry`] | [`daemon`], [`config`], [`crash`] | notes the answer as a job; languages; the places where tests may kill |
-//! | [`serve`], [`demo`] | [`inquiry`] | say who is asked |
 //! | [`serve`], [`demo`] | [`listen`], [`requests`], [`control`] | open the doors, say who answers |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
 //! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`] | [`crash`] | the places where tests may kill |
