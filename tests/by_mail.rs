@@ -52,7 +52,7 @@ fn swaks(
     let server = format!("127.0.0.1:{}", postfax.submission);
     command.args(["--server", &server, "--tls", "--auth", "PLAIN", "--auth-user", client]);
     command.args(["--auth-password", PASSWORD, "--from", &format!("{client}@example.com")]);
-    command.args(["--to", to, "--header", &format!("Subject: {subject}"), "--body", ""]);
+    command.args(["--to", to, "--header", &format!("Subject: {subject}"), "--body", "Good morning."]);
     let output = command.args(more).output().unwrap();
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
