@@ -52,7 +52,14 @@ fn swaks(
     let server = format!("127.0.0.1:{}", postfax.submission);
     command.args(["--server", &server, "--tls", "--auth", "PLAIN", "--auth-user", client]);
     command.args(["--auth-password", PASSWORD, "--from", &format!("{client}@example.com")]);
-    command.args(["--to", to, "--header", &format!("Subject: {subject}"), "--body", "Good morning."]);
+    command.args([
+        "--to",
+        to,
+        "--header",
+        &format!("Subject: {subject}"),
+        "--body",
+        "Good morning.",
+    ]);
     let output = command.args(more).output().unwrap();
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -283,6 +290,7 @@ fn killed(point: &str, verb: &str) -> (Sink, Postfax, u64) {
     let said = offer(postfax.relay, ANNA, &["jobs@fax.example.com"], &text).message;
     assert!(!said.starts_with("250") || point == "deliver", "{point}: {said}");
     wait_for("the end", 10, || postfax.has_ended().then_some(()));
+    assert!(!postfax.kill(), "it has ended by itself");
     postfax.environment(&[]);
     postfax.run();
     if !said.starts_with("250") {
