@@ -16,6 +16,7 @@ use support::{
     pages,
     postfax::{PASSWORD, Postfax},
     programs,
+    proof::Stage,
     relay::offer,
     sink::{Mail, Sink},
     wait_for,
@@ -205,6 +206,24 @@ fn strangers_and_programs_are_refused() {
     let output = command.args(["--server", &server, "--from", ANNA, "--to", jobs]).output();
     assert!(!output.unwrap().status.success());
     assert_eq!(answers(&sink), 1, "{:?}", sink.mails());
+}
+
+#[test]
+fn a_host_that_nobody_vouches_for_must_prove_who_asks() {
+    let stage = Stage::set("");
+    stage.domain("true.proofs.test", "ip4:127.0.0.1 -all", Some(""));
+    stage.domain("false.proofs.test", "ip4:192.0.2.1 -all", Some(""));
+    let ask = |domain: &str| {
+        let from = format!("tess@{domain}");
+        let text = format!("From: {from}\nSubject: list\n\n");
+        (offer(stage.port, &from, &["jobs@fax.example.com"], &text).message, from)
+    };
+    let (said, _) = ask("false.proofs.test");
+    assert!(said.starts_with("550"), "{said}");
+    let (said, from) = ask("true.proofs.test");
+    assert!(said.starts_with("250"), "{said}");
+    answer(&stage.sink, &from, "list");
+    assert_eq!(answers(&stage.sink), 1);
 }
 
 #[test]
