@@ -33,6 +33,7 @@ use tracing::{error, info, warn};
 use crate::{
     config::{Address, Config, Intake, Listener, Role, Tls, Verify},
     daemon::{Context, Daemon, DaemonError},
+    inquiry::Inquiries,
     outbound::{Door, FaxDesk},
 };
 pub(crate) use inherited::{Inherited, inherit};
@@ -50,7 +51,10 @@ const ASKS: usize = 8;
 
 /// The doors to mail, as others see them.
 #[derive(Clone)]
-pub(crate) struct Doors(mpsc::Sender<Ask>);
+pub(crate) struct Doors {
+    asks: mpsc::Sender<Ask>,
+    inquiries: Arc<Inquiries>,
+}
 
 /// To have the doors as a configuration says.
 struct Ask {
@@ -69,8 +73,13 @@ impl Doors {
             what: "changing the listeners",
             source: std::io::Error::other("Postfax is stopping"),
         };
-        self.0.send(Ask { config, answer }).await.map_err(|_| stopping())?;
+        self.asks.send(Ask { config, answer }).await.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())?
+    }
+
+    /// Who answers mails that ask something.
+    pub(crate) fn inquiries(&self) -> Arc<Inquiries> {
+        self.inquiries.clone()
     }
 }
 
@@ -88,8 +97,9 @@ pub(crate) async fn smtp(
     keeper.name_idle_sockets();
     let (asks, asked) = mpsc::channel(ASKS);
     let stop = daemon.stop.subscribe();
+    let inquiries = keeper.staff.inquiries.clone();
     daemon.tasks.spawn(keeper.keep(asked, stop));
-    Ok(Doors(asks))
+    Ok(Doors { asks, inquiries })
 }
 
 /// Keeps the doors.
@@ -108,6 +118,7 @@ struct Staff {
     context: Arc<Context>,
     door: Arc<Door>,
     verifier: Option<Arc<Verifier>>,
+    inquiries: Arc<Inquiries>,
 }
 
 /// The certificate in use.
@@ -140,7 +151,7 @@ impl Keeper {
         let intake = &config.intake;
         Self {
             inherited,
-            staff: Staff { context, door, verifier: None },
+            staff: Staff { context, door, verifier: None, inquiries: Arc::default() },
             census: Census::new(intake.max_connections, intake.max_connections_per_address),
             certificate: None,
             watch: FileWatch::new(),
@@ -336,6 +347,7 @@ impl Staff {
         let verifier = self.verifier.clone();
         FaxDesk::new(self.context.clone(), listener.trust.clone(), self.door.clone())
             .verifying(verifier.filter(|_| listener.verify.contains(&Verify::Dmarc)))
+            .answering(self.inquiries.clone())
     }
 
     /// Has somebody who checks the mails of strangers, where a listener takes some.

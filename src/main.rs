@@ -47,6 +47,7 @@
 //! | [`listen`] | opens the doors to mail and keeps them: sockets, certificates, what a reload changes |
 //! | [`inbound`] | the fax servers as they report by themselves: health, and what arrived |
 //! | [`settings`] | brings registered settings to the fax servers, and reads back what they hold |
+//! | [`inquiry`] | the mail door: mail that asks something, and what it is answered |
 //! | [`carry`] | hands one attempt over, follows it and tells how it ended |
 //! | [`letters`] | what our mails say: a received fax, a receipt, an alarm |
 //! | [`post`] | brings a letter to the mail relay |
@@ -87,6 +88,9 @@
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload changes their parts |
 //! | [`control`], [`cli`] | [`requests`] | the words of questions and answers |
 //! | [`requests`], [`cli`] | [`config`] | keys and texts, as they are asked for and shown |
+//! | [`outbound`], [`listen`] | [`inquiry`] | one brings the mails that ask, one shares who answers |
+//! | [`inquiry`] | [`requests`], [`cli`] | the words of questions and answers, and how they look as text |
+//! | [`inquiry`] | [`daemon`], [`config`], [`crash`] | notes the answer as a job; languages; the places where tests may kill |
 //! | [`serve`], [`demo`] | [`listen`], [`requests`], [`control`] | open the doors, say who answers |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
 //! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`], [`config`], [`control`] | [`crash`] | the places where tests may kill |
@@ -117,6 +121,7 @@ mod crash;
 mod daemon;
 mod demo;
 mod inbound;
+mod inquiry;
 mod lab;
 mod letters;
 mod listen;

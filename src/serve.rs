@@ -66,8 +66,10 @@ async fn serve(
     let socket = config.control_socket.clone();
     let mut daemon = Daemon::open(config.clone()).await?;
     let doors = listen::smtp(&mut daemon, &config, inherited).await?;
+    let inquiries = doors.inquiries();
     let control = Arc::new(Control::new(daemon.context(), file, doors));
     control.note_version().await;
+    inquiries.ask_of(&control);
     let what = socket.display().to_string();
     let door =
         requests::socket::bind(&socket).map_err(|source| DaemonError::Listen { what, source })?;

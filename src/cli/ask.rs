@@ -144,6 +144,11 @@ fn explained(explain: &Explain) -> Ask {
     }
 }
 
+/// An answer as text without colours, for a mail.
+pub(crate) fn plain(reply: &Reply, now: Timestamp, zone: TimeZone) -> String {
+    as_text(&View { now, zone, colour: false, width: None }, reply)
+}
+
 fn as_text(view: &View, reply: &Reply) -> String {
     match reply {
         Reply::Status(status) => render::status(view, status),

@@ -13,7 +13,7 @@ mod render;
 mod settings;
 mod watch;
 
-pub(crate) use ask::{is_running, run as ask, show};
+pub(crate) use ask::{is_running, plain, run as ask, show};
 pub(crate) use configure::configure;
 pub(crate) use exit::{Exit, Failure};
 pub(crate) use manual::{completions, man};

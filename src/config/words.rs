@@ -88,6 +88,13 @@ phrases! {
         DriftedSubject "drifted_subject", Drifted "drifted", Changes "changes",
         See "see", SeeSettings "see_settings",
     }
+    "answer" ["question", "domain", "problem", "job"] {
+        AnswerAsked "asked", AnswerMisread "misread", AnswerUnsure "unsure",
+        AnswerMore "more", AnswerHelp "help",
+        HelpStatus "help_status", HelpList "help_list", HelpShow "help_show",
+        HelpCancel "help_cancel", HelpRetry "help_retry", HelpExplain "help_explain",
+        HelpHelp "help_help", AnswerReply "reply",
+    }
 }
 
 /// The table of sentences for outcomes, by their names.

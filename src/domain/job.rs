@@ -46,7 +46,7 @@ use crate::{
 };
 
 pub use altered::Alteration;
-pub use cause::{Alarm, Cause, Forwarded, Sent};
+pub use cause::{Alarm, Answered, Cause, Forwarded, Inquiry, Sent};
 
 pub use crate::notice::{DeliverBy, Notify, Release};
 

@@ -1,10 +1,12 @@
-//! What the mails say that Postfax writes: a received fax, a receipt, an alarm.
+//! What the mails say that Postfax writes: a received fax, a receipt, an alarm, an
+//! answer.
 //!
 //! A letter is written anew for each delivery from what is durable, so that it
 //! needs no keeping; its Message-ID is made of the job's number, so that whoever
 //! gets it twice can tell.
 
 mod alarm;
+mod answer;
 mod fax;
 mod page;
 mod receipt;
@@ -85,6 +87,7 @@ pub async fn write(context: &Context, job: &Job) -> Result<Written, LetterError>
             receipt::write(context, &config, (*of, *report), job, to, path).await
         }
         Cause::Alarm(alarm) => alarm::write(context, &config, alarm, job, to, path).await,
+        Cause::Answer(inquiry) => answer::write(context, &config, inquiry, job, to, path).await,
         // The first goes to no mailbox, and the second is written already.
         Cause::Sent(_) | Cause::Forwarded(_) => Err(LetterError::NoMailbox),
     }
@@ -93,6 +96,11 @@ pub async fn write(context: &Context, job: &Job) -> Result<Written, LetterError>
 /// The Message-ID of a job's mail: the same at every delivery.
 fn message_id(context: &Context, config: &Config, job: &Job) -> String {
     format!("job-{}.{}@{}", job.id, context.reader.installation, config.setup.domain)
+}
+
+/// Where a reply asks about this job: its writer need not name it again.
+fn reply_to(config: &Config, job: JobId) -> (String, String) {
+    ("Reply-To".to_owned(), format!("jobs+{job}@{}", config.setup.domain))
 }
 
 fn zoned(config: &Config, at: Timestamp) -> jiff::Zoned {

@@ -19,7 +19,7 @@ use postfax_gateway::{
 };
 
 use super::{
-    LetterError, Written, message_id,
+    LetterError, Written, message_id, reply_to,
     story::{Story, server, total},
     zoned,
 };
@@ -64,7 +64,11 @@ pub(super) async fn write(
         message_id: message_id(context, config, job),
         in_reply_to: sent.message_id.clone(),
         language: Some(story.words.tag().to_owned()),
-        headers: Vec::new(),
+        headers: match report {
+            // The answer to a disposition goes to the fax machine that it speaks for.
+            Report::Disposition => Vec::new(),
+            Report::End | Report::Late | Report::Overdue => vec![reply_to(config, of)],
+        },
     };
     let picture = picture(context, &fax, &head.message_id).await;
     let page = story.page();

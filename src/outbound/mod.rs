@@ -2,6 +2,7 @@
 //! to be faxed. The pages are made before the client is told yes while a converter is
 //! idle, and later when all are busy; `prepare` says why.
 
+mod asks;
 mod claim;
 mod door;
 mod fit;
@@ -32,6 +33,7 @@ use crate::{
     config::{Cidr, Config, Mdn},
     crash,
     daemon::{Context, now},
+    inquiry::Inquiries,
     prepare::{self, Contents, Trouble},
     store,
 };
@@ -39,6 +41,7 @@ pub use door::Door;
 use door::What;
 use fit::{Loops, acceptable};
 use replies::{no_room, refused, unfit};
+use returns::Special;
 use who::says_the_truth;
 
 /// Decides for one listener.
@@ -49,13 +52,15 @@ pub struct FaxDesk {
     /// Checks what all other hosts bring; without it they are refused.
     verifier: Option<Arc<Verifier>>,
     door: Arc<Door>,
+    /// Answers mails that ask something.
+    inquiries: Arc<Inquiries>,
 }
 
 impl FaxDesk {
     /// A desk for a listener that believes the hosts in `trust`.
     #[must_use]
     pub fn new(context: Arc<Context>, trust: Vec<Cidr>, door: Arc<Door>) -> Self {
-        Self { context, trust, verifier: None, door }
+        Self { context, trust, verifier: None, door, inquiries: Arc::default() }
     }
 
     fn config(&self) -> Arc<Config> {
@@ -197,8 +202,12 @@ impl Desk for FaxDesk {
 
     async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
         let config = self.config();
-        if self.special(rcpt).await?.is_some() {
-            return self.count(&config, peer, None, What::Recipient);
+        match self.special(rcpt).await? {
+            Some(Special::Inquiry(_)) => return self.may_ask(&config, peer, mail),
+            Some(Special::Postmaster | Special::Return(_)) => {
+                return self.count(&config, peer, None, What::Recipient);
+            }
+            None => {}
         }
         let client = self.client(&config, peer, mail)?;
         let recipient = self.recipient_of(&config.setup, &client, rcpt)?;

@@ -120,7 +120,8 @@ impl Daemon for Fake {
             Request::Drain(server, draining) => Answer::Draining { server, draining },
             Request::GiveUp(server) => Answer::GaveUp { server, jobs: vec![JobId(15)] },
             Request::Returned(report) => Answer::Done(report.job.id),
-            Request::Forward(_) => Answer::Accepted(vec![JobId(16)]),
+            Request::Answered(id, _) => Answer::Done(id),
+            Request::Forward(_) | Request::Inquire { .. } => Answer::Accepted(vec![JobId(16)]),
             Request::Explain { .. } => Answer::Explained(Err(Denial::UnknownClient)),
             Request::Settings(request) => settings(*request),
         })

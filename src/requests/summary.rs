@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Alarm,
     /// Somebody wrote to the postmaster
     Forward,
+    /// A client asked something by mail
+    Answer,
 }
 
 impl Kind {
@@ -33,6 +35,7 @@ impl Kind {
             Cause::Receipt { .. } => Self::Receipt,
             Cause::Alarm(_) => Self::Alarm,
             Cause::Forwarded(_) => Self::Forward,
+            Cause::Answer(_) => Self::Answer,
         }
     }
 }
@@ -98,6 +101,7 @@ fn origin(job: &Job) -> String {
         Cause::Alarm(Alarm::Drifted { server, .. }) => format!("server {server}"),
         Cause::Alarm(alarm) => alarm.job().map_or_else(String::new, |id| format!("job {id}")),
         Cause::Forwarded(mail) => mail.from.clone().unwrap_or_else(|| "<>".into()),
+        Cause::Answer(inquiry) => format!("\"{}\"", inquiry.question),
     }
 }
 

@@ -25,7 +25,9 @@ fn row(view: &View, job: &Summary) -> Vec<Cell> {
     let pages = match (job.kind, job.pages) {
         (_, 0) => String::new(),
         (Kind::Out, pages) => format!("{}/{pages}", job.confirmed),
-        (Kind::In | Kind::Receipt | Kind::Alarm | Kind::Forward, pages) => pages.to_string(),
+        (Kind::In | Kind::Receipt | Kind::Alarm | Kind::Forward | Kind::Answer, pages) => {
+            pages.to_string()
+        }
     };
     vec![
         number(job.job),
@@ -48,6 +50,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Receipt => "receipt",
         Kind::Alarm => "alarm",
         Kind::Forward => "forward",
+        Kind::Answer => "answer",
     }
 }
 

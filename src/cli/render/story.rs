@@ -38,6 +38,7 @@ fn head(view: &View, job: &Job) -> String {
         Cause::Receipt { .. } => "a receipt for",
         Cause::Alarm(_) => "an alarm about",
         Cause::Forwarded(_) => "a mail for the postmaster from",
+        Cause::Answer(_) => "the answer to",
     };
     let title = format!("Job {}: {what} {} to {}", job.id, summary.from, summary.to);
     let mut out = format!("{}, {word}\n", view.paint(Paint::Strong, &clean(&title)));
@@ -103,6 +104,7 @@ impl Teller<'_> {
             Cause::Receipt { of, .. } => format!("written for job {of}"),
             Cause::Alarm(_) => "written for the postmaster".to_owned(),
             Cause::Forwarded(_) => "taken for the postmaster".to_owned(),
+            Cause::Answer(inquiry) => format!("asked by {}", inquiry.client),
         };
         let until = self.view.moment(job.expires);
         self.line(job.created, &format!("{accepted}; tried until {until}"));

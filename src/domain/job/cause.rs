@@ -30,6 +30,35 @@ pub enum Cause {
     Alarm(Alarm),
     /// Somebody wrote to the postmaster of the fax domain.
     Forwarded(Box<Forwarded>),
+    /// A client asked something by mail, and is to have the answer.
+    Answer(Box<Inquiry>),
+}
+
+/// A mail that asked something, and what it is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inquiry {
+    /// Who asked.
+    pub client: ClientName,
+    /// Message-ID of the mail; without one it is never taken for another.
+    pub message_id: Option<String>,
+    /// Subject of the mail.
+    pub subject: Option<String>,
+    /// What was asked, as it was understood.
+    pub question: String,
+    /// The job that it is about, if it is about one.
+    pub about: Option<JobId>,
+    /// What is answered; none while it is being done, so that a crash in between leaves
+    /// behind that it was begun.
+    pub answer: Option<Answered>,
+}
+
+/// What a mail that asked something is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// For people.
+    pub text: String,
+    /// The same for programs, as JSON, where there is more to it than a sentence.
+    pub data: Option<String>,
 }
 
 /// A mail to the postmaster, passed on as it came (RFC 5321 4.5.1).

@@ -28,9 +28,12 @@ impl Request {
             Self::Again(job) => About::Job(job.id),
             Self::Drain(server, _) | Self::GiveUp(server) => About::Server(server.clone()),
             Self::Settings(request) => About::Settings(request.server.clone()),
-            Self::Status(_) | Self::Returned(_) | Self::Forward(_) | Self::Explain { .. } => {
-                About::Nothing
-            }
+            Self::Inquire { .. }
+            | Self::Answered(..)
+            | Self::Status(_)
+            | Self::Returned(_)
+            | Self::Forward(_)
+            | Self::Explain { .. } => About::Nothing,
         }
     }
 }

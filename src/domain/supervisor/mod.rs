@@ -15,6 +15,7 @@ mod asked;
 mod caps;
 mod dispatch;
 mod ended;
+mod inquire;
 mod orders;
 mod press;
 mod requests;

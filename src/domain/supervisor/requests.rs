@@ -13,7 +13,7 @@ use crate::{
     authority::{Sight, Who},
     destination::Destination,
     fleet::{Decision, Denial, Live, Need},
-    job::{Alteration, Cause, Forwarded, Job, State},
+    job::{Alteration, Answered, Cause, Forwarded, Inquiry, Job, State},
     names::{ClientName, JobId, ServerName},
     notice,
     number::Number,
@@ -57,6 +57,15 @@ pub enum Request {
     Returned(Box<Returned>),
     /// Somebody wrote to the postmaster: pass it on.
     Forward(Box<Forwarded>),
+    /// A client has asked by mail: the answer is a job, which waits until it is known.
+    Inquire {
+        /// Where the answer goes.
+        to: String,
+        /// What was asked, and the answer if it is known.
+        inquiry: Box<Inquiry>,
+    },
+    /// The answer to what was asked by mail is known.
+    Answered(JobId, Box<Answered>),
     /// Which server would be chosen.
     Explain {
         /// Who would send.
@@ -225,6 +234,8 @@ impl Supervisor {
             Request::Returned(report) => self.returned(*report, now, actions),
             Request::Forward(mail) => self.forward(*mail, now, actions),
             Request::Settings(request) => self.asked_settings(*request, now, actions),
+            Request::Inquire { to, inquiry } => self.inquire(to, inquiry, now, actions),
+            Request::Answered(id, answer) => self.answered(id, *answer, now, actions),
             Request::Explain { from, to, pages } => {
                 let avoid = Default::default();
                 let need = Need { from: &from, to: &to, pages, avoid: &avoid };
