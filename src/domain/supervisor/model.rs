@@ -13,8 +13,11 @@ use super::{
     *,
 };
 use crate::{
-    job::{Cause, End},
+    document::PageLedger,
+    job::{AttemptEnd, Cause, End},
+    names::Token,
     outcome::{Outcome, TABLE},
+    route::Arrival,
     setup::Setup,
     time::WallClock,
 };
