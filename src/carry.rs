@@ -168,22 +168,22 @@ async fn mail(context: &Context, job: &Job) -> Ended {
         crash::point("delivered");
         return ended(outcome, said);
     }
-    let letter = match letters::write(context, job).await {
+    let mut letter = match letters::write(context, job).await {
         Ok(letter) => letter,
         Err(failed) => {
             warn!(job = %job.id, %failed, "the mail cannot be written");
             return ended(Outcome::MailDeferred, failed.to_string());
         }
     };
-    if let Err(failed) = post::sign(context, &letter).await {
-        let _ = tokio::fs::remove_file(&letter.path).await;
+    if let Err(failed) = post::sign(context, &mut letter).await {
+        letter.forget().await;
         warn!(job = %job.id, %failed, "the mail stays here");
         return ended(Outcome::MailDeferred, failed.to_string());
     }
     crash::point("deliver");
     let (outcome, said) = post::deliver(context, job, &letter).await;
     crash::point("delivered");
-    let _ = tokio::fs::remove_file(&letter.path).await;
+    letter.forget().await;
     ended(outcome, said)
 }
 

@@ -1,16 +1,19 @@
 //! What the running daemon offers to those who ask ([`crate::requests`]): answers of
 //! the supervisor, jobs from the store, and a new configuration.
 
+mod configure;
+
 use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use postfax_domain::{
+    audit::{Asker, Chain, Entry, Head, Line},
     job::Job,
-    names::JobId,
-    number::Country,
+    names::{ClientName, JobId},
+    setup::Setup,
     supervisor::{Answer, Event, Request},
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
     config,
@@ -18,7 +21,7 @@ use crate::{
     inbound,
     listen::Doors,
     post,
-    requests::{Condition, Daemon, JobFilter},
+    requests::{AskConfig, AuditFilter, Condition, ConfigReply, Daemon, JobFilter, Problem, Sees},
     store::Page,
 };
 
@@ -31,12 +34,14 @@ pub(crate) struct Control {
     /// Where the configuration is.
     file: PathBuf,
     doors: Doors,
+    /// Held by whoever changes the configuration.
+    turn: Semaphore,
 }
 
 impl Control {
     /// Answers for this daemon, whose configuration was read from `file`.
     pub(crate) fn new(context: Arc<Context>, file: PathBuf, doors: Doors) -> Self {
-        Self { context, file, doors }
+        Self { context, file, doors, turn: Semaphore::new(1) }
     }
 
     /// Puts a new configuration in force, all of it or nothing.
@@ -70,6 +75,10 @@ impl Control {
     }
 }
 
+fn stopping() -> String {
+    "Postfax is stopping".to_owned()
+}
+
 /// Where the HTTP door is, and how: it is opened once.
 fn place(config: &config::Config) -> Option<(std::net::SocketAddr, bool)> {
     config.http.as_ref().map(|http| (http.address, http.tls))
@@ -78,25 +87,43 @@ fn place(config: &config::Config) -> Option<(std::net::SocketAddr, bool)> {
 #[async_trait]
 impl Daemon for Control {
     async fn ask(&self, request: Request) -> Result<Answer, String> {
-        self.context.ask(request).await.ok_or_else(|| "Postfax is stopping".to_owned())
+        self.context.ask(request).await.ok_or_else(stopping)
     }
 
-    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, String> {
+    async fn order(&self, request: Request, line: Line) -> Result<Answer, String> {
+        self.context.order(request, line).await.ok_or_else(stopping)
+    }
+
+    async fn note(&self, line: Line) -> Result<(), String> {
+        self.context.note(line).await.map(drop).ok_or_else(stopping)
+    }
+
+    async fn jobs(
+        &self,
+        filter: &JobFilter,
+        only: Option<&ClientName>,
+        sees: &Sees<'_>,
+    ) -> Result<Vec<Job>, String> {
         let ended = match filter.condition {
             None => None,
-            Some(Condition::Open | Condition::Waiting | Condition::Carrying | Condition::Held) => {
-                Some(false)
-            }
+            Some(
+                Condition::Open
+                | Condition::Waiting
+                | Condition::OnHold
+                | Condition::Carrying
+                | Condition::Held,
+            ) => Some(false),
             Some(_) => Some(true),
         };
-        let mut page = Page { ended, before: filter.before, limit: READ_AT_A_TIME };
+        let client = filter.client.as_ref().or(only).cloned();
+        let mut page = Page { ended, client, before: filter.before, limit: READ_AT_A_TIME };
         let mut found = Vec::new();
         loop {
-            let jobs = self.context.reader.jobs(page).await.map_err(|bad| bad.to_string())?;
+            let jobs = self.context.reader.jobs(&page).await.map_err(|bad| bad.to_string())?;
             let Some(last) = jobs.last() else { return Ok(found) };
             page.before = Some(last.id);
             for job in jobs {
-                if filter.matches(&job) {
+                if filter.matches(&job) && sees(&job) {
                     found.push(job);
                 }
                 if found.len() >= filter.limit as usize {
@@ -114,12 +141,45 @@ impl Daemon for Control {
         self.context.reader.receipts(of).await.map_err(|bad| bad.to_string())
     }
 
-    async fn reload(&self) -> Result<String, String> {
-        self.put_in_force().await
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<Entry>, String> {
+        let (mut before, mut found) = (filter.before, Vec::new());
+        loop {
+            let lines = self.context.reader.audit(filter.since, before, READ_AT_A_TIME).await;
+            let lines = lines.map_err(|bad| bad.to_string())?;
+            let Some(last) = lines.last() else { return Ok(found) };
+            before = Some(last.seq);
+            found.extend(lines.into_iter().filter(|entry| filter.matches(&entry.line)));
+            if found.len() >= filter.limit as usize {
+                found.truncate(filter.limit as usize);
+                return Ok(found);
+            }
+        }
     }
 
-    fn country(&self) -> Country {
-        self.context.config.load().setup.country
+    async fn verify_audit(&self, known: Option<&Head>) -> Result<Chain, String> {
+        self.context.reader.verify_audit(known).await.map_err(|bad| bad.to_string())
+    }
+
+    async fn reload(&self) -> Result<String, String> {
+        self.reload_files().await
+    }
+
+    async fn config(&self, asker: &Asker, ask: AskConfig) -> Result<ConfigReply, Problem> {
+        self.configure(asker, ask).await
+    }
+
+    fn setup(&self) -> Arc<Setup> {
+        self.context.config.load().setup.clone()
+    }
+
+    fn client_of(&self, uid: u32) -> Option<ClientName> {
+        let config = self.context.config.load();
+        let is_theirs = |access: &config::Access| access.users.contains(&uid);
+        config.access.iter().find(|(_, access)| is_theirs(access)).map(|(name, _)| name.clone())
+    }
+
+    fn max_priority(&self, client: &ClientName) -> i8 {
+        self.context.config.load().access.get(client).map_or(0, |access| access.max_priority)
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -25,6 +25,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use postfax_domain::{
+    audit::Line,
     job::Job,
     names::{ServerName, Token},
     quota,
@@ -49,6 +50,7 @@ use crate::{
     crash,
     inbound::{self, Watchers},
     post, prepare,
+    settings::{self, Keepers},
     store::{Reader, Store, StoreError},
 };
 
@@ -132,9 +134,26 @@ impl Context {
         self.wait_for(|token| Event::Asked(request, token)).await
     }
 
+    /// Asks the supervisor for a change, with its line of the audit log; `None` when the
+    /// daemon stops before it answered.
+    pub async fn order(&self, request: Request, line: Line) -> Option<Answer> {
+        self.wait_for(|token| Event::Requested(request, Box::new(line), token)).await
+    }
+
+    /// Has a line of the audit log saved; `None` when the daemon stops before it was.
+    pub async fn note(&self, line: Line) -> Option<Answer> {
+        self.wait_for(|token| Event::Noted(Box::new(line), token)).await
+    }
+
     /// Offers a fax; `None` when the daemon stops before it answered.
     pub async fn submit(&self, submission: Submission) -> Option<Answer> {
         self.wait_for(|token| Event::Submitted(Box::new(submission), token)).await
+    }
+
+    /// Where to tell what has happened, for those who need nothing else of this.
+    #[must_use]
+    pub fn events(&self) -> mpsc::Sender<Event> {
+        self.events.clone()
     }
 
     async fn wait_for(&self, event: impl FnOnce(Token) -> Event) -> Option<Answer> {
@@ -169,6 +188,7 @@ pub struct Daemon {
     events: mpsc::Receiver<Event>,
     carriers: Carriers,
     watchers: Watchers,
+    keepers: Keepers,
     /// Mails whose pages are being made.
     presses: JoinSet<()>,
     /// Work besides the loop: listeners, doors.
@@ -205,6 +225,7 @@ impl Daemon {
         Ok(Self {
             carriers: Carriers::new(context.clone()),
             watchers: Watchers::start(context.clone()),
+            keepers: Keepers::start(&context),
             context,
             supervisor,
             store,
@@ -229,7 +250,8 @@ impl Daemon {
                 other => self.act(other),
             }
         }
-        self.round(vec![Event::Woke]).await;
+        let settable = self.settable();
+        self.round(vec![Event::Woke, settable]).await;
         let mut stop = self.stop.subscribe();
         let mut prune = tokio::time::interval(PRUNE_EVERY);
         let mut tick = tokio::time::interval(TICK);
@@ -237,7 +259,7 @@ impl Daemon {
         loop {
             let wake = self.supervisor.next_wake(now()).map_or(TICK, |at| at.since(now()));
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
                 count = self.events.recv_many(&mut batch, ROUND) => {
                     debug_assert!(count > 0, "the context keeps a sender");
                 }
@@ -254,10 +276,17 @@ impl Daemon {
         self.finish().await;
     }
 
-    async fn round(&mut self, events: Vec<Event>) {
+    /// At which servers something can be set.
+    fn settable(&self) -> Event {
+        Event::Settable(settings::schemas(&self.context.drivers.load()))
+    }
+
+    async fn round(&mut self, mut events: Vec<Event>) {
         let now = now();
         if events.iter().any(|event| matches!(event, Event::Reconfigured(_))) {
             self.watchers = Watchers::start(self.context.clone());
+            self.keepers = Keepers::start(&self.context);
+            events.push(self.settable());
         }
         let (mut changes, mut rest) = (Vec::new(), Vec::new());
         for action in self.supervisor.handle_all(events, now) {
@@ -266,9 +295,15 @@ impl Daemon {
                 other => rest.push(other),
             }
         }
-        if !changes.is_empty() {
+        // Who only asked has changed nothing that others watch.
+        let changed = changes.iter().any(|change| !matches!(change, Change::Audit(_)));
+        if changed {
             crash::point("commit");
+        }
+        if !changes.is_empty() {
             self.commit(&changes, now).await;
+        }
+        if changed {
             self.context.changed.send_modify(|round| *round += 1);
         }
         for action in rest {
@@ -289,7 +324,7 @@ impl Daemon {
             Action::Save(_) => unreachable!("saved before"),
             Action::Promise(token, answer) => self.context.answer(token, answer),
             // Whoever stops begins nothing; the next life carries it on.
-            Action::Carry(_) | Action::Prepare(_) if *self.stop.borrow() => {}
+            Action::Carry(_) | Action::Prepare(_) | Action::Push { .. } if *self.stop.borrow() => {}
             Action::Carry(job) => self.carriers.carry(*job, false),
             Action::Cancel(job, _) => self.carriers.cancel(job),
             Action::Forget(server, ticket) => self.carriers.forget(server, ticket),
@@ -297,6 +332,9 @@ impl Daemon {
                 self.presses.spawn(prepare::run(self.context.clone(), mail));
             }
             Action::Release(server, key) => self.watchers.release(&server, key),
+            Action::Push { server, version, settings } => {
+                self.keepers.push(&server, version, settings);
+            }
         }
     }
 
@@ -342,6 +380,11 @@ impl Daemon {
     }
 }
 
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // The daemon itself keeps the sender.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 /// What an action is called where it may be the last.
 fn deed(action: &Action) -> &'static str {
     match action {
@@ -352,6 +395,7 @@ fn deed(action: &Action) -> &'static str {
         Action::Forget(..) => "let forget",
         Action::Prepare(_) => "prepare",
         Action::Release(..) => "let go",
+        Action::Push { .. } => "push settings",
     }
 }
 
@@ -370,7 +414,77 @@ fn needed(kept: Duration, duplicate_window: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use postfax_domain::{
+        audit::{Asker, Door},
+        authority::Who,
+        settings::{Name, Record, State, Value},
+        supervisor::{AskSettings, SettingsRequest},
+    };
+
     use super::*;
+    use crate::settings::tests::{Fake, Mood, dials};
+
+    /// A daemon on this folder, whose one server is this one.
+    async fn begin(state: &std::path::Path, server: &Arc<Fake>) -> (Arc<Context>, JoinSet<()>) {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut config = crate::config::load(&file.join("tests/config/good/minimal.toml")).unwrap();
+        config.state = state.to_owned();
+        let setup = config.setup.clone();
+        let daemon = Daemon::open(config).await.unwrap();
+        let context = daemon.context();
+        let driver: Arc<dyn Driver> = server.clone();
+        let named = |name: &ServerName| (name.clone(), driver.clone());
+        context.drivers.store(Arc::new(setup.servers.keys().map(named).collect()));
+        let mut life = JoinSet::new();
+        life.spawn_local(daemon.run());
+        context.tell(Event::Reconfigured(setup)).await;
+        (context, life)
+    }
+
+    async fn ask(context: &Context, what: AskSettings) -> Option<Record> {
+        let server = context.config.load().setup.servers.keys().next().unwrap().clone();
+        let by = Asker { who: Who::Administrator, door: Door::Socket, from: "uid 0".into() };
+        let request = SettingsRequest { server, by, what };
+        match context.ask(Request::Settings(Box::new(request))).await.unwrap() {
+            Answer::Settings(sheet) => Some(sheet.record),
+            _ => None,
+        }
+    }
+
+    async fn applied(context: &Context) -> Record {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            match ask(context, AskSettings::Get).await {
+                Some(record) if matches!(record.state(), State::Applied { .. }) => return record,
+                other if tokio::time::Instant::now() > deadline => panic!("{other:?}"),
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn settings_that_were_promised_reach_their_server_in_another_life() {
+        tokio::task::LocalSet::new().run_until(two_lives()).await;
+    }
+
+    async fn two_lives() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Arc::new(Fake::new(Mood::Well));
+        let (context, mut life) = begin(folder.path(), &server).await;
+        assert_eq!(applied(&context).await.latest().number, 1);
+        server.be(Mood::Away);
+        let changes = vec![(Name::of_server("max_dials"), Some(Value::Number(5)))];
+        let register = AskSettings::Register { base: Some(1), changes, reason: String::new() };
+        let promised = ask(&context, register).await.unwrap();
+        life.shutdown().await;
+        drop(context);
+        assert_eq!(server.holds(), dials(3), "it was away");
+        server.be(Mood::Well);
+        let (context, _life) = begin(folder.path(), &server).await;
+        let record = applied(&context).await;
+        assert_eq!(record.latest(), promised.latest());
+        assert_eq!(server.holds(), dials(5));
+    }
 
     #[test]
     fn jobs_are_kept_as_long_as_quotas_and_repeated_mails_need_them() {

@@ -33,6 +33,7 @@ use tracing::{error, info, warn};
 use crate::{
     config::{Address, Config, Intake, Listener, Role, Tls, Verify},
     daemon::{Context, Daemon, DaemonError},
+    inquiry::Inquiries,
     outbound::{Door, FaxDesk},
 };
 pub(crate) use inherited::{Inherited, inherit};
@@ -52,6 +53,7 @@ const ASKS: usize = 8;
 #[derive(Clone)]
 pub(crate) struct Doors {
     asks: mpsc::Sender<Ask>,
+    inquiries: Arc<Inquiries>,
     context: Arc<Context>,
     door: Arc<Door>,
     certificate: channel::Receiver<Option<Arc<Keys>>>,
@@ -76,6 +78,11 @@ impl Doors {
         };
         self.asks.send(Ask { config, answer }).await.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())?
+    }
+
+    /// Who answers mails that ask something.
+    pub(crate) fn inquiries(&self) -> Arc<Inquiries> {
+        self.inquiries.clone()
     }
 
     /// The certificate in use, as it changes.
@@ -106,6 +113,7 @@ pub(crate) async fn smtp(
     let stop = daemon.stop.subscribe();
     let doors = Doors {
         asks,
+        inquiries: keeper.staff.inquiries.clone(),
         context: keeper.staff.context.clone(),
         door: keeper.staff.door.clone(),
         certificate: keeper.shown.subscribe(),
@@ -132,6 +140,7 @@ struct Staff {
     context: Arc<Context>,
     door: Arc<Door>,
     verifier: Option<Arc<Verifier>>,
+    inquiries: Arc<Inquiries>,
 }
 
 /// The certificate in use.
@@ -164,7 +173,7 @@ impl Keeper {
         let intake = &config.intake;
         Self {
             inherited,
-            staff: Staff { context, door, verifier: None },
+            staff: Staff { context, door, verifier: None, inquiries: Arc::default() },
             census: Census::new(intake.max_connections, intake.max_connections_per_address),
             certificate: None,
             shown: channel::Sender::new(None),
@@ -366,6 +375,7 @@ impl Staff {
         let verifier = self.verifier.clone();
         FaxDesk::new(self.context.clone(), listener.trust.clone(), self.door.clone())
             .verifying(verifier.filter(|_| listener.verify.contains(&Verify::Dmarc)))
+            .answering(self.inquiries.clone())
     }
 
     /// Has somebody who checks the mails of strangers, where a listener takes some.

@@ -38,7 +38,7 @@
 //! | `src/domain/` (a crate) | what is decided: numbers, jobs, outcomes, groups, rules, the supervisor |
 //! | `gateway/` (a crate) | mail in and out: SMTP, addresses, messages, receipts as MIME |
 //! | `hw/` (a crate) | fax servers and pages: drivers, the renderer, the telephone exchange in software |
-//! | [`config`] | the files of the administrator, read once into what the domain uses |
+//! | [`config`] | the files of the administrator, read into what the domain uses, and changed key by key |
 //! | [`serve`] | starts the daemon, heeds signals; `check` and what else needs only the configuration |
 //! | [`daemon`] | owns the loop: events in, one commit, actions out; stops cleanly |
 //! | [`store`] | what is durable: rows, documents, mails |
@@ -46,6 +46,8 @@
 //! | [`prepare`] | makes the pages of a mail, by way of `postfax_hw::render` |
 //! | [`listen`] | opens the doors to mail and keeps them: sockets, certificates, what a reload changes |
 //! | [`inbound`] | the fax servers as they report by themselves: health, and what arrived |
+//! | [`settings`] | brings registered settings to the fax servers, and reads back what they hold |
+//! | [`inquiry`] | the mail door: mail that asks something, and what it is answered |
 //! | [`carry`] | hands one attempt over, follows it and tells how it ended |
 //! | [`letters`] | what our mails say: a received fax, a receipt, an alarm |
 //! | [`post`] | brings a letter to the mail relay |
@@ -71,9 +73,9 @@
 //!
 //! | from | to | why |
 //! |---|---|---|
-//! | [`daemon`] | [`carry`], [`inbound`], [`post`], [`prepare`] | builds them, owns their tasks, hands them the actions |
+//! | [`daemon`] | [`carry`], [`inbound`], [`post`], [`prepare`], [`settings`] | builds them, owns their tasks, hands them the actions |
 //! | [`daemon`] | [`store`] | the only writer |
-//! | [`carry`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`] | [`daemon`] | tell it what has happened; share its context |
+//! | [`carry`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`], [`settings`] | [`daemon`] | tell it what has happened; share its context |
 //! | [`listen`], [`control`], [`serve`], [`demo`] | [`daemon`] | wire the doors and the signals to it |
 //! | [`daemon`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`], [`listen`], [`control`], [`serve`], [`demo`] | [`config`] | what was configured |
 //! | [`carry`] | [`letters`], [`post`] | an attempt by mail: written, then brought |
@@ -83,8 +85,13 @@
 //! | [`listen`] | [`outbound`] | the desk behind every listener |
 //! | [`outbound`] | [`prepare`] | what of a mail is to be faxed, and its pages while a converter is idle |
 //! | [`inbound`], [`outbound`], [`letters`], [`prepare`], [`control`] | [`store`] | its errors and its pages of jobs; they only read |
+//! | [`serve`] | [`store`] | reads the audit log of a daemon that does not run |
 //! | [`control`] | [`inbound`], [`listen`], [`post`] | a reload changes their parts |
 //! | [`control`], [`cli`] | [`requests`] | the words of questions and answers |
+//! | [`requests`], [`cli`] | [`config`] | keys and texts, as they are asked for and shown |
+//! | [`outbound`], [`listen`] | [`inquiry`] | one brings the mails that ask, one shares who answers |
+//! | [`inquiry`] | [`requests`], [`cli`] | the words of questions and answers, and how they look as text |
+//! | [`inquiry`] | [`daemon`], [`config`], [`crash`] | notes the answer as a job; languages; the places where tests may kill |
 //! | [`serve`], [`demo`] | [`listen`], [`requests`], [`control`] | open the doors, say who answers |
 //! | [`serve`] | [`http`] | opens that door as well |
 //! | [`http`] | [`config`], [`daemon`], [`requests`] | what is configured, what runs, what can be asked |
@@ -92,14 +99,14 @@
 //! | [`http`] | [`store`] | where the documents are |
 //! | [`cli`] | [`config`] | how tokens are kept and called |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
-//! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`] | [`crash`] | the places where tests may kill |
+//! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`], [`config`], [`control`] | [`crash`] | the places where tests may kill |
 //!
 //! # What is never found here
 //!
 //! - `gateway` knows no fax server, `hw` knows no mail, and neither knows `src`.
 //! - The domain reads no clock, disk, network or environment, and takes no lock.
 //! - No room goes to another one except along the arrows above.
-//! - No SQL outside [`store`], no reading of configuration outside [`config`].
+//! - No SQL outside [`store`], no reading or writing of configuration outside [`config`].
 //! - No reply of 250, no release of a received fax, before its save is on disk.
 //! - No second call to a number that is being called; no call, and no delivery,
 //!   between a client and a server that share no group.
@@ -107,7 +114,7 @@
 //! - No foreign document made into pages outside the child process that has little
 //!   memory and little time.
 //! - No thing that grows without a limit that has a name; the list of faxes that have
-//!   arrived is the one exception.
+//!   arrived and the audit log are the exceptions.
 //!
 //! This file itself reads the arguments, hands over to a room, and turns what
 //! comes back into words and an exit code.
@@ -121,6 +128,7 @@ mod daemon;
 mod demo;
 mod http;
 mod inbound;
+mod inquiry;
 mod lab;
 mod letters;
 mod listen;
@@ -130,6 +138,7 @@ mod prepare;
 mod requests;
 mod returns;
 mod serve;
+mod settings;
 mod store;
 
 use std::{
@@ -166,10 +175,28 @@ fn run(args: Args) -> Result<Exit, Failure> {
         | Command::Show(_)
         | Command::Cancel(_)
         | Command::Retry(_)
+        | Command::Hold(_)
+        | Command::Release(_)
+        | Command::Alter(_)
+        | Command::Inbound(_)
+        | Command::Servers(_)
         | Command::Explain(_)
+        | Command::Settings { .. }
         | Command::Reload { .. }) => {
             let socket = socket.unwrap_or_else(|| control_socket(&config));
             cli::ask(&socket, command)
+        }
+        Command::Audit(audit) => {
+            let socket = socket.unwrap_or_else(|| control_socket(&config));
+            match audit.verify() {
+                Some(verify) if verify.file.is_some() || !cli::is_running(&socket) => {
+                    serve::verify_audit(&config, verify)
+                }
+                _ => cli::ask(&socket, Command::Audit(audit)),
+            }
+        }
+        Command::Config(what) => {
+            cli::configure(&socket.unwrap_or_else(|| control_socket(&config)), what)
         }
         Command::Demo(demo) => demo::run(demo),
         Command::Lab(lab) => lab::run(lab),
@@ -188,9 +215,11 @@ fn run(args: Args) -> Result<Exit, Failure> {
 }
 
 /// Where the Postfax listens that was set up with this configuration. One who may
-/// not read the configuration, or broke it, can still ask at the usual place.
+/// not read the configuration, or broke it, can still ask at the usual places.
 fn control_socket(config: &Path) -> PathBuf {
-    serve::control_socket(config).unwrap_or_else(|| requests::DEFAULT_SOCKET.into())
+    let shared = PathBuf::from(requests::SHARED_SOCKET);
+    let usual = || if shared.exists() { shared.clone() } else { requests::DEFAULT_SOCKET.into() };
+    serve::control_socket(config).unwrap_or_else(usual)
 }
 
 /// Says what went wrong, and what can be done about it.

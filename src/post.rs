@@ -63,10 +63,14 @@ fn relay(config: &Config, url: &config::address::Relay) -> Result<Relay, RelayEr
 ///
 /// # Errors
 /// [`SignError`]
-pub(crate) async fn sign(context: &Context, letter: &Written) -> Result<(), SignError> {
-    let (signer, path) = (context.config.load().delivery.signer.clone(), letter.path.clone());
-    let signing = tokio::task::spawn_blocking(move || signer.sign(&path)).await;
-    signing.map_err(|bug| SignError::Mail(bug.to_string()))?
+pub(crate) async fn sign(context: &Context, letter: &mut Written) -> Result<(), SignError> {
+    let (signer, mut body) = (context.config.load().delivery.signer.clone(), letter.body.clone());
+    if signer.is_empty() {
+        return Ok(());
+    }
+    let signing = tokio::task::spawn_blocking(move || signer.sign(&mut body).map(|()| body)).await;
+    letter.body = signing.map_err(|bug| SignError::Mail(bug.to_string()))??;
+    Ok(())
 }
 
 /// Delivers a letter.
@@ -95,7 +99,7 @@ pub(crate) async fn deliver(context: &Context, job: &Job, letter: &Written) -> (
         // The pages are here still: nobody needs them back.
         ret: is_fax.then_some(Ret::Headers),
         envid: is_fax.then(|| format!("{}-{attempt}", job.id)),
-        body: Body::File(letter.path.clone()),
+        body: letter.body.clone(),
     };
     bring(context, &mail).await
 }

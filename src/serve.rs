@@ -5,20 +5,25 @@ use std::{
     sync::Arc,
 };
 
+use postfax_domain::{
+    audit::{Asker, Door},
+    authority::Who,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     cli::{
-        Exit, Failure,
-        args::{self, Output, Passwd},
+        self, Exit, Failure,
+        args::{self, Output, Passwd, Verify},
     },
     config::{self, Config},
     control::Control,
     daemon::{Daemon, DaemonError},
     http, listen,
-    requests::{self, Daemon as _},
+    requests::{self, Ask, Reply},
+    store,
 };
 
 /// Longest string of a TXT record in octets; values here are ASCII.
@@ -33,6 +38,7 @@ const TOKENS: &str = "/etc/postfax/tokens";
 /// # Errors
 /// [`Failure`] when the configuration is bad or something cannot be opened.
 pub(crate) fn run(file: &Path) -> Result<Exit, Failure> {
+    config::mend(file).map_err(|failed| Failure::file(file.display(), &failed))?;
     let config = load(file)?;
     // What people fax is nobody else's business.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
@@ -62,14 +68,20 @@ async fn serve(
     let socket = config.control_socket.clone();
     let mut daemon = Daemon::open(config.clone()).await?;
     let doors = listen::smtp(&mut daemon, &config, inherited).await?;
+    let inquiries = doors.inquiries();
     let control = Arc::new(Control::new(daemon.context(), file, doors.clone()));
+    control.note_version().await;
+    inquiries.ask_of(&control);
     http::open(&mut daemon, config.http.as_ref(), control.clone(), &doors).await?;
     let what = socket.display().to_string();
     let door =
         requests::socket::bind(&socket).map_err(|source| DaemonError::Listen { what, source })?;
     let asking = tokio::spawn(requests::socket::serve(door, control.clone()));
     let signals = tokio::spawn(heed_signals(control, daemon.stop.clone()));
-    daemon.run().await;
+    // As a task: whoever wakes it from another one wakes no thread for it.
+    if let Err(bug) = tokio::spawn(daemon.run()).await {
+        std::panic::resume_unwind(bug.into_panic());
+    }
     asking.abort();
     signals.abort();
     let _ = std::fs::remove_file(&socket);
@@ -87,13 +99,19 @@ async fn heed_signals(control: Arc<Control>, stop: tokio::sync::watch::Sender<bo
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => match control.reload().await {
-                Ok(said) => info!("{said}"),
-                Err(why) => error!("the old configuration stays in force:\n{why}"),
+            _ = hangup.recv() => match requests::answer(&*control, &signalled(), Ask::Reload).await {
+                Reply::Reloaded(said) => info!("{said}"),
+                Reply::Problem(why) => error!("the old configuration stays in force:\n{why}"),
+                other => error!(?other, "a reload was answered strangely"),
             },
         }
     }
     stop.send_replace(true);
+}
+
+/// Whoever may send a signal to this process administers it.
+fn signalled() -> Asker {
+    Asker { who: Who::Administrator, door: Door::Supervisor, from: "SIGHUP".into() }
 }
 
 /// `postfax check`: everything that is wrong with a configuration, and its warnings.
@@ -126,6 +144,23 @@ pub(crate) fn check(file: &Path, output: Output) -> Result<Exit, Failure> {
             Ok(Exit::BadConfiguration)
         }
     }
+}
+
+/// `postfax audit verify` where no Postfax runs, or of another database. Only reads.
+///
+/// # Errors
+/// [`Failure`] when the database cannot be found or read.
+pub(crate) fn verify_audit(config: &Path, verify: &Verify) -> Result<Exit, Failure> {
+    let file = match &verify.file {
+        Some(file) => file.clone(),
+        None => load(config)?.state.join(store::DATABASE),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|failed| Failure::new(Exit::Bug, format!("cannot start: {failed}")))?;
+    let chain = runtime.block_on(store::verify_file(&file, verify.head.as_ref()));
+    let chain = chain.map_err(|failed| Failure::new(Exit::File, failed.to_string()))?;
+    cli::show(&Reply::Chain(chain), verify.output.json)
 }
 
 /// `postfax dkim`: what must be in the DNS for the signatures of our mails to hold.

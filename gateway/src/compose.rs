@@ -7,19 +7,21 @@
 //! holds all contents in memory, puts encoded words between quotes where RFC
 //! 2047 5 forbids them, and lets a bare CR pass.
 
+mod draft;
 pub(crate) mod encode;
 pub(crate) mod entity;
 pub(crate) mod field;
 
 use std::{
-    fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use jiff::Zoned;
 
-use crate::message::Mailbox;
+use crate::{client::Body, message::Mailbox};
+pub(crate) use draft::write_body;
 use entity::{Boundaries, Content, Entity};
 use field::Fields;
 
@@ -74,7 +76,7 @@ impl Automatic {
 #[derive(Debug, Clone)]
 pub enum Source {
     /// In memory.
-    Bytes(Vec<u8>),
+    Bytes(Bytes),
     /// In a file, which is read while the mail is written.
     File(PathBuf),
 }
@@ -165,17 +167,6 @@ impl Head {
     }
 }
 
-/// Writes a mail to a new file and flushes it; making it durable is left to the
-/// caller.
-pub(crate) fn write_file(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), ComposeError>,
-) -> Result<(), ComposeError> {
-    let mut file = BufWriter::new(File::create(path)?);
-    write(&mut file)?;
-    Ok(file.flush()?)
-}
-
 /// A mail to one reader.
 #[derive(Debug, Clone)]
 pub struct Letter {
@@ -204,13 +195,13 @@ impl Letter {
         self.head.write(self.automatic, &self.body(), self.delimiters, out)
     }
 
-    /// Writes the mail to a new file and flushes it; making it durable is left
-    /// to the caller.
+    /// Writes the mail, a large one to a new file at `path`, which is the caller's to
+    /// remove.
     ///
     /// # Errors
     /// As [`Letter::write`].
-    pub fn write_file(&self, path: &Path) -> Result<(), ComposeError> {
-        write_file(path, |file| self.write(file))
+    pub fn write_body(&self, path: &Path) -> Result<Body, ComposeError> {
+        write_body(path, |out| self.write(out))
     }
 
     fn body(&self) -> Entity {

@@ -6,17 +6,17 @@ pub mod read;
 mod returned;
 mod status;
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::Path};
 
 use jiff::Zoned;
 
-use crate::compose::{
-    Attachment, Automatic, ComposeError, Delimiters, Head,
-    entity::{Content, Entity},
-    readable, write_file,
+use crate::{
+    client::Body,
+    compose::{
+        Attachment, Automatic, ComposeError, Delimiters, Head, Source,
+        entity::{Content, Entity},
+        readable, write_body,
+    },
 };
 use returned::Returned;
 
@@ -92,10 +92,10 @@ pub struct RecipientReport {
 pub enum Original {
     /// Nothing.
     None,
-    /// The header fields of the message in the file.
-    Headers(PathBuf),
-    /// The message in the file; only for failures.
-    Full(PathBuf),
+    /// The header fields of the message.
+    Headers(Source),
+    /// The message; only for failures.
+    Full(Source),
 }
 
 /// A delivery report to the sender of a message.
@@ -146,13 +146,13 @@ impl Report {
         self.head.write(Some(Automatic::Replied), &body, self.delimiters, out)
     }
 
-    /// Writes the report to a new file and flushes it; making it durable is
-    /// left to the caller.
+    /// Writes the report, a large one to a new file at `path`, which is the caller's to
+    /// remove.
     ///
     /// # Errors
     /// As [`Report::write`].
-    pub fn write_file(&self, path: &Path) -> Result<(), ComposeError> {
-        write_file(path, |file| self.write(file))
+    pub fn write_body(&self, path: &Path) -> Result<Body, ComposeError> {
+        write_body(path, |out| self.write(out))
     }
 
     fn body(&self, original: &Returned) -> Result<Entity, ComposeError> {

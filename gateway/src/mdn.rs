@@ -5,12 +5,13 @@
 use std::{io::Write, path::Path};
 
 use crate::{
+    client::Body,
     command::Mailbox,
     compose::{
         Attachment, Automatic, ComposeError, Delimiters, Head,
         entity::{Content, Entity},
         field::{Fields, ascii, one_line},
-        readable, write_file,
+        readable, write_body,
     },
     dsn::Typed,
     message::{Message, Precedence},
@@ -83,13 +84,13 @@ impl Notification {
         self.head.write(Some(Automatic::Replied), &body, self.delimiters, out)
     }
 
-    /// Writes the notification to a new file and flushes it; making it durable is
-    /// left to the caller.
+    /// Writes the notification, a large one to a new file at `path`, which is the
+    /// caller's to remove.
     ///
     /// # Errors
     /// As [`Notification::write`].
-    pub fn write_file(&self, path: &Path) -> Result<(), ComposeError> {
-        write_file(path, |file| self.write(file))
+    pub fn write_body(&self, path: &Path) -> Result<Body, ComposeError> {
+        write_body(path, |out| self.write(out))
     }
 
     fn fields(&self) -> String {

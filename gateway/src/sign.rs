@@ -4,7 +4,7 @@
 use std::{
     fmt,
     fs::{self, File},
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
     path::Path,
     sync::Arc,
 };
@@ -15,6 +15,8 @@ use mail_auth::{
     dkim::{DkimSigner, Done},
 };
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject as _};
+
+use crate::client::Body;
 
 /// What is signed. `From` stands here twice, so that a second one that is added on
 /// the way breaks the signature (RFC 6376 8.15); so does any other that was not there.
@@ -119,16 +121,34 @@ impl Signer {
         self.0.iter().map(|key| &key.published)
     }
 
-    /// Puts a signature of each key on top of the mail in the file at `path`, which
-    /// has CRLF line ends. Header fields are held in memory, the body is not.
+    /// Whether it signs nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Puts a signature of each key on top of a mail, which has CRLF line ends. Of a mail
+    /// in a file the header fields are held in memory, the body is not.
     ///
     /// # Errors
-    /// [`SignError`]; the file is then as it was.
-    pub fn sign(&self, path: &Path) -> Result<(), SignError> {
-        if self.0.is_empty() {
+    /// [`SignError`]; the mail is then as it was.
+    pub fn sign(&self, mail: &mut Body) -> Result<(), SignError> {
+        if self.is_empty() {
             return Ok(());
         }
-        let signatures = self.signatures(path)?;
+        match mail {
+            Body::Bytes(octets) => {
+                let mut signed = self.signatures(&octets[..])?;
+                signed.extend_from_slice(octets);
+                *octets = signed.into();
+                Ok(())
+            }
+            Body::File(path) => self.sign_file(path),
+        }
+    }
+
+    fn sign_file(&self, path: &Path) -> Result<(), SignError> {
+        let signatures = self.signatures(File::open(path)?)?;
         let signed = path.with_extension("signed");
         let written = (|| {
             let mut out = File::create(&signed)?;
@@ -142,12 +162,11 @@ impl Signer {
         Ok(written?)
     }
 
-    fn signatures(&self, path: &Path) -> Result<Vec<u8>, SignError> {
+    fn signatures(&self, mut mail: impl io::Read) -> Result<Vec<u8>, SignError> {
         let mut streams: Vec<_> = self.0.iter().map(|key| key.signer.sign_streaming()).collect();
-        let mut file = File::open(path)?;
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            let count = match file.read(&mut buffer) {
+            let count = match mail.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -233,12 +252,17 @@ mod tests {
         let path = folder.path().join("mail.eml");
         let mail = "From: a@example.com\r\nSubject: x\r\n\r\nbody\r\n";
         fs::write(&path, mail).unwrap();
-        signer.sign(&path).unwrap();
+        signer.sign(&mut Body::File(path.clone())).unwrap();
         let signed = fs::read_to_string(&path).unwrap();
+        let mut held = Body::Bytes(mail.into());
+        signer.sign(&mut held).unwrap();
+        let is_same =
+            |octets: &[u8]| octets.ends_with(mail.as_bytes()) && octets.len() == signed.len();
+        assert!(matches!(held, Body::Bytes(octets) if is_same(&octets)));
         assert!(signed.ends_with(mail) && signed.starts_with("DKIM-Signature: "), "{signed}");
         let unfolded = signed.replace("\r\n\t", "");
         assert!(unfolded.contains("h=Subject:From:From:To:Date"), "{unfolded}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
-        Signer::default().sign(Path::new("/nowhere")).unwrap();
+        Signer::default().sign(&mut Body::File("/nowhere".into())).unwrap();
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use postfax_domain::document::Resolution;
 use postfax_hw::{
-    pages::{line_time::line_time, pdf, preview},
+    pages::{self, line_time::line_time},
     render::{CHILD_ARGUMENT, Kind, Limits, Source, child_main, render},
 };
 
@@ -58,7 +58,8 @@ fn draw(out: &Path, files: &[&str]) -> Result<(), Box<dyn Error>> {
         line_time(rendered.pages, rendered.bytes, None).as_secs(),
         rendered.warnings
     );
-    pdf::wrap(out, &out.with_extension("pdf"))?;
-    std::fs::write(out.with_extension("png"), preview::png(out, 0)?)?;
+    let shown = pages::show(out)?;
+    std::fs::write(out.with_extension("pdf"), shown.pdf)?;
+    std::fs::write(out.with_extension("png"), shown.preview)?;
     Ok(())
 }

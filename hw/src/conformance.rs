@@ -19,6 +19,8 @@ use tokio::{
 
 use crate::driver::{Call, Driver, DriverError, Ended, Progress, Ticket, Waiting};
 
+mod settings;
+
 /// Steps of progress that may wait to be read.
 const PROGRESS_BACKLOG: usize = 64;
 /// How long a request that places no call may take, in seconds.
@@ -33,6 +35,8 @@ pub type SamePixels<'a> = &'a (dyn Fn(&Path, &Path) -> Result<bool, String> + Sy
 pub struct Bench<'a> {
     /// A private folder for what is fetched.
     pub folder: &'a Path,
+    /// Another one, for what the driver keeps of settings that it replaces.
+    pub safe: &'a Path,
     /// Makes the tags of this run unlike those of any other.
     pub run: &'a str,
     /// A TIFF-F file to send.
@@ -76,6 +80,14 @@ pub async fn suite(driver: &dyn Driver, bench: &Bench<'_>) -> Result<Vec<&'stati
     let mut run = Suite { driver, bench, step: "", done: Vec::new() };
     run.begin("a server that is up says how it is");
     run.condition().await?;
+    if let Some(schema) = able.schema {
+        run.begin("what is set is read, of the server and of its lines");
+        run.settings_are_read(schema).await?;
+        run.begin("what cannot be set is refused before anything changes");
+        run.bad_values_are_refused(schema).await?;
+        run.begin("what is set is held, and what is unset is not");
+        run.settings_are_set(schema).await?;
+    }
     if able.finds {
         run.begin("a tag that was never submitted is not found");
         run.unknown_tag().await?;

@@ -25,7 +25,7 @@ use tokio::time::{Instant, timeout};
 const RESOLUTION: Resolution = Resolution::Fine;
 const PAGES: u32 = 2;
 /// How many steps there are for a driver that can do everything, on a full bench.
-const STEPS: usize = 9;
+const STEPS: usize = 12;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_driver_keeps_its_promises_with_stations() {
@@ -64,8 +64,10 @@ async fn conforms(kind: Kind, speed: f64, limits: Limits) {
     let [sender, receiver] = [0, 1].map(|server| driver(&about.servers[server]));
     let pages = folder.path().join("sent.tif");
     std::fs::write(&pages, document()).unwrap();
+    let safe = folder.path().join("safe");
     let bench = Bench {
         folder: folder.path(),
+        safe: &safe,
         run: "conformance",
         pages: &pages,
         page_count: PAGES,

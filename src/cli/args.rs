@@ -1,10 +1,16 @@
 //! What can be typed: the one definition that parsing, `--help`, the completions
 //! and the manual pages all come from. Holds no behaviour.
 
+mod config;
+mod orders;
+
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+pub(crate) use orders::{Alter, Audit, Inbound, Servers, Verify};
 use postfax_domain::names::JobId;
+
+pub(crate) use config::{Configure, What};
 
 use crate::requests::{AskJobs, Condition, Kind};
 
@@ -112,11 +118,51 @@ pub(crate) enum Command {
         A job that is over is sent again as a new job, whose number is printed.")]
     Retry(OneJob),
 
+    /// Keep a fax that waits from being called until it is released
+    #[command(after_help = "Example:\n  postfax hold 12\n\n\
+        Its time goes on: a fax on hold is given up when any other would be.")]
+    Hold(OneJob),
+
+    /// Let a fax go that is on hold
+    #[command(after_help = "Example:\n  postfax release 12")]
+    Release(OneJob),
+
+    /// Change a fax that waits
+    #[command(after_help = "Examples:\n  postfax alter 12 --priority 5 --not-before +2h\n  \
+        postfax alter 12 --number '+33 1 40 00 00 00' --tries 3")]
+    Alter(Alter),
+
+    /// List received faxes that nobody has got, or give one to a client
+    #[command(after_help = "Examples:\n  postfax inbound\n  postfax inbound assign 12 anna")]
+    Inbound(Inbound),
+
+    /// List the fax servers, or give one no new calls
+    #[command(after_help = "Examples:\n  postfax servers\n  postfax servers drain london-1\n  \
+        postfax servers resume london-1\n  postfax servers give-up london-1")]
+    Servers(Servers),
+
+    /// Show who has asked for what, and whether that log is whole
+    #[command(
+        after_help = "Examples:\n  postfax audit --who anna --request 'jobs.*' --since -2h\n  \
+        postfax audit verify\n\n\
+        Note the head that verify prints somewhere else: with --head it shows later whether \
+        the end of the log was cut off."
+    )]
+    Audit(Audit),
+
     /// Say which fax server is chosen, and why, for a job or before anything is sent
     #[command(after_help = "Examples:\n  postfax explain 12\n  \
         postfax explain --from anna --to +33140000000\n\n\
         Exits with 1 when nobody may make the call.")]
     Explain(Explain),
+
+    /// See and register the settings of the fax servers
+    #[command(after_help = "Examples:\n  postfax settings get london-1\n  \
+        postfax settings set london-1 max_dials=3")]
+    Settings {
+        #[command(subcommand)]
+        command: super::settings::Settings,
+    },
 
     /// Have the running Postfax read its configuration again
     #[command(after_help = "Example:\n  postfax check && postfax reload\n\n\
@@ -125,6 +171,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+
+    /// See, change and roll back the configuration of the running Postfax
+    #[command(after_help = "Examples:\n  postfax config get client.anna\n  \
+        postfax config set limits.max_pages=100 --reason 'long contracts'\n  \
+        postfax config history\n  postfax config rollback 12\n\n\
+        Exits with 78 when the new configuration would be bad, with 77 when you may not change \
+        it so, and with 1 when --version is not the last one.")]
+    Config(Configure),
 
     /// Show a whole installation at work on a machine with nothing set up
     #[command(after_help = "Example:\n  postfax demo --keep\n\n\
@@ -408,9 +462,29 @@ mod tests {
             "show #12",
             "cancel 12 --socket /tmp/s",
             "--socket /tmp/s retry 12",
+            "hold 12",
+            "release 12 --json",
+            "alter 12 --priority -3 --tries 2 --until +2h --not-before +1h --number 0140000000",
+            "inbound",
+            "inbound list --limit 3",
+            "inbound assign 12 anna --json",
+            "servers --json",
+            "servers drain london-1",
+            "servers resume london-1",
+            "servers give-up london-1",
+            "audit --who anna --request jobs.* --since -2h --limit 3 --before 9",
+            "audit verify --file /tmp/x.db",
             "explain 12",
             "explain --from anna --to +33140000000 --pages 3",
             "reload",
+            "config get",
+            "config get client.anna --json",
+            "config set a.b=1 c= --reason why --version 3 --dry-run",
+            "config edit conf.d/a.toml",
+            "config history",
+            "config show 3",
+            "config diff 1 2",
+            "config rollback 3",
             "demo --keep --hylafax --speed 20",
             "lab --servers 3 --lines 2 --kind real --until-eof --json",
             "passwd anna --file p",
@@ -442,6 +516,14 @@ mod tests {
             "jobs --state asleep",
             "demo --speed 0",
             "passwd a/b",
+            "alter 12 --priority 10",
+            "inbound assign 12",
+            "servers drain",
+            "audit verify --head 12",
+            "audit --since yesterday",
+            "config",
+            "config set",
+            "config set a.b",
             "token create a/b",
             "token create anna --days 0",
             "token create anna --name a/b",

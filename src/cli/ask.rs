@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use postfax_domain::time::Timestamp;
+use postfax_domain::{settings::State, time::Timestamp};
 
 use super::{
     Exit, Failure,
@@ -16,7 +16,7 @@ use super::{
     render::{self, View},
     watch,
 };
-use crate::requests::{Ask, Problem, Reply, Verdict};
+use crate::requests::{Ask, Problem, Reply, Verdict, settings::Told};
 
 /// Asks the Postfax at `socket` what `command` says, and prints the answer. With
 /// `--json` a failure is printed in the same way, as the problem that it is.
@@ -27,11 +27,21 @@ use crate::requests::{Ask, Problem, Reply, Verdict};
 /// # Panics
 /// On commands that ask nothing; those never come here.
 pub(crate) fn run(socket: &Path, command: Command) -> Result<Exit, Failure> {
-    let (ask, json) = question(command);
+    let (ask, json) = question(command)?;
     let ended = match ask {
         Ask::Watch => Client::connect(socket).and_then(|mut client| watch::run(&mut client, json)),
-        ask => answer(socket, &ask, json).and_then(|(shown, exit)| print(&shown).map(|_| exit)),
+        ask => answered(socket, &ask, json),
     };
+    report(ended, json)
+}
+
+/// Asks once, and prints the answer.
+pub(super) fn answered(socket: &Path, ask: &Ask, json: bool) -> Result<Exit, Failure> {
+    answer(socket, ask, json).and_then(|(shown, exit)| print(&shown).map(|_| exit))
+}
+
+/// With `json` a failure is printed as the problem that it is.
+pub(super) fn report(ended: Result<Exit, Failure>, json: bool) -> Result<Exit, Failure> {
     match ended {
         Err(failure) if json => {
             let problem = Problem::new(failure.code, failure.words);
@@ -41,9 +51,26 @@ pub(crate) fn run(socket: &Path, command: Command) -> Result<Exit, Failure> {
     }
 }
 
+/// Whether a Postfax listens at this socket, whomever it lets in.
+pub(crate) fn is_running(socket: &Path) -> bool {
+    Client::connect(socket).map_or_else(|failure| failure.exit != Exit::Unreachable, |_| true)
+}
+
+/// Prints an answer that was found without asking.
+///
+/// # Errors
+/// [`Failure`] when it cannot be printed.
+pub(crate) fn show(reply: &Reply, json: bool) -> Result<Exit, Failure> {
+    print(&if json { as_json(reply) } else { as_text(&view(), reply) })?;
+    Ok(exit(reply))
+}
+
 /// What is to be asked, and whether the answer is for programs.
-pub(super) fn question(command: Command) -> (Ask, bool) {
-    match command {
+///
+/// # Errors
+/// [`Failure`] when a file cannot be read.
+pub(super) fn question(command: Command) -> Result<(Ask, bool), Failure> {
+    Ok(match command {
         Command::Status { watch, output } => {
             (if watch { Ask::Watch } else { Ask::Status }, output.json)
         }
@@ -51,10 +78,20 @@ pub(super) fn question(command: Command) -> (Ask, bool) {
         Command::Show(one) => (Ask::Show { job: one.job }, one.output.json),
         Command::Cancel(one) => (Ask::Cancel { job: one.job }, one.output.json),
         Command::Retry(one) => (Ask::Retry { job: one.job }, one.output.json),
+        Command::Hold(one) => (Ask::Hold { job: one.job }, one.output.json),
+        Command::Release(one) => (Ask::Release { job: one.job }, one.output.json),
+        Command::Alter(alter) => {
+            let json = alter.output.json;
+            (alter.into(), json)
+        }
+        Command::Inbound(inbound) => inbound.into(),
+        Command::Servers(servers) => servers.into(),
+        Command::Audit(audit) => audit.into(),
         Command::Explain(explain) => (explained(&explain), explain.output.json),
+        Command::Settings { command } => super::settings::question(command)?,
         Command::Reload { output } => (Ask::Reload, output.json),
         other => unreachable!("{other:?} asks nothing"),
-    }
+    })
 }
 
 /// Asks once. What is to be shown, and how the command ends.
@@ -107,6 +144,11 @@ fn explained(explain: &Explain) -> Ask {
     }
 }
 
+/// An answer as text without colours, for a mail.
+pub(crate) fn plain(reply: &Reply, now: Timestamp, zone: TimeZone) -> String {
+    as_text(&View { now, zone, colour: false, width: None }, reply)
+}
+
 fn as_text(view: &View, reply: &Reply) -> String {
     match reply {
         Reply::Status(status) => render::status(view, status),
@@ -114,18 +156,35 @@ fn as_text(view: &View, reply: &Reply) -> String {
         Reply::Job(story) => render::story(view, story),
         Reply::Done(done) => render::done(done),
         Reply::Explained(explanation) => render::explanation(view, explanation),
+        Reply::Settings(told) => render::settings(view, told),
         Reply::Reloaded(words) => format!("{}\n", words.trim_end()),
+        Reply::Servers(servers) => render::servers(view, servers),
+        Reply::Draining { server, draining } => render::draining(server, *draining),
+        Reply::GaveUp { server, jobs } => render::gave_up(server, jobs),
+        Reply::Audit(entries) => render::audit(view, entries),
+        Reply::Chain(chain) => render::chain(view, chain),
+        Reply::Config(reply) => render::configuration(view, reply),
         Reply::Problem(problem) => format!("{problem}\n"),
     }
 }
 
-/// An explanation that nobody may call is a *no* to a script.
+/// An explanation that nobody may call, and a log that is not whole, are a *no* to a script.
 fn exit(reply: &Reply) -> Exit {
     match reply {
         Reply::Explained(explanation) => match explanation.now {
             Some(Verdict::Denied { .. }) => Exit::No,
             _ => Exit::Ok,
         },
+        Reply::Chain(chain) if chain.broken.is_some() => Exit::No,
+        Reply::Settings(told) => settings(told),
+        _ => Exit::Ok,
+    }
+}
+
+/// What a server did not take is a *no*; what it gets later is not.
+fn settings(told: &Told) -> Exit {
+    match told {
+        Told::Registered(done) if matches!(done.state, State::Failed { .. }) => Exit::No,
         _ => Exit::Ok,
     }
 }

@@ -148,6 +148,19 @@ mod tests {
             ("cancel 12", Exit::No, "over already"),
             ("retry 12 --json", Exit::Ok, "{\"done\":{\"job\":12,"),
             ("retry 15", Exit::No, "being carried"),
+            ("hold 14", Exit::Ok, "job 14 is on hold"),
+            ("release 14 --json", Exit::Ok, "{\"done\":{\"job\":14,\"what\":\"released\"}}"),
+            ("alter 14 --priority 3", Exit::Ok, "job 14 is altered"),
+            ("alter 14", Exit::Usage, "say what is to be different"),
+            ("inbound", Exit::Ok, " 11  in    held"),
+            ("inbound assign 11 anna", Exit::Ok, "job 11 goes to the client"),
+            ("inbound assign 14 anna", Exit::No, "no received fax that nobody has got"),
+            ("servers", Exit::Ok, "london-1"),
+            ("servers drain london-1", Exit::Ok, "london-1 gets no new calls"),
+            ("servers resume london-1", Exit::Ok, "london-1 gets"),
+            ("servers give-up london-1", Exit::Ok, "jobs were lost: 15"),
+            ("audit --request jobs.cancel", Exit::Ok, "jobs.cancel"),
+            ("audit verify", Exit::Ok, "whole"),
             ("explain 12", Exit::Ok, "Attempt 2"),
             ("explain 13", Exit::No, "no server to choose"),
             ("explain --from anna --to 0140000000", Exit::Ok, "would go by london-1"),
@@ -158,7 +171,7 @@ mod tests {
             for (line, exit, words) in table {
                 let typed = ["postfax"].into_iter().chain(line.split_whitespace());
                 let command = Args::try_parse_from(typed).unwrap().command;
-                let (ask, json) = ask::question(command);
+                let (ask, json) = ask::question(command).unwrap();
                 let (shown, ended) = ask::answer(path, &ask, json)
                     .unwrap_or_else(|failure| (failure.words, failure.exit));
                 assert_eq!(ended, exit, "{line}");

@@ -76,11 +76,12 @@ impl Failure {
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         let exit = match problem.code {
-            Code::NoSuchJob | Code::WrongState => Exit::No,
+            Code::NoSuchJob | Code::NoSuchServer | Code::WrongState => Exit::No,
             Code::BadRequest => Exit::Usage,
             Code::NotPermitted => Exit::NotPermitted,
             Code::BadConfiguration => Exit::BadConfiguration,
             Code::Busy | Code::Unreachable => Exit::Unreachable,
+            Code::ReadOnly => Exit::File,
             Code::Failed => Exit::Bug,
         };
         Self { code: problem.code, ..Self::new(exit, problem.message) }

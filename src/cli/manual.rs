@@ -43,9 +43,17 @@ fn completions_text(shell: clap_complete::Shell) -> String {
 fn pages() -> Vec<(String, String)> {
     let mut command = Args::command();
     command.build();
-    let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
-    let commands = shown.map(|sub| (format!("postfax-{}.1", sub.get_name()), page(sub)));
-    std::iter::once(("postfax.1".to_owned(), page(&Args::command()))).chain(commands).collect()
+    let mut pages = vec![("postfax.1".to_owned(), page(&Args::command()))];
+    pages_below(&command, "postfax", &mut pages);
+    pages
+}
+
+fn pages_below(command: &clap::Command, name: &str, pages: &mut Vec<(String, String)>) {
+    for sub in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = format!("{name}-{}", sub.get_name());
+        pages.push((format!("{name}.1"), page(sub)));
+        pages_below(sub, &name, pages);
+    }
 }
 
 fn page(command: &clap::Command) -> String {

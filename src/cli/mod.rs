@@ -5,14 +5,17 @@
 pub(crate) mod args;
 mod ask;
 mod client;
+mod configure;
 mod exit;
 mod manual;
 mod passwd;
 mod render;
+mod settings;
 mod token;
 mod watch;
 
-pub(crate) use ask::run as ask;
+pub(crate) use ask::{is_running, plain, run as ask, show};
+pub(crate) use configure::configure;
 pub(crate) use exit::{Exit, Failure};
 pub(crate) use manual::{completions, man};
 pub(crate) use passwd::passwd;

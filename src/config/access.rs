@@ -17,7 +17,7 @@ use super::{
     findings::{Place, Placed},
     raw,
     read::Entry,
-    read_file,
+    texts::read_file,
 };
 
 /// Where this host keeps the names of its users.

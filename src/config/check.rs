@@ -78,6 +78,7 @@ impl<'a> Check<'a> {
         let convert = self.convert(&raw.convert);
         let intake = self.intake(&raw.limits);
         let keep_days = self.keep_days(&raw.limits);
+        let read_back = self.read_back(&raw.limits);
         let letters = self.letters(&raw.letters);
         let roles = self.roles(&raw.role);
         let (servers, access) = self.servers(&raw.server);
@@ -120,6 +121,7 @@ impl<'a> Check<'a> {
             intake,
             convert,
             keep_days,
+            read_back,
             letters,
             warnings: Vec::new(),
             files: Vec::new(),

@@ -106,6 +106,11 @@ impl Findings {
         !self.unread.is_empty() || self.found.iter().any(|f| f.level == Level::Error)
     }
 
+    /// Whether a file could not be read.
+    pub(super) fn unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
     /// Overwrites what stands there, in our copy of the text.
     pub(super) fn hide(&mut self, place: &Place) {
         if let Some(text) = self.texts.get_mut(place.text) {

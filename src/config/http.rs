@@ -10,7 +10,8 @@ use super::{
     address::Wrong,
     check::Check,
     findings::{Place, Placed},
-    raw, read_file,
+    raw,
+    texts::read_file,
 };
 
 /// What every token begins with, so that it is found where it does not belong.

@@ -8,7 +8,8 @@ use super::{
     address::Wrong,
     check::Check,
     findings::{Place, Placed},
-    raw, read_file, suggest,
+    raw, suggest,
+    texts::read_file,
     words::{ENGLISH, Languages},
 };
 

@@ -7,13 +7,14 @@
 //!                                  └────────┴──▶ Problems, all of them at once
 //! ```
 //!
-//! Nothing in here starts, connects or writes anything.
+//! Nothing in here starts or connects anything, and only [`write`] writes.
 
 mod access;
 mod accounts;
 pub(crate) mod address;
 mod check;
 mod dns;
+mod edit;
 mod findings;
 mod http;
 mod letters;
@@ -22,19 +23,23 @@ mod parties;
 mod problem;
 mod raw;
 mod read;
+mod rights;
 mod rules;
 mod secret;
 mod servers;
 mod service;
 mod suggest;
+mod texts;
 mod words;
+mod write;
 
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
+    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use postfax_domain::{
@@ -46,20 +51,19 @@ use postfax_gateway::{sign::Signer, verify};
 
 pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
+pub(crate) use edit::{Found, Set, edit, show};
 pub(crate) use http::{Http, HttpLimits, TOKEN_PREFIX, Token, moment, token_name};
 pub(crate) use problem::{Problem, report};
+pub(crate) use rights::{permitted, touchable};
 pub(crate) use secret::Secret;
+pub(crate) use texts::Text;
 pub(crate) use words::{Languages, Phrase, Words};
+pub(crate) use write::{mend, replace};
 
 use check::Check;
 use findings::Findings;
 use raw::Raw;
 use read::Reader;
-
-/// Largest file of a configuration in bytes.
-const MAX_FILE_BYTES: u64 = 16 << 20;
-/// Most files in `conf.d`.
-const MAX_FILES: usize = 1000;
 
 /// The configuration as it is used.
 #[derive(Debug, Clone)]
@@ -96,6 +100,8 @@ pub(crate) struct Config {
     pub(crate) letters: Letters,
     /// How long jobs that have ended are kept, in days.
     pub(crate) keep_days: u32,
+    /// How often the settings of the servers are read back.
+    pub(crate) read_back: Duration,
     /// What is probably not what was meant.
     pub(crate) warnings: Vec<Problem>,
     /// The files that this was read from, the main file first.
@@ -373,32 +379,54 @@ pub(crate) enum ReplyQuote {
 /// # Errors
 /// Everything that is wrong with it, and the warnings as well.
 pub(crate) fn load(path: &Path) -> Result<Config, Vec<Problem>> {
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    load_with(path, credentials)
+    load_with(path, credentials())
+}
+
+/// The same of texts that are not written yet: the main file first.
+///
+/// # Errors
+/// Everything that is wrong with them, and the warnings as well.
+pub(crate) fn load_texts(texts: &[Text]) -> Result<Config, Vec<Problem>> {
+    judge(texts, credentials(), Findings::default())
+}
+
+/// The texts of the configuration as they are now, the main file first.
+///
+/// # Errors
+/// The files that cannot be read.
+pub(crate) fn read_texts(path: &Path) -> Result<Vec<Text>, Vec<Problem>> {
+    let mut findings = Findings::default();
+    let texts = texts::read(path, &mut findings);
+    if findings.failed() { Err(findings.finish()) } else { Ok(texts) }
+}
+
+fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 fn load_with(path: &Path, credentials: Option<PathBuf>) -> Result<Config, Vec<Problem>> {
     let mut findings = Findings::default();
+    let texts = texts::read(path, &mut findings);
+    judge(&texts, credentials, findings)
+}
+
+fn judge(
+    texts: &[Text],
+    credentials: Option<PathBuf>,
+    mut findings: Findings,
+) -> Result<Config, Vec<Problem>> {
     let mut raw = Raw::default();
-    let mut complete = true;
-    for file in files(path, &mut findings) {
-        match read_file(&file) {
-            Ok(text) => {
-                let number = findings.text(&file, text.clone());
-                complete &= Reader::read(&mut findings, number, &text, &mut raw);
-            }
-            Err(error) => {
-                findings.unreadable(&file, &error.to_string(), "name a file that can be read");
-                complete = false;
-            }
-        }
+    let mut complete = !findings.failed();
+    for Text { file, text } in texts {
+        let number = findings.text(file, text.clone());
+        complete &= Reader::read(&mut findings, number, text, &mut raw);
     }
     // What is missing in a half-read configuration may stand in the other half.
-    if !complete {
+    let Some(main) = texts.first().filter(|_| complete) else {
         return Err(findings.finish());
-    }
+    };
     let files = findings.files();
-    let home = path.parent().unwrap_or(Path::new(""));
+    let home = main.file.parent().unwrap_or(Path::new(""));
     let home = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
     let config = Check::new(&mut findings, home, credentials, &raw).config(&raw);
     match config {
@@ -414,10 +442,12 @@ fn load_with(path: &Path, credentials: Option<PathBuf>) -> Result<Config, Vec<Pr
 pub(crate) fn declared(path: &Path) -> Option<Declared> {
     let mut findings = Findings::default();
     let mut raw = Raw::default();
-    for file in files(path, &mut findings) {
-        let text = read_file(&file).ok()?;
+    for Text { file, text } in texts::read(path, &mut findings) {
         let number = findings.text(&file, text.clone());
         Reader::read(&mut findings, number, &text, &mut raw);
+    }
+    if findings.unread() {
+        return None;
     }
     let clients = raw.client.iter().filter_map(|client| client.name.given());
     let passwords = raw.supervisor.passwords_file.given();
@@ -449,37 +479,6 @@ impl Declared {
         }
         Some(suggest::instead(client, "client", names()))
     }
-}
-
-fn files(path: &Path, findings: &mut Findings) -> Vec<PathBuf> {
-    let folder = path.with_file_name("conf.d");
-    let mut more = Vec::new();
-    match fs::read_dir(&folder) {
-        Ok(entries) => {
-            let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-            more.extend(paths.filter(|p| p.extension().is_some_and(|e| e == "toml")));
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => {
-            findings.unreadable(&folder, &error.to_string(), "it must be a folder, or absent");
-        }
-    }
-    if more.len() > MAX_FILES {
-        let why = format!("it holds more than {MAX_FILES} files");
-        findings.unreadable(&folder, &why, "put more into each file");
-        more.clear();
-    }
-    more.sort();
-    more.insert(0, path.to_owned());
-    more
-}
-
-/// The text of a file that is not absurdly large.
-fn read_file(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
-        return Err(io::Error::other("it is too large to be a configuration"));
-    }
-    fs::read_to_string(path)
 }
 
 #[cfg(test)]

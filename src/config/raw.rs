@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     findings::{Place, Placed},
-    read::{Entry, Field, Node, Reader, Table, single},
+    read::{Entry, Field, Keys, Node, Reader, Shape, Table, single},
 };
 
 /// A text.
@@ -29,6 +29,13 @@ macro_rules! tables {
         impl Table for $table {
             const KEYS: &'static [&'static str] = &[$( stringify!($key) ),*];
 
+            fn shape(key: &str) -> Option<Shape> {
+                $( if key == stringify!($key) {
+                    return Some(<$type as Field>::SHAPE);
+                } )*
+                None
+            }
+
             fn place(&mut self) -> &mut Place {
                 &mut self.place
             }
@@ -41,6 +48,8 @@ macro_rules! tables {
         }
 
         impl Field for $table {
+            const SHAPE: Shape = Shape::Table(Keys { names: Self::KEYS, shape: Self::shape });
+
             fn take(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
                 single(self, node, reader);
             }
@@ -159,6 +168,7 @@ tables! {
     Limits {
         max_pages: Count,
         max_jobs: Count,
+        read_back_s: Count,
         expire_s: Count,
         mail_expire_s: Count,
         delay_notice_s: Count,
@@ -223,6 +233,7 @@ tables! {
         lines: Count,
         draining: Flag,
         poll_s: Count,
+        on_drift: Text,
         station_id: Text,
     }
 

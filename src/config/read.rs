@@ -41,8 +41,36 @@ impl<T> Entry<T> {
     }
 }
 
+/// What may be written under a key, for those who change a configuration.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    /// A text.
+    Text,
+    /// A list of texts.
+    Texts,
+    /// A whole number.
+    Count,
+    /// Yes or no.
+    Flag,
+    /// One table.
+    Table(Keys),
+    /// Any number of tables, in order.
+    Many(Keys),
+    /// Tables under names that the administrator chooses.
+    Chosen(Keys),
+}
+
+/// The keys of a table, and what may be written under each.
+#[derive(Clone, Copy)]
+pub(super) struct Keys {
+    pub(super) names: &'static [&'static str],
+    pub(super) shape: fn(&str) -> Option<Shape>,
+}
+
 /// A single value: a text, a number, yes or no, a list of texts, or a small table.
 pub(super) trait Value: Sized {
+    /// What it is.
+    const SHAPE: Shape;
     /// What is expected, as messages put it.
     const WANTED: &'static str;
     /// The value, or nothing when it is of another kind.
@@ -51,6 +79,8 @@ pub(super) trait Value: Sized {
 
 /// A place for what is written under a key.
 pub(super) trait Field {
+    /// What may be written there.
+    const SHAPE: Shape;
     /// Takes what is written there, in addition to what it holds already.
     fn take(&mut self, node: &Node<'_>, reader: &mut Reader<'_>);
 }
@@ -59,6 +89,8 @@ pub(super) trait Field {
 pub(super) trait Table: Default {
     /// Its keys.
     const KEYS: &'static [&'static str];
+    /// What may be written under one of them.
+    fn shape(key: &str) -> Option<Shape>;
     /// Where it begins.
     fn place(&mut self) -> &mut Place;
     /// Takes what is written under one of its keys.
@@ -154,6 +186,7 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 }
 
 impl Value for String {
+    const SHAPE: Shape = Shape::Text;
     const WANTED: &'static str = "a text in quotes, such as \"text\",";
     fn read(node: &Node<'_>, _: &mut Reader<'_>) -> Option<Self> {
         node.get_ref().as_str().map(str::to_owned)
@@ -161,6 +194,7 @@ impl Value for String {
 }
 
 impl Value for u64 {
+    const SHAPE: Shape = Shape::Count;
     const WANTED: &'static str = "a whole number of 0 or more without quotes, such as 25,";
     fn read(node: &Node<'_>, _: &mut Reader<'_>) -> Option<Self> {
         let number = node.get_ref().as_integer()?;
@@ -169,6 +203,7 @@ impl Value for u64 {
 }
 
 impl Value for bool {
+    const SHAPE: Shape = Shape::Flag;
     const WANTED: &'static str = "true or false";
     fn read(node: &Node<'_>, _: &mut Reader<'_>) -> Option<Self> {
         node.get_ref().as_bool()
@@ -176,6 +211,7 @@ impl Value for bool {
 }
 
 impl Value for Vec<Placed<String>> {
+    const SHAPE: Shape = Shape::Texts;
     const WANTED: &'static str = "a list of texts, such as [\"one\", \"two\"],";
     fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         let mut list = Self::new();
@@ -190,6 +226,8 @@ impl Value for Vec<Placed<String>> {
 }
 
 impl<T: Value> Field for Entry<T> {
+    const SHAPE: Shape = T::SHAPE;
+
     fn take(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
         let place = reader.place(node.span());
         if let Self::Given(first) = self {
@@ -208,6 +246,8 @@ impl<T: Value> Field for Entry<T> {
 }
 
 impl<T: Table> Field for Vec<T> {
+    const SHAPE: Shape = Shape::Many(Keys { names: T::KEYS, shape: T::shape });
+
     fn take(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
         let header = format!("[[{}]]", reader.key);
         let Some(items) = node.get_ref().as_array() else {
@@ -234,6 +274,8 @@ impl<T: Table> Field for Vec<T> {
 
 /// A table whose keys the administrator chooses.
 impl<T: Table> Field for BTreeMap<String, T> {
+    const SHAPE: Shape = Shape::Chosen(Keys { names: T::KEYS, shape: T::shape });
+
     fn take(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
         let Some(table) = node.get_ref().as_table() else {
             let wanted = format!("[{}] with keys below it", reader.key);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postfax_domain::{names::ServerName, number::Number, setup::Server};
+use postfax_domain::{names::ServerName, number::Number, settings::OnDrift, setup::Server};
 
 use super::{
     Kind, ServerAccess,
@@ -15,6 +15,8 @@ use super::{
 
 const KINDS: &[(&str, Kind)] =
     &[("hylafax", Kind::Hylafax), ("line", Kind::Line), ("ipp", Kind::Ipp), ("mail", Kind::Mail)];
+const ON_DRIFT: &[(&str, OnDrift)] =
+    &[("report", OnDrift::Report), ("adopt", OnDrift::Adopt), ("push", OnDrift::Push)];
 /// The user of a server whose URL names none.
 const USER: &str = "postfax";
 /// Most characters of a station identity (T.30 5.3.6.2.4).
@@ -66,9 +68,10 @@ impl Check<'_> {
             let numbers = self.numbers(server, &mut answered);
             let lines = self.small(&server.lines, 1, 1..=1000);
             let draining = server.draining.given().is_some_and(|flag| flag.value);
+            let on_drift = self.choice(server.on_drift.given(), ON_DRIFT).unwrap_or_default();
             let reached = self.access(server);
             if let (Some(name), Some(reached)) = (name, reached) {
-                servers.insert(name.clone(), Server { groups, numbers, lines, draining });
+                servers.insert(name.clone(), Server { groups, numbers, lines, draining, on_drift });
                 access.insert(name, reached);
             }
         }

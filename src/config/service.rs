@@ -247,6 +247,10 @@ impl Check<'_> {
         }
     }
 
+    pub(super) fn read_back(&mut self, raw: &raw::Limits) -> Duration {
+        Duration::from_secs(self.count(&raw.read_back_s, 300, 1..=DAY_S))
+    }
+
     pub(super) fn keep_days(&mut self, raw: &raw::Limits) -> u32 {
         self.small(&raw.keep_days, 30, 0..=36_500)
     }

@@ -1,7 +1,7 @@
 //! What the full configuration of `tests/config` means, and that the reference has
 //! every key and no others.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use postfax_domain::setup::{Format, OwnNumbers, Receipts};
 

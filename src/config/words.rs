@@ -85,7 +85,15 @@ phrases! {
         LostSubject "lost_subject", Lost "lost",
         ReturnedSubject "returned_subject", Returned "returned",
         UntoldSubject "untold_subject", Untold "untold", ManySubject "many_subject", Many "many",
-        See "see",
+        DriftedSubject "drifted_subject", Drifted "drifted", Changes "changes",
+        See "see", SeeSettings "see_settings",
+    }
+    "answer" ["question", "domain", "problem", "job"] {
+        AnswerAsked "asked", AnswerMisread "misread", AnswerUnsure "unsure",
+        AnswerMore "more", AnswerHelp "help",
+        HelpStatus "help_status", HelpList "help_list", HelpShow "help_show",
+        HelpCancel "help_cancel", HelpRetry "help_retry", HelpExplain "help_explain",
+        HelpHelp "help_help", AnswerReply "reply",
     }
 }
 

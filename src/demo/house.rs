@@ -79,7 +79,9 @@ impl House {
         let mut daemon = Daemon::open(config.clone()).await.map_err(cannot)?;
         let none = listen::Inherited::default();
         let doors = listen::smtp(&mut daemon, &config, none).await.map_err(cannot)?;
+        let inquiries = doors.inquiries();
         let control = Arc::new(Control::new(daemon.context(), file, doors));
+        inquiries.ask_of(&control);
         let socket = requests::socket::bind(&config.control_socket)
             .map_err(|failed| Failure::file(config.control_socket.display(), &failed))?;
         let stop = daemon.stop.clone();

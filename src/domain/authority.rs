@@ -4,6 +4,7 @@
 //! cancel its own jobs; that is not a grant.
 
 mod check;
+mod sight;
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::names::{GroupName, RoleName, ServerName};
 
 pub use check::{Excess, Missing, Target, Who, check, excess, holds, someone_holds};
+pub use sight::Sight;
 
 macro_rules! verbs {
     ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {

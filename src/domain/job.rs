@@ -17,11 +17,16 @@
 //! | state | who moves it on | what a crash leaves behind |
 //! |---|---|---|
 //! | Preparing | whoever makes the pages | the same: they are made anew from the mail |
-//! | Waiting | the supervisor, when it is due and a carrier is free | the same |
+//! | Waiting | the supervisor, when it is due, not on hold, and a carrier is free | the same |
 //! | Carrying | the carrier, by reporting how the attempt ended | the same: the carrier is asked for the attempt's tag before anything is sent again |
 //! | Held | an administrator | the same |
 //! | Ended | nobody; a received fax whose mail came back is taken up again | the same |
+//!
+//! **On hold** is no state but a mark on a fax that prepares or waits: its pages are
+//! made, its time runs out, and nobody calls until somebody lets it go. **Held** is a
+//! received fax that nobody may have.
 
+mod altered;
 mod cause;
 mod returned;
 
@@ -40,7 +45,8 @@ use crate::{
     time::Timestamp,
 };
 
-pub use cause::{Alarm, Cause, Forwarded, Sent};
+pub use altered::Alteration;
+pub use cause::{Alarm, Answered, Cause, Forwarded, Inquiry, Sent};
 
 pub use crate::notice::{DeliverBy, Notify, Release};
 
@@ -86,6 +92,12 @@ pub struct Job {
     /// The last report that its sender was given meanwhile.
     #[serde(default)]
     pub delay_report: Option<JobId>,
+    /// Whether it is not to be called until somebody lets it go.
+    #[serde(default)]
+    pub on_hold: bool,
+    /// After so many more attempts it is given up; none when only its rules say so.
+    #[serde(default)]
+    pub tries_left: Option<u32>,
 }
 
 /// Who carries an attempt.
@@ -197,6 +209,8 @@ impl Job {
             attempts: Vec::new(),
             planned: Vec::new(),
             delay_report: None,
+            on_hold: false,
+            tries_left: None,
         }
     }
 
@@ -250,6 +264,15 @@ impl Job {
         }
     }
 
+    /// The server that it arrived at, if it did.
+    #[must_use]
+    pub fn origin(&self) -> Option<&ServerName> {
+        match &self.cause {
+            Cause::Arrived(fax) => Some(&fax.server),
+            _ => None,
+        }
+    }
+
     /// Pages that are still to be sent.
     #[must_use]
     pub fn pages_left(&self) -> u32 {
@@ -281,6 +304,7 @@ impl Job {
     /// A carrier takes it. It must be waiting.
     pub fn begin(&mut self, carrier: Carrier, decision: Decision, now: Timestamp) {
         assert!(matches!(self.state, State::Waiting { .. }), "only a waiting job begins");
+        assert!(!self.on_hold, "a job on hold does not begin");
         if self.attempts.len() >= MAX_ATTEMPTS_KEPT {
             self.attempts.remove(MAX_ATTEMPTS_KEPT / 2);
         }
@@ -338,6 +362,9 @@ impl Job {
             let tries = self.tries.count(outcome);
             let next = retry::next(rules, outcome, tries, now, self.expires);
             self.follow(next, carrier, outcome, now);
+            if self.spend_try() && !self.is_ended() {
+                self.end(End::Failed(outcome), now);
+            }
         }
         true
     }
@@ -369,11 +396,14 @@ impl Job {
         self.end(End::Failed(outcome), now);
     }
 
-    /// Lets a waiting job begin at once. False when it does not wait.
+    /// Lets a waiting job begin at once. False when it does not wait, or is on hold.
     pub fn hurry(&mut self, now: Timestamp) -> bool {
         let (State::Preparing { due } | State::Waiting { due }) = &mut self.state else {
             return false;
         };
+        if self.on_hold {
+            return false;
+        }
         *due = now;
         self.avoid.clear();
         true

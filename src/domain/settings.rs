@@ -1,16 +1,22 @@
 //! The settings of fax servers: what can be set ([`Schema`]), what is set
-//! ([`Settings`]), and where two of them differ ([`Change`]).
+//! ([`Settings`]), where two of them differ ([`Change`]), and what is registered for a
+//! server ([`Record`]).
 //!
 //! A setting belongs to the server (`max_dials`) or to one of its lines
 //! (`line.ttyFAX0.rings_before_answer`). One that is not set has the server's own
 //! default. Nothing in here knows how a kind of server keeps its settings.
 
+mod registry;
 mod schema;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+pub use registry::{
+    Found, Held, MAX_REASON_CHARS, MAX_VERSIONS, NotPushed, OnDrift, Record, Standing, State,
+    Version,
+};
 pub use schema::{BadSetting, Characters, Key, Kind, Level, Schema};
 
 /// Longest name of a line, in bytes.

@@ -17,6 +17,7 @@ use crate::{
     quota::Quota,
     retry::RetryRules,
     route::Route,
+    settings::OnDrift,
 };
 
 /// Everything that an administrator has set up.
@@ -66,6 +67,8 @@ pub struct Server {
     pub lines: u32,
     /// Whether it is to get no new work.
     pub draining: bool,
+    /// What is done when its settings are changed at the server itself.
+    pub on_drift: OnDrift,
 }
 
 impl Server {

@@ -1,7 +1,7 @@
 //! Sends a fax: the form becomes a mail of the client, and the desk of the mail doors
 //! decides about it. So rules, quotas and refusals are those of the mail.
 
-use std::sync::Arc;
+use std::{io::Write as _, sync::Arc};
 
 use axum::{
     extract::{FromRequest as _, Multipart, Request, State},
@@ -260,8 +260,11 @@ async fn write(
             envelope.bytes = bytes.len() as u64;
             envelope.held = Some(bytes.into());
         } else {
-            let written = letter.write_file(&envelope.path).map_err(|bad| no_room(&bad));
-            let kept = written.and_then(|()| keep(&envelope.path));
+            let file = std::fs::File::create(&envelope.path).map_err(|bad| no_room(&bad))?;
+            let mut file = std::io::BufWriter::new(file);
+            let written = letter.write(&mut file).map_err(|bad| no_room(&bad));
+            let flushed = written.and_then(|()| file.flush().map_err(|bad| no_room(&bad)));
+            let kept = flushed.and_then(|()| keep(&envelope.path));
             envelope.bytes = kept.inspect_err(|_| drop(std::fs::remove_file(&envelope.path)))?;
         }
         if envelope.bytes > max_bytes {

@@ -1,12 +1,10 @@
-//! What a caller may ask, and which jobs it sees: the rules are those of
-//! [`postfax_domain::authority`]; a job that is not for the asker to see is a job that
-//! there is not. Everything else is [`requests::answer`].
+//! What a caller may ask is decided by [`requests::answer`]; here is only which jobs it
+//! sees where this door reads more of them than an answer tells.
 
 use std::sync::Arc;
 
 use postfax_domain::{
-    authority::{Target, Verb, Who, check},
-    destination::Destination,
+    authority::{Sight, Target, Verb, Who, check},
     job::Job,
     names::JobId,
     setup::Setup,
@@ -19,11 +17,6 @@ use super::{
 };
 use crate::requests::{self, Ask, AskJobs, JobFilter, Reply};
 
-/// Jobs that are read at a time.
-const READ_AT_A_TIME: u32 = 500;
-/// Most jobs that are looked at for one page; what is older is on the next one.
-const MAX_LOOKED_AT: u32 = 20_000;
-
 /// A page of the jobs that the caller sees, newest first.
 pub(super) struct Listed {
     pub(super) jobs: Vec<Job>,
@@ -33,23 +26,6 @@ pub(super) struct Listed {
 
 /// Answers, as far as the caller may ask.
 pub(super) async fn ask(shared: &Shared, caller: &Caller, ask: Ask) -> Result<Reply, Problem> {
-    let setup = setup(shared);
-    match &ask {
-        Ask::Show { job } | Ask::ExplainJob { job } => {
-            job_seen(shared, caller, *job).await?;
-        }
-        Ask::Cancel { job } | Ask::Retry { job } => {
-            let seen = job_seen(shared, caller, *job).await?;
-            permit(&setup, caller, Verb::JobsCancel, Target::Job(&seen))?;
-        }
-        Ask::Explain { from, .. } if from == caller.client.as_str() => {}
-        Ask::Explain { .. } | Ask::Jobs(_) => {
-            permit(&setup, caller, Verb::JobsSee, Target::Supervisor)?;
-        }
-        Ask::Reload => permit(&setup, caller, Verb::ConfigWrite, Target::Supervisor)?,
-        // What of it is told is decided where it is shown.
-        Ask::Status | Ask::Watch => {}
-    }
     match requests::answer(&*shared.daemon, &caller.asker(), ask).await {
         Reply::Problem(problem) => Err(problem.into()),
         reply => Ok(reply),
@@ -71,34 +47,24 @@ pub(super) async fn jobs(
     ask: &AskJobs,
 ) -> Result<Listed, Problem> {
     let setup = setup(shared);
-    let asked = JobFilter::parse(ask, shared.daemon.country())?;
+    let asked = JobFilter::parse(ask, setup.country)?;
     let limit = asked.limit as usize;
-    let mut filter = JobFilter { limit: READ_AT_A_TIME, ..asked };
-    let mut seen = Vec::new();
-    for _ in 0..MAX_LOOKED_AT / READ_AT_A_TIME {
-        let page = shared.daemon.jobs(&filter).await.map_err(failed)?;
-        let whole = page.len() >= READ_AT_A_TIME as usize;
-        filter.before = page.last().map(|job| job.id);
-        seen.extend(page.into_iter().filter(|job| sees(&setup, caller, job)));
-        if seen.len() > limit {
-            seen.truncate(limit);
-            let next = seen.last().map(|job| job.id);
-            return Ok(Listed { jobs: seen, next });
-        }
-        if !whole {
-            return Ok(Listed { jobs: seen, next: None });
-        }
-    }
-    Ok(Listed { jobs: seen, next: filter.before })
+    // One more tells whether there is another page.
+    let filter = JobFilter { limit: asked.limit + 1, ..asked };
+    let who = who(caller);
+    let sight = Sight::new(&setup, &who);
+    let sees = |job: &Job| sight.job(job);
+    let found = shared.daemon.jobs(&filter, sight.only_of(), &sees).await;
+    let mut jobs = found.map_err(failed)?;
+    let more = jobs.len() > limit;
+    jobs.truncate(limit);
+    let next = jobs.last().map(|job| job.id).filter(|_| more);
+    Ok(Listed { jobs, next })
 }
 
 /// Whether the caller may see a job.
 pub(super) fn sees(setup: &Setup, caller: &Caller, job: &Job) -> bool {
-    let verb = match job.destination {
-        Destination::Unrouted => Verb::InboundSee,
-        Destination::Fax(_) | Destination::Mailbox(_) => Verb::JobsSee,
-    };
-    check(setup, &who(caller), verb, Target::Job(job)).is_ok()
+    Sight::new(setup, &who(caller)).job(job)
 }
 
 /// Whether the caller may do this.

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
 };
-use postfax_hw::pages::{pdf, preview};
+use postfax_hw::pages::preview;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -112,8 +112,7 @@ pub(super) async fn pages(
     }
     let documents = &shared.context.reader.documents;
     let from = documents.document(&document.digest);
-    let spool = documents.spool(&format!("{}.pdf", documents.new_name()));
-    let made = tokio::task::spawn_blocking(move || read(form, from, spool, page as usize - 1));
+    let made = tokio::task::spawn_blocking(move || read(form, from, page as usize - 1));
     let bytes = made.await.map_err(|bug| bug.to_string()).flatten();
     let bytes = bytes.map_err(|why| {
         tracing::warn!(job = %id, why, "the pages of a job cannot be read");
@@ -135,15 +134,13 @@ pub(super) async fn pages(
     Ok((headers, bytes).into_response())
 }
 
-fn read(form: Form, from: PathBuf, spool: PathBuf, page: usize) -> Result<Vec<u8>, String> {
+fn read(form: Form, from: PathBuf, page: usize) -> Result<Vec<u8>, String> {
     match form {
         Form::Tiff => std::fs::read(from).map_err(|bad| bad.to_string()),
         Form::Png => preview::png(&from, page).map_err(|bad| bad.to_string()),
         Form::Pdf => {
-            let wrapped = pdf::wrap(&from, &spool).map_err(|bad| bad.to_string());
-            let bytes = wrapped.and_then(|()| std::fs::read(&spool).map_err(|bad| bad.to_string()));
-            let _ = std::fs::remove_file(&spool);
-            bytes
+            let shown = postfax_hw::pages::show(&from).map_err(|bad| bad.to_string());
+            shown.map(|shown| shown.pdf)
         }
     }
 }

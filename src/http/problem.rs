@@ -114,13 +114,13 @@ impl Problem {
 impl From<requests::Problem> for Problem {
     fn from(problem: requests::Problem) -> Self {
         let code = match problem.code {
-            requests::Code::NoSuchJob => Code::NoSuchJob,
+            requests::Code::NoSuchJob | requests::Code::NoSuchServer => Code::NoSuchJob,
             requests::Code::WrongState => Code::WrongState,
             requests::Code::BadRequest => Code::BadRequest,
             requests::Code::NotPermitted => Code::NotPermitted,
             requests::Code::BadConfiguration => Code::BadConfiguration,
             requests::Code::Busy | requests::Code::Unreachable => Code::Busy,
-            requests::Code::Failed => Code::Failed,
+            requests::Code::Failed | requests::Code::ReadOnly => Code::Failed,
         };
         Self::new(code, problem.message)
     }

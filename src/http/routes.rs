@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use postfax_domain::authority::{Target, Verb};
+use postfax_domain::authority::{Target, Verb, Who};
 use utoipa::{
     IntoResponses, Modify, OpenApi, ToSchema,
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
@@ -135,7 +135,8 @@ struct Health {
 #[utoipa::path(get, path = "/v1/health", security(()),
     responses((status = 200, description = "It does.", body = Health), Refusals))]
 async fn health(State(shared): State<Shared>) -> Result<Json<Health>, Problem> {
-    let answered = shared.daemon.ask(postfax_domain::supervisor::Request::Status).await;
+    let answered =
+        shared.daemon.ask(postfax_domain::supervisor::Request::Status(Who::Administrator)).await;
     answered.map_err(|why| Problem::new(super::problem::Code::Busy, why))?;
     Ok(Json(Health { status: "ok" }))
 }

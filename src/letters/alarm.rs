@@ -13,7 +13,7 @@ use postfax_gateway::{
 
 use super::{LetterError, Written, message_id, page::Page, words_of, zoned};
 use crate::{
-    config::{Config, Phrase},
+    config::{Config, Phrase, Words},
     daemon::Context,
 };
 
@@ -26,23 +26,7 @@ pub(super) async fn write(
     path: PathBuf,
 ) -> Result<Written, LetterError> {
     let words = words_of(config, None);
-    let server = match alarm {
-        Alarm::Lost(_, server) => server.to_string(),
-        _ => String::new(),
-    };
-    let (subject, text) = match alarm {
-        Alarm::Unrouted(_) => (Phrase::UnroutedSubject, Phrase::Unrouted),
-        Alarm::Undeliverable(_) => (Phrase::UndeliverableSubject, Phrase::Undeliverable),
-        Alarm::Returned(_) => (Phrase::ReturnedSubject, Phrase::Returned),
-        Alarm::Lost(..) => (Phrase::LostSubject, Phrase::Lost),
-        Alarm::Untold(_) => (Phrase::UntoldSubject, Phrase::Untold),
-        Alarm::Many(_) => (Phrase::ManySubject, Phrase::Many),
-    };
-    let values = [("job", alarm.job().to_string()), ("server", server)];
-    let values = values.each_ref().map(|(slot, value)| (*slot, value.as_str()));
-    let mut page = Page::new(words);
-    page.paragraph(words.say(text, &values));
-    page.paragraph(words.say(Phrase::See, &values));
+    let (subject, page) = said(words, alarm);
     let letter = Letter {
         head: Head {
             from: message::Mailbox {
@@ -50,7 +34,7 @@ pub(super) async fn write(
                 address: config.delivery.from.clone(),
             },
             to: message::Mailbox { name: None, address: to.address.clone() },
-            subject: words.say(subject, &values),
+            subject,
             date: zoned(config, job.created),
             message_id: message_id(context, config, job),
             in_reply_to: None,
@@ -64,6 +48,69 @@ pub(super) async fn write(
         attachments: Vec::new(),
         delimiters: Delimiters::Random,
     };
-    letter.write_file(&path)?;
-    Ok(Written { path, from: None, to: to.address.clone() })
+    let body = letter.write_body(&path)?;
+    Ok(Written { body, from: None, to: to.address.clone() })
+}
+
+/// The subject, and what is under it.
+fn said<'w>(words: &'w Words, alarm: &Alarm) -> (String, Page<'w>) {
+    let server = match alarm {
+        Alarm::Lost(_, server) | Alarm::Drifted { server, .. } => server.to_string(),
+        _ => String::new(),
+    };
+    let (subject, text) = match alarm {
+        Alarm::Unrouted(_) => (Phrase::UnroutedSubject, Phrase::Unrouted),
+        Alarm::Undeliverable(_) => (Phrase::UndeliverableSubject, Phrase::Undeliverable),
+        Alarm::Returned(_) => (Phrase::ReturnedSubject, Phrase::Returned),
+        Alarm::Lost(..) => (Phrase::LostSubject, Phrase::Lost),
+        Alarm::Untold(_) => (Phrase::UntoldSubject, Phrase::Untold),
+        Alarm::Drifted { .. } => (Phrase::DriftedSubject, Phrase::Drifted),
+        Alarm::Many(_) => (Phrase::ManySubject, Phrase::Many),
+    };
+    let id = alarm.job().map(|id| id.to_string());
+    let values = [("job", id.clone().unwrap_or_default()), ("server", server)];
+    let values = values.each_ref().map(|(slot, value)| (*slot, value.as_str()));
+    let mut page = Page::new(words);
+    page.paragraph(words.say(text, &values));
+    if let Alarm::Drifted { changes, .. } = alarm {
+        page.list(Phrase::Changes, changes.iter().map(ToString::to_string));
+        page.paragraph(words.say(Phrase::SeeSettings, &values));
+    }
+    if id.is_some() {
+        page.paragraph(words.say(Phrase::See, &values));
+    }
+    (words.say(subject, &values), page)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use postfax_domain::{
+        names::{JobId, ServerName},
+        settings::{Change, Name, Value},
+    };
+
+    use super::*;
+
+    #[test]
+    fn an_alarm_names_its_job_or_its_server() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/good/minimal.toml");
+        let config = crate::config::load(&file).unwrap();
+        let server = ServerName::new("london-1").unwrap();
+        let name = Name::of_server("max_dials");
+        let change = Change { name, from: Some(Value::Number(3)), to: None };
+        let drifted = Alarm::Drifted { server, changes: vec![change] };
+        for (alarm, about, words) in [
+            (drifted, "The settings of london-1 were changed", "  max_dials: 3 -> (not set)\n"),
+            (Alarm::Unrouted(JobId(12)), "(job 12)", "See: postfax show 12"),
+            (Alarm::Many(Some(JobId(12))), "more alarms", "See: postfax show 12"),
+        ] {
+            let (subject, page) = said(words_of(&config, None), &alarm);
+            assert!(subject.contains(about), "{subject}");
+            assert!(page.text().contains(words), "{}", page.text());
+        }
+        let (_, page) = said(words_of(&config, None), &Alarm::Many(None));
+        assert!(!page.text().contains("postfax show"), "{}", page.text());
+    }
 }

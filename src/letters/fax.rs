@@ -34,7 +34,7 @@ pub(super) async fn write(
     let client = to.client.as_ref().and_then(|name| config.setup.clients.get(name));
     let words = words_of(config, to.client.as_ref());
     let id = message_id(context, config, job);
-    let (attachments, preview, spooled) = attach(context, config, fax, client, &id).await;
+    let (attachments, preview) = attach(context, config, fax, client, &id).await;
     let page = page(config, words, fax);
     let html = preview.as_ref().and_then(|one| Some(page.html(one.content_id.as_deref()?)));
     let letter = Letter {
@@ -55,15 +55,10 @@ pub(super) async fn write(
         attachments,
         delimiters: Delimiters::Random,
     };
-    let file = path.clone();
-    let writing = tokio::task::spawn_blocking(move || letter.write_file(&file));
-    let written = writing.await;
-    if let Some(spooled) = spooled {
-        let _ = tokio::fs::remove_file(spooled).await;
-    }
-    written.map_err(|bug| LetterError::Bug(bug.to_string()))??;
+    let writing = tokio::task::spawn_blocking(move || letter.write_body(&path));
+    let body = writing.await.map_err(|bug| LetterError::Bug(bug.to_string()))??;
     // Losing a fax matters, so that the mail server may tell us (RFC 5321 4.5.5).
-    Ok(Written { path, from: Some(config.delivery.from.clone()), to: to.address.clone() })
+    Ok(Written { body, from: Some(config.delivery.from.clone()), to: to.address.clone() })
 }
 
 /// A reply goes back to the caller as a fax (RFC 4160 4.2.3).
@@ -159,17 +154,15 @@ async fn attach(
     fax: &Arrival,
     client: Option<&Client>,
     message_id: &str,
-) -> (Vec<Attachment>, Option<Attachment>, Option<PathBuf>) {
+) -> (Vec<Attachment>, Option<Attachment>) {
     let documents = &context.reader.documents;
     let format = client.map_or_else(Receive::default, |c| c.receive.clone()).format;
     let tiff = documents.document(&fax.document.digest);
-    let pdf = documents.spool(&format!("{}.pdf", documents.new_name()));
-    let (from, to) = (tiff.clone(), pdf.clone());
-    let wrapping = tokio::task::spawn_blocking(move || {
-        postfax_hw::pages::pdf::wrap(&from, &to).map_err(|bad| bad.to_string())?;
-        postfax_hw::pages::preview::png(&from, 0).map_err(|bad| bad.to_string())
+    let from = tiff.clone();
+    let showing = tokio::task::spawn_blocking(move || {
+        postfax_hw::pages::show(&from).map_err(|bad| bad.to_string())
     });
-    let wrapped = wrapping.await.unwrap_or_else(|panic| Err(panic.to_string()));
+    let shown = showing.await.unwrap_or_else(|panic| Err(panic.to_string()));
     let name = zoned(config, fax.received).strftime("fax-%Y%m%d-%H%M%S").to_string();
     let as_tiff = Attachment {
         name: format!("{name}.tif"),
@@ -177,23 +170,23 @@ async fn attach(
         content_id: None,
         source: Source::File(tiff),
     };
-    let preview = match wrapped {
-        Ok(preview) => preview,
+    let shown = match shown {
+        Ok(shown) => shown,
         Err(why) => {
             warn!(server = %fax.server, %why, "a received fax goes out as it came");
-            return (vec![as_tiff], None, None);
+            return (vec![as_tiff], None);
         }
     };
     let as_pdf = Attachment {
         name: format!("{name}.pdf"),
         content_type: "application/pdf".into(),
         content_id: None,
-        source: Source::File(pdf.clone()),
+        source: Source::Bytes(shown.pdf.into()),
     };
     let attachments = match format {
         Format::Pdf => vec![as_pdf],
         Format::Tiff => vec![as_tiff],
         Format::Both => vec![as_pdf, as_tiff],
     };
-    (attachments, Some(first_page(preview, message_id)), Some(pdf))
+    (attachments, Some(first_page(shown.preview, message_id)))
 }

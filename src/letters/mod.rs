@@ -1,16 +1,16 @@
-//! What the mails say that Postfax writes: a received fax, a receipt, an alarm.
+//! What the mails say that Postfax writes: a received fax, a receipt, an alarm, an
+//! answer.
 //!
 //! A letter is written anew for each delivery from what is durable, so that it
 //! needs no keeping; its Message-ID is made of the job's number, so that whoever
 //! gets it twice can tell.
 
 mod alarm;
+mod answer;
 mod fax;
 mod page;
 mod receipt;
 mod story;
-
-use std::path::PathBuf;
 
 use postfax_domain::{
     destination::Destination,
@@ -18,7 +18,10 @@ use postfax_domain::{
     names::{ClientName, JobId},
     time::Timestamp,
 };
-use postfax_gateway::compose::{Attachment, ComposeError, Source};
+use postfax_gateway::{
+    client::Body,
+    compose::{Attachment, ComposeError, Source},
+};
 
 use crate::{
     config::{Config, Words},
@@ -32,12 +35,21 @@ const LAST_MOMENT_MS: i64 = 253_370_764_799_000;
 /// A mail, ready to be delivered.
 #[derive(Debug)]
 pub struct Written {
-    /// The mail itself.
-    pub path: PathBuf,
+    /// The mail itself. The file of a large one is the caller's to remove.
+    pub body: Body,
     /// Envelope sender; `None` is the null reverse-path.
     pub from: Option<String>,
     /// Envelope recipient.
     pub to: String,
+}
+
+impl Written {
+    /// Removes the file of a large one.
+    pub async fn forget(self) {
+        if let Body::File(path) = self.body {
+            let _ = tokio::fs::remove_file(path).await;
+        }
+    }
 }
 
 /// Why a letter could not be written.
@@ -75,6 +87,7 @@ pub async fn write(context: &Context, job: &Job) -> Result<Written, LetterError>
             receipt::write(context, &config, (*of, *report), job, to, path).await
         }
         Cause::Alarm(alarm) => alarm::write(context, &config, alarm, job, to, path).await,
+        Cause::Answer(inquiry) => answer::write(context, &config, inquiry, job, to, path).await,
         // The first goes to no mailbox, and the second is written already.
         Cause::Sent(_) | Cause::Forwarded(_) => Err(LetterError::NoMailbox),
     }
@@ -83,6 +96,11 @@ pub async fn write(context: &Context, job: &Job) -> Result<Written, LetterError>
 /// The Message-ID of a job's mail: the same at every delivery.
 fn message_id(context: &Context, config: &Config, job: &Job) -> String {
     format!("job-{}.{}@{}", job.id, context.reader.installation, config.setup.domain)
+}
+
+/// Where a reply asks about this job: its writer need not name it again.
+fn reply_to(config: &Config, job: JobId) -> (String, String) {
+    ("Reply-To".to_owned(), format!("jobs+{job}@{}", config.setup.domain))
 }
 
 fn zoned(config: &Config, at: Timestamp) -> jiff::Zoned {
@@ -105,7 +123,7 @@ fn first_page(png: Vec<u8>, message_id: &str) -> Attachment {
         name: "page-1.png".into(),
         content_type: "image/png".into(),
         content_id: Some(format!("page-1.{message_id}")),
-        source: Source::Bytes(png),
+        source: Source::Bytes(png.into()),
     }
 }
 

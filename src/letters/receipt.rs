@@ -12,14 +12,14 @@ use postfax_domain::{
     outcome::Outcome,
 };
 use postfax_gateway::{
-    compose::{Attachment, Delimiters, Head},
+    compose::{Attachment, Delimiters, Head, Source},
     dsn::{self, Action, Original, RecipientReport, Typed},
     mdn::{Disposition, Notification},
     message,
 };
 
 use super::{
-    LetterError, Written, message_id,
+    LetterError, Written, message_id, reply_to,
     story::{Story, server, total},
     zoned,
 };
@@ -64,28 +64,28 @@ pub(super) async fn write(
         message_id: message_id(context, config, job),
         in_reply_to: sent.message_id.clone(),
         language: Some(story.words.tag().to_owned()),
-        headers: Vec::new(),
+        headers: match report {
+            // The answer to a disposition goes to the fax machine that it speaks for.
+            Report::Disposition => Vec::new(),
+            Report::End | Report::Late | Report::Overdue => vec![reply_to(config, of)],
+        },
     };
     let picture = picture(context, &fax, &head.message_id).await;
     let page = story.page();
     let html = picture.as_ref().and_then(|one| Some(page.html(one.content_id.as_deref()?)));
     let (text, inline) = (page.text(), picture.into_iter().collect());
-    let file = path.clone();
     let writing = if report == Report::Disposition {
         head.from = message::Mailbox { name: None, address: address.as_written.clone() };
         let notification = notification(&story, head, text, html, inline);
-        tokio::task::spawn_blocking(move || notification.write_file(&file))
+        tokio::task::spawn_blocking(move || notification.write_body(&path))
     } else {
-        let (original, spooled) = original(context, &story).await?;
+        let original = original(context, &story).await?;
         let report = dsn::Report { original, ..delivery_report(&story, head, text, html, inline) };
-        tokio::task::spawn_blocking(move || {
-            let _spooled = spooled;
-            report.write_file(&file)
-        })
+        tokio::task::spawn_blocking(move || report.write_body(&path))
     };
-    writing.await.map_err(|bug| LetterError::Bug(bug.to_string()))??;
+    let body = writing.await.map_err(|bug| LetterError::Bug(bug.to_string()))??;
     // Nothing is ever told about a receipt (RFC 3464 2, RFC 5321 4.5.5).
-    Ok(Written { path, from: None, to: to.address.clone() })
+    Ok(Written { body, from: None, to: to.address.clone() })
 }
 
 pub(super) fn delivery_report(
@@ -239,41 +239,19 @@ async fn picture(context: &Context, fax: &Job, message_id: &str) -> Option<Attac
 
 /// RET (RFC 3461 4.3): the whole message only with a failure, and only when it was
 /// asked for; else its header fields.
-///
-/// A mail that is a row is a file as long as the report is being written.
-async fn original(
-    context: &Context,
-    story: &Story<'_>,
-) -> Result<(Original, Spooled), LetterError> {
-    let reader = &context.reader;
-    let (path, spooled) = match reader.mail(&story.sent.message).await? {
-        None => return Ok((Original::None, Spooled(None))),
-        Some(Mail::File(path)) => (path, Spooled(None)),
-        Some(Mail::Row(body)) => {
-            let path = reader.documents.spool(&format!("{}.eml", reader.documents.new_name()));
-            let spooled = Spooled(Some(path.clone()));
-            tokio::fs::write(&path, &body)
-                .await
-                .map_err(|failed| LetterError::Bug(failed.to_string()))?;
-            (path, spooled)
+async fn original(context: &Context, story: &Story<'_>) -> Result<Original, LetterError> {
+    let (source, bytes) = match context.reader.mail(&story.sent.message).await? {
+        None => return Ok(Original::None),
+        Some(Mail::File(path)) => {
+            let bytes = tokio::fs::metadata(&path).await.map_or(0, |kept| kept.len());
+            (Source::File(path), bytes)
         }
+        Some(Mail::Row(body)) => (Source::Bytes(body.clone()), body.len() as u64),
     };
-    let bytes = tokio::fs::metadata(&path).await.map_or(0, |kept| kept.len());
     Ok(match returns_whole(story, bytes) {
-        true => (Original::Full(path), spooled),
-        false => (Original::Headers(path), spooled),
+        true => Original::Full(source),
+        false => Original::Headers(source),
     })
-}
-
-/// A file that goes when the letter is written.
-struct Spooled(Option<PathBuf>);
-
-impl Drop for Spooled {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            let _ = std::fs::remove_file(path);
-        }
-    }
 }
 
 pub(super) fn returns_whole(story: &Story<'_>, mail_bytes: u64) -> bool {

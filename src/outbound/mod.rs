@@ -2,6 +2,7 @@
 //! to be faxed. The pages are made before the client is told yes while a converter is
 //! idle, and later when all are busy; `prepare` says why.
 
+mod asks;
 mod claim;
 mod door;
 mod fit;
@@ -32,6 +33,7 @@ use crate::{
     config::{Cidr, Config, Mdn},
     crash,
     daemon::{Context, now},
+    inquiry::Inquiries,
     prepare::{self, Contents, Trouble},
     store,
 };
@@ -40,6 +42,7 @@ use door::What;
 use fit::{Loops, acceptable};
 pub use logins::by_token;
 use replies::{no_room, refused, unfit};
+use returns::Special;
 use who::says_the_truth;
 
 /// Decides for one listener.
@@ -50,13 +53,15 @@ pub struct FaxDesk {
     /// Checks what all other hosts bring; without it they are refused.
     verifier: Option<Arc<Verifier>>,
     door: Arc<Door>,
+    /// Answers mails that ask something.
+    inquiries: Arc<Inquiries>,
 }
 
 impl FaxDesk {
     /// A desk for a listener that believes the hosts in `trust`.
     #[must_use]
     pub fn new(context: Arc<Context>, trust: Vec<Cidr>, door: Arc<Door>) -> Self {
-        Self { context, trust, verifier: None, door }
+        Self { context, trust, verifier: None, door, inquiries: Arc::default() }
     }
 
     fn config(&self) -> Arc<Config> {
@@ -131,22 +136,33 @@ impl FaxDesk {
         envelope: &Envelope,
         client: &ClientName,
     ) -> Result<Arc<Contents>, Reply> {
+        let installation = &self.context.reader.installation;
+        // To wake another thread takes longer than to read a small mail.
+        if let Some(held) = &envelope.held {
+            let mail = store::Mail::Row(held.clone());
+            return read(config, peer, client, installation, mail);
+        }
         let (config, peer, client) = (config.clone(), peer.clone(), client.clone());
-        let installation = self.context.reader.installation.clone();
-        let mail = match &envelope.held {
-            Some(held) => store::Mail::Row(held.clone()),
-            None => store::Mail::File(envelope.path.clone()),
-        };
-        let reading = tokio::task::spawn_blocking(move || {
-            let message = prepare::read(mail).map_err(|trouble| unfit(&trouble))?;
-            says_the_truth(&config, &peer, &client, &message)?;
-            acceptable(&Loops::of(&config, &installation), &message)?;
-            Contents::of(message, config.convert.reply_quote)
-                .map(Arc::new)
-                .map_err(|trouble| unfit(&trouble))
-        });
+        let installation = installation.clone();
+        let mail = store::Mail::File(envelope.path.clone());
+        let reading =
+            tokio::task::spawn_blocking(move || read(&config, &peer, &client, &installation, mail));
         reading.await.unwrap_or_else(|_| Err(unfit(&Trouble::Bug)))
     }
+}
+
+fn read(
+    config: &Config,
+    peer: &Peer,
+    client: &ClientName,
+    installation: &str,
+    mail: store::Mail,
+) -> Result<Arc<Contents>, Reply> {
+    let message = prepare::read(mail).map_err(|trouble| unfit(&trouble))?;
+    says_the_truth(config, peer, client, &message)?;
+    acceptable(&Loops::of(config, installation), &message)?;
+    let contents = Contents::of(message, config.convert.reply_quote);
+    contents.map(Arc::new).map_err(|trouble| unfit(&trouble))
 }
 
 #[async_trait]
@@ -187,8 +203,12 @@ impl Desk for FaxDesk {
 
     async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
         let config = self.config();
-        if self.special(rcpt).await?.is_some() {
-            return self.count(&config, peer, None, What::Recipient);
+        match self.special(rcpt).await? {
+            Some(Special::Inquiry(_)) => return self.may_ask(&config, peer, mail),
+            Some(Special::Postmaster | Special::Return(_)) => {
+                return self.count(&config, peer, None, What::Recipient);
+            }
+            None => {}
         }
         let client = self.client(&config, peer, mail)?;
         let recipient = self.recipient_of(&config.setup, &client, rcpt)?;

@@ -1,5 +1,6 @@
-//! Mail that is no fax and that everybody may send here: a report on a fax mail of ours,
-//! and a letter to the postmaster (RFC 5321 4.5.1). Both are durable before the 250.
+//! Mail that is no fax. Everybody may send a report on a fax mail of ours, and a letter
+//! to the postmaster (RFC 5321 4.5.1); clients ask something. All of it is durable before
+//! the 250.
 //!
 //! Reports are acted on and never answered; what comes to a return address and is no
 //! report (somebody is on holiday) is taken and dropped.
@@ -26,7 +27,12 @@ use super::{
     fit::{self, Loops},
     replies::{no_room, refused},
 };
-use crate::{prepare, returns::ReturnPath, store};
+use crate::{
+    inquiry::{self, Service},
+    prepare,
+    returns::ReturnPath,
+    store,
+};
 
 /// Whom an address means that is no fax machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +41,8 @@ pub(super) enum Special {
     Postmaster,
     /// The return path of a fax mail.
     Return(ReturnPath),
+    /// A client who asks something.
+    Inquiry(Service),
 }
 
 /// Whether it is left to the recipients who may send: mail servers bring letters to the
@@ -44,10 +52,11 @@ pub(super) fn is_asked_later(peer: &Peer) -> bool {
 }
 
 impl FaxDesk {
-    /// Whom a recipient means, if it is no fax: anybody may write there.
+    /// Whom a recipient means, if it is no fax.
     ///
     /// # Errors
-    /// The return address is forged, or so old that nobody knows its fax any more.
+    /// The return address is forged, or so old that nobody knows its fax any more; or
+    /// what follows `jobs+` is no number.
     pub(super) async fn special(&self, rcpt: &Rcpt) -> Result<Option<Special>, Reply> {
         let config = self.config();
         let (local, domain) = (rcpt.mailbox.local(), rcpt.mailbox.domain());
@@ -56,6 +65,10 @@ impl FaxDesk {
         }
         if !domain.trim_end_matches('.').eq_ignore_ascii_case(&config.setup.domain) {
             return Ok(None);
+        }
+        if let Some(asked) = inquiry::service(local) {
+            let unknown = |why: String| Reply::new(550, (1, 1), why);
+            return asked.map(|service| Some(Special::Inquiry(service))).map_err(unknown);
         }
         let reader = &self.context.reader;
         let unknown = |why: &str| Reply::new(550, (1, 1), format!("no such return address: {why}"));
@@ -108,12 +121,18 @@ impl FaxDesk {
             self.take(peer, &Envelope { rcpts: faxes, ..envelope.clone() }).await?
         }
         .into_iter();
+        if !faxed && specials.iter().flatten().any(|one| matches!(one, Special::Inquiry(_))) {
+            self.prove_asker(peer, envelope, &copy.0).await?;
+        }
         let mut named = Vec::with_capacity(specials.len());
         let mut forwarded = None;
         for special in specials {
             let taken = match (special, forwarded) {
                 (None, _) => Ok(jobs.next().unwrap_or_default()),
                 (Some(Special::Return(path)), _) => self.heard(path, envelope, &copy.0).await,
+                (Some(Special::Inquiry(service)), _) => {
+                    self.inquire(peer, envelope, &copy.0, service).await
+                }
                 (Some(Special::Postmaster), Some(job)) => Ok(job),
                 (Some(Special::Postmaster), None) => self.forward(envelope, &copy.0).await,
             };
@@ -197,7 +216,7 @@ impl FaxDesk {
     }
 
     /// A mail as it lies there, once there is room for it in memory.
-    async fn read_message(&self, file: &Path, bytes: u64) -> Option<Message> {
+    pub(super) async fn read_message(&self, file: &Path, bytes: u64) -> Option<Message> {
         let _room = self.door.room_for(bytes).await;
         let file = file.to_owned();
         let read = tokio::task::spawn_blocking(move || prepare::read(store::Mail::File(file)));

@@ -2,14 +2,17 @@
 //! that a store can look up and that can be held against any job.
 
 use postfax_domain::{
+    audit::Line,
+    authority::Who,
     destination::Destination,
     job::{Cause, End, Job, State},
-    names::{ClientName, JobId},
+    names::{BadName, ClientName, JobId},
     number::{Country, Number, Pattern},
+    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{AskJobs, Code, Kind, Problem};
+use super::{AskAudit, AskInbound, AskJobs, Code, Kind, Problem};
 
 /// Most jobs in one answer.
 pub(crate) const MAX_JOBS: u32 = 1000;
@@ -24,9 +27,11 @@ pub(crate) enum Condition {
     Open,
     /// Waiting for its time or for a free line
     Waiting,
+    /// Waiting to be released
+    OnHold,
     /// A call or a delivery is under way
     Carrying,
-    /// Waiting for an administrator
+    /// A received fax that nobody may have
     Held,
     /// Over, in whatever way
     Ended,
@@ -40,8 +45,9 @@ pub(crate) enum Condition {
 
 impl Condition {
     /// Whether a job that stands so is meant.
-    pub(crate) fn includes(self, state: &State) -> bool {
-        match (self, state) {
+    pub(crate) fn includes(self, job: &Job) -> bool {
+        match (self, &job.state) {
+            (Self::OnHold, state) => job.on_hold && !matches!(state, State::Ended { .. }),
             (Self::Open, state) => !matches!(state, State::Ended { .. }),
             (Self::Waiting, State::Preparing { .. } | State::Waiting { .. })
             | (Self::Carrying, State::Carrying { .. })
@@ -81,10 +87,7 @@ impl JobFilter {
         let bad = |message: String| Problem::new(Code::BadRequest, message);
         let client = ask.client.as_deref().map(ClientName::new).transpose();
         let number = ask.number.as_deref().map(|text| pattern(text, country)).transpose()?;
-        let limit = ask.limit.unwrap_or(DEFAULT_JOBS);
-        if !(1..=MAX_JOBS).contains(&limit) {
-            return Err(bad(format!("the limit must be 1 to {MAX_JOBS}")));
-        }
+        let limit = limit(ask.limit)?;
         Ok(Self {
             condition: ask.state,
             kind: ask.kind,
@@ -95,14 +98,82 @@ impl JobFilter {
         })
     }
 
+    /// The received faxes that nobody has got.
+    ///
+    /// # Errors
+    /// As [`JobFilter::parse`].
+    pub(crate) fn inbound(ask: &AskInbound, country: Country) -> Result<Self, Problem> {
+        let AskInbound { limit, before } = *ask;
+        let (state, kind) = (Some(Condition::Held), Some(Kind::In));
+        let held = AskJobs { state, kind, limit, before, ..AskJobs::default() };
+        Self::parse(&held, country)
+    }
+
     /// Whether this job is meant; the limit aside.
     pub(crate) fn matches(&self, job: &Job) -> bool {
-        self.condition.is_none_or(|condition| condition.includes(&job.state))
+        self.condition.is_none_or(|condition| condition.includes(job))
             && self.kind.is_none_or(|kind| kind == Kind::of(job))
             && self.client.as_ref().is_none_or(|client| involves(job, client))
             && self.number.as_ref().is_none_or(|pattern| calls(job, pattern))
             && self.before.is_none_or(|before| job.id < before)
     }
+}
+
+/// What those who hold everything are called in a filter.
+const ADMINISTRATOR: &str = "administrator";
+
+/// Which lines of the audit log are meant. A condition that is absent always holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct AuditFilter {
+    /// Who has asked.
+    pub(crate) who: Option<Who>,
+    /// What was asked.
+    pub(crate) request: Option<Pattern>,
+    /// Not before this time.
+    pub(crate) since: Timestamp,
+    /// At most so many, newest first; 1 to [`MAX_JOBS`].
+    pub(crate) limit: u32,
+    /// Only those before this line.
+    pub(crate) before: Option<u64>,
+}
+
+impl AuditFilter {
+    /// Reads the question.
+    ///
+    /// # Errors
+    /// A [`Problem`] says which part of it cannot be understood.
+    pub(crate) fn parse(ask: &AskAudit) -> Result<Self, Problem> {
+        let who = match ask.who.as_deref() {
+            None => None,
+            Some(ADMINISTRATOR) => Some(Who::Administrator),
+            Some(name) => {
+                let name = ClientName::new(name);
+                let bad = |why: BadName| Problem::new(Code::BadRequest, why.to_string());
+                Some(Who::Client(name.map_err(bad)?))
+            }
+        };
+        Ok(Self {
+            who,
+            request: ask.request.as_deref().map(Pattern::new),
+            since: ask.since.unwrap_or(Timestamp(i64::MIN)),
+            limit: limit(ask.limit)?,
+            before: ask.before,
+        })
+    }
+
+    /// Whether this line is meant; times and the limit aside.
+    pub(crate) fn matches(&self, line: &Line) -> bool {
+        self.who.as_ref().is_none_or(|who| *who == line.asker.who)
+            && self.request.as_ref().is_none_or(|pattern| pattern.matches(&line.request))
+    }
+}
+
+fn limit(asked: Option<u32>) -> Result<u32, Problem> {
+    let limit = asked.unwrap_or(DEFAULT_JOBS);
+    if (1..=MAX_JOBS).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::new(Code::BadRequest, format!("the limit must be 1 to {MAX_JOBS}")))
 }
 
 fn pattern(text: &str, country: Country) -> Result<Pattern, Problem> {
@@ -197,10 +268,17 @@ mod tests {
             (Condition::Cancelled, "0000001"),
         ];
         for (condition, expected) in table {
-            let found: String =
-                states.iter().map(|s| if condition.includes(s) { '1' } else { '0' }).collect();
+            let job = |state: &State| Job { state: state.clone(), ..samples::waiting() };
+            let found: String = states
+                .iter()
+                .map(|state| if condition.includes(&job(state)) { '1' } else { '0' })
+                .collect();
             assert_eq!(found, expected, "{condition:?}");
         }
+        let mut held = samples::waiting();
+        assert!(!Condition::OnHold.includes(&held));
+        held.hold();
+        assert!(Condition::OnHold.includes(&held) && Condition::Waiting.includes(&held));
     }
 
     #[test]

@@ -10,24 +10,36 @@
 //!   door ── Ask ──▶ answer ── Request, JobFilter ──▶ Daemon
 //!   door ◀─ Reply ─ answer ◀─ Answer, jobs ───────── Daemon
 //! ```
+//!
+//! A question has its place in five tables: the variant of [`Ask`], what it needs
+//! ([`permit::need`]), what the audit log calls it ([`record`]), who answers it
+//! ([`answer`]) and, where nothing here fits, a variant of [`Reply`].
 
 mod answer;
+mod config;
 #[cfg(test)]
 pub(crate) mod fake;
 mod filter;
+mod permit;
+#[cfg(test)]
+mod random;
+mod record;
 #[cfg(test)]
 pub(crate) mod samples;
+pub(crate) mod settings;
 pub(crate) mod socket;
 mod summary;
 
-pub(crate) use answer::{Daemon, answer};
-pub(crate) use filter::{Condition, JobFilter, MAX_JOBS};
+pub(crate) use answer::{Daemon, Sees, answer, once_more};
+pub(crate) use config::{AskConfig, ConfigReply, Line, Terms};
+pub(crate) use filter::{AuditFilter, Condition, JobFilter, MAX_JOBS};
 use postfax_domain::{
+    audit::{Chain, Entry, Head},
     fleet::Decision,
     job::Job,
-    names::{ClientName, JobId},
+    names::{ClientName, GroupName, JobId, ServerName},
     number::Number,
-    supervisor::Status,
+    supervisor::{ServerStatus, Status},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -35,6 +47,9 @@ pub(crate) use summary::{Kind, Summary, confirmed};
 
 /// Where a running Postfax listens, unless it was told otherwise.
 pub(crate) const DEFAULT_SOCKET: &str = "/var/lib/postfax/control.sock";
+
+/// Where systemd has it when other users are to reach it.
+pub(crate) const SHARED_SOCKET: &str = "/run/postfax/control.sock";
 
 /// A question. On the wire it is one line of JSON, such as `{"ask":"show","job":12}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +76,18 @@ pub(crate) enum Ask {
         /// The job.
         job: JobId,
     },
+    /// Call a fax that waits only when it is released. Answered by [`Reply::Done`].
+    Hold {
+        /// The job.
+        job: JobId,
+    },
+    /// Let a fax go that is on hold. Answered by [`Reply::Done`].
+    Release {
+        /// The job.
+        job: JobId,
+    },
+    /// Change a fax that waits. Answered by [`Reply::Done`].
+    Alter(AskAlter),
     /// Which server would carry this? Answered by [`Reply::Explained`].
     Explain {
         /// The client who would send.
@@ -75,8 +102,102 @@ pub(crate) enum Ask {
         /// The job.
         job: JobId,
     },
+    /// What is, was or is to be set at a fax server? Answered by [`Reply::Settings`].
+    Settings(settings::AskSettings),
     /// Read the configuration again. Answered by [`Reply::Reloaded`].
     Reload,
+    /// See or change the configuration. Answered by [`Reply::Config`].
+    Config(AskConfig),
+    /// Which received faxes has nobody got? Answered by [`Reply::Jobs`].
+    Inbound(AskInbound),
+    /// Give a received fax that nobody has got to a client. Answered by [`Reply::Done`].
+    Assign {
+        /// The job.
+        job: JobId,
+        /// Who is to get it.
+        client: ClientName,
+    },
+    /// Which fax servers are there? Answered by [`Reply::Servers`].
+    Servers,
+    /// Give a fax server no new work. Answered by [`Reply::Draining`].
+    Drain {
+        /// The server.
+        server: ServerName,
+    },
+    /// Give a fax server new work again. Answered by [`Reply::Draining`].
+    Resume {
+        /// The server.
+        server: ServerName,
+    },
+    /// End the calls of a fax server that was lost for good. Answered by [`Reply::GaveUp`].
+    GiveUp {
+        /// The server.
+        server: ServerName,
+    },
+    /// Who has asked for what? Answered by [`Reply::Audit`].
+    Audit(AskAudit),
+    /// Is the audit log whole? Answered by [`Reply::Chain`].
+    VerifyAudit {
+        /// The last line that the asker knows of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        head: Option<Head>,
+    },
+}
+
+/// What is to be different about a fax that waits. Absent means as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AskAlter {
+    /// The job.
+    pub(crate) job: JobId,
+    /// 0 is ordinary, 9 most urgent, -9 least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) priority: Option<i8>,
+    /// After so many more attempts it is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tries: Option<u32>,
+    /// When it is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires: Option<Timestamp>,
+    /// Not before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) due: Option<Timestamp>,
+    /// Whom it calls, as a person writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) number: Option<String>,
+}
+
+/// Which received faxes that nobody has got.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AskInbound {
+    /// At most so many, newest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<u32>,
+    /// Only those that are older than this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<JobId>,
+}
+
+/// Which lines of the audit log. Absent means any.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AskAudit {
+    /// Who has asked: a client, or `administrator`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) who: Option<String>,
+    /// What was asked, or a pattern (`jobs.*`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request: Option<String>,
+    /// Not before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<Timestamp>,
+    /// At most so many, newest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<u32>,
+    /// Only those before this line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<u64>,
 }
 
 /// Which jobs are asked for, in the words of the asker. Absent means any.
@@ -118,10 +239,45 @@ pub(crate) enum Reply {
     Done(Done),
     /// Which servers, and why.
     Explained(Box<Explanation>),
+    /// The settings of a fax server.
+    Settings(Box<settings::Told>),
     /// The new configuration is in force; what is to be said of it.
     Reloaded(String),
+    /// The fax servers.
+    Servers(Vec<Server>),
+    /// How it is with the work of a fax server now.
+    Draining {
+        /// The server.
+        server: ServerName,
+        /// Whether it gets no new work.
+        draining: bool,
+    },
+    /// These jobs were at the server, and have ended.
+    GaveUp {
+        /// The server.
+        server: ServerName,
+        /// The jobs.
+        jobs: Vec<JobId>,
+    },
+    /// Lines of the audit log, newest first.
+    Audit(Vec<Entry>),
+    /// What was found when the audit log was read.
+    Chain(Chain),
+    /// The configuration, or what became of a change of it.
+    Config(Box<ConfigReply>),
     /// It was not done.
     Problem(Problem),
+}
+
+/// A fax server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Server {
+    /// How it is.
+    pub(crate) status: ServerStatus,
+    /// The groups that it serves.
+    pub(crate) groups: Vec<GroupName>,
+    /// The numbers that it answers on.
+    pub(crate) numbers: Vec<Number>,
 }
 
 /// What became of a job that something was asked of.
@@ -148,6 +304,14 @@ pub(crate) enum Deed {
     Hurried,
     /// It is sent again, as a new job.
     SentAgain,
+    /// It is not called before it is released.
+    OnHold,
+    /// It may be called again.
+    Released,
+    /// It is as it was asked to be.
+    Altered,
+    /// It goes to the client.
+    Assigned,
 }
 
 /// One job and all that is known of it.
@@ -221,6 +385,8 @@ pub(crate) struct Problem {
 pub(crate) enum Code {
     /// There is no such job.
     NoSuchJob,
+    /// There is no such fax server, or no such version of its settings.
+    NoSuchServer,
     /// The job is not in a state in which this could be done.
     WrongState,
     /// The question could not be understood.
@@ -229,6 +395,8 @@ pub(crate) enum Code {
     NotPermitted,
     /// The new configuration is bad; the old one stays in force.
     BadConfiguration,
+    /// A file of ours cannot be written.
+    ReadOnly,
     /// Too many ask at once, or it took too long.
     Busy,
     /// No running Postfax could be asked; only the asker's own side says so.

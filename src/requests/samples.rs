@@ -10,11 +10,12 @@ use postfax_domain::{
     document::{Digest, Document, PageLedger, Resolution},
     fleet::{Decision, Health, Live, Standing},
     job::{Attempt, AttemptEnd, Carrier, Cause, End, Job, Notify, Sent, State},
-    names::{ClientName, JobId, ServerName},
-    number::Number,
+    names::{ClientName, GroupName, JobId, ServerName},
+    number::{Number, Pattern},
     outcome::Outcome,
     retry::Tries,
     route::Arrival,
+    setup::{Client, Group, Server, Setup},
     supervisor::{ServerStatus, Status},
     time::{Timestamp, WallClock},
 };
@@ -94,6 +95,8 @@ fn sent(state: State) -> Job {
         attempts: Vec::new(),
         planned: Vec::new(),
         delay_report: None,
+        on_hold: false,
+        tries_left: None,
     }
 }
 
@@ -194,8 +197,13 @@ pub(crate) fn status() -> Status {
         lines: vec!["ttyFAX0: Running and idle".into()],
     };
     let live = |health, busy| Live { health, since: START, busy, page_s: 18.0, failures: 0 };
-    let one =
-        |name: &str, draining, live| ServerStatus { name: server(name), lines: 4, draining, live };
+    let one = |name: &str, draining, live| ServerStatus {
+        name: server(name),
+        lines: 4,
+        draining,
+        drained: false,
+        live,
+    };
     Status {
         servers: vec![
             one("london-1", false, live(up, 1)),
@@ -203,11 +211,53 @@ pub(crate) fn status() -> Status {
         ],
         faxes_preparing: 0,
         faxes_waiting: 3,
+        faxes_on_hold: 0,
         faxes_calling: 1,
         mails_waiting: 2,
         mails_under_way: 0,
         unrouted: 1,
         under_way: vec![carrying()],
+    }
+}
+
+/// London has anna and a server, paris has bert and two; in France.
+pub(crate) fn setup() -> Setup {
+    let groups = |name: &str| [GroupName::new(name).unwrap()].into();
+    let client = |(name, group): (&str, &str)| {
+        let client = Client {
+            mail: vec![Pattern::new(&format!("{name}@example.com"))],
+            groups: groups(group),
+            grants: Vec::new(),
+            receive: Default::default(),
+            receipts: Default::default(),
+            quota: Default::default(),
+        };
+        (ClientName::new(name).unwrap(), client)
+    };
+    let fax_server = |(name, group): (&str, &str)| {
+        let new = Server {
+            groups: groups(group),
+            numbers: Vec::new(),
+            lines: 4,
+            draining: false,
+            on_drift: Default::default(),
+        };
+        (server(name), new)
+    };
+    Setup {
+        domain: "fax.example.com".into(),
+        country: "FR".parse().unwrap(),
+        postmaster: "it@example.com".into(),
+        groups: ["london", "paris"].map(|g| (GroupName::new(g).unwrap(), Group::default())).into(),
+        servers: [("london-1", "london"), ("paris-1", "paris"), ("berlin-1", "paris")]
+            .map(fax_server)
+            .into(),
+        clients: [("anna", "london"), ("bert", "paris")].map(client).into(),
+        roles: Default::default(),
+        dial: Vec::new(),
+        routes: Vec::new(),
+        retry: Default::default(),
+        limits: Default::default(),
     }
 }
 

@@ -2,10 +2,17 @@
 //! question, one for each answer, any number of them on one connection.
 //!
 //! Who asks is told by the kernel, not by the asker (SO_PEERCRED): root and the
-//! user that runs Postfax are its administrators, everyone else is refused in
-//! words. Nothing is decided in here.
+//! user that runs Postfax are its administrators, a user that a client has is that
+//! client, everyone else is refused in words. Nothing else is decided in here.
 
-use std::{io, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use postfax_domain::{
     audit::{Asker, Door},
@@ -14,27 +21,33 @@ use postfax_domain::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{
-        UnixListener, UnixStream,
+        UnixListener,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     task::JoinSet,
     time::{sleep, timeout},
 };
 
-use super::{Ask, Code, Daemon, Problem, Reply, answer};
+use super::{Ask, Code, Daemon, Problem, Reply, answer, once_more};
 
-/// Longest question in bytes, its line end included.
-const MAX_LINE_BYTES: u64 = 64 * 1024;
-/// Most connections at once.
+/// Longest question in bytes, its line end included: a file of a configuration fits in.
+const MAX_LINE_BYTES: u64 = 1024 * 1024;
+/// Most connections of administrators at once, and most of all others, so that nobody
+/// keeps an administrator out.
 const MAX_CONNECTIONS: usize = 64;
+/// Most connections of one user at once who is no administrator.
+const MAX_OF_ONE_USER: usize = 8;
 /// A connection that asks nothing for so long is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// An asker who does not read its answer for so long is given up.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Shortest time between two answers to one watcher: at most 4 a second.
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
-/// Owner and group may ask; whom we then let in is decided by who they are.
-const SOCKET_MODE: u32 = 0o660;
+/// Everybody who reaches the folder may connect; whom we then let in is decided by who
+/// they are.
+const SOCKET_MODE: u32 = 0o666;
+/// How long one is listened to who is sent away.
+const STRANGER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens the door at `path`, and takes away what an earlier life has left there.
 ///
@@ -65,6 +78,7 @@ pub(crate) async fn serve(listener: UnixListener, daemon: Arc<dyn Daemon>) {
 
 async fn serve_administrators(listener: UnixListener, daemon: Arc<dyn Daemon>, uids: &[u32]) {
     let mut connections = JoinSet::new();
+    let crowd = Arc::new(Crowd::default());
     loop {
         while connections.try_join_next().is_some() {}
         let stream = match listener.accept().await {
@@ -76,56 +90,111 @@ async fn serve_administrators(listener: UnixListener, daemon: Arc<dyn Daemon>, u
                 continue;
             }
         };
-        if connections.len() >= 2 * MAX_CONNECTIONS {
+        let Ok(peer) = stream.peer_cred() else { continue };
+        let who = Peer { uid: peer.uid(), administers: uids.contains(&peer.uid()) };
+        let (place, is_seat) = match crowd.take(who) {
+            Room::Seat(seat) => (seat, true),
+            Room::Standing(seat) => (seat, false),
             // Not even time for words.
-            continue;
-        }
-        let refusal = refusal(&stream, uids, connections.len());
-        let who = administrator(&stream);
+            Room::None => continue,
+        };
         let daemon = daemon.clone();
         connections.spawn(async move {
+            let _until_the_end = place;
             let (reader, writer) = stream.into_split();
-            let mut asker = Caller { who, reader: BufReader::new(reader), writer };
-            match refusal {
-                None => asker.attend(&*daemon).await,
-                // What it has asked does not matter, but it must have been read:
-                // else the system throws our answer away with the connection.
-                Some(problem) => {
-                    let _ = asker.question().await;
-                    let _ = asker.reply(&problem.into()).await;
+            let mut caller = Caller { who, reader: BufReader::new(reader), writer };
+            match (who.asker(&*daemon), is_seat) {
+                (Ok(_), true) => caller.attend(&*daemon).await,
+                (Ok(_), false) => {
+                    let busy = "too many ask at once; try again in a moment";
+                    caller.refuse(Problem::new(Code::Busy, busy)).await;
+                }
+                (Err(stranger), _) => {
+                    tracing::warn!(uid = who.uid, "refused at the control socket");
+                    caller.refuse(stranger).await;
                 }
             }
         });
     }
 }
 
-/// Why this one is not let in, if there is a reason.
-fn refusal(stream: &UnixStream, uids: &[u32], connections: usize) -> Option<Problem> {
-    let uid = match stream.peer_cred() {
-        Ok(peer) => peer.uid(),
-        Err(error) => {
-            let message = format!("the system does not say who you are: {error}");
-            return Some(Problem::new(Code::NotPermitted, message));
-        }
-    };
-    if !uids.contains(&uid) {
-        tracing::warn!(uid, "refused at the control socket");
-        let message =
-            format!("you are user {uid}; only root and the user that runs Postfax may ask here");
-        return Some(Problem::new(Code::NotPermitted, message));
-    }
-    (connections >= MAX_CONNECTIONS)
-        .then(|| Problem::new(Code::Busy, "too many ask at once; try again in a moment"))
+/// A user of this host who has come.
+#[derive(Debug, Clone, Copy)]
+struct Peer {
+    uid: u32,
+    administers: bool,
 }
 
-/// Whoever was let in is an administrator.
-fn administrator(stream: &UnixStream) -> Asker {
-    let uid = stream.peer_cred().map_or_else(|_| "unknown".into(), |peer| peer.uid().to_string());
-    Asker { who: Who::Administrator, door: Door::Socket, from: format!("uid {uid}") }
+impl Peer {
+    /// Who that is, as it is configured at this moment.
+    fn asker(self, daemon: &dyn Daemon) -> Result<Asker, Problem> {
+        let who = match self.administers {
+            true => Who::Administrator,
+            false => Who::Client(daemon.client_of(self.uid).ok_or_else(|| self.unknown())?),
+        };
+        Ok(Asker { who, door: Door::Socket, from: format!("uid {}", self.uid) })
+    }
+
+    fn unknown(self) -> Problem {
+        let message = format!(
+            "you are user {}; only root, the user that runs Postfax and the users of clients may ask here",
+            self.uid
+        );
+        Problem::new(Code::NotPermitted, message)
+    }
+}
+
+/// How many connections each user has.
+#[derive(Debug, Default)]
+struct Crowd(Mutex<BTreeMap<u32, (bool, usize)>>);
+
+/// What there is for one who has come.
+enum Room {
+    /// It is listened to.
+    Seat(Seat),
+    /// It is told to come again.
+    Standing(Seat),
+    None,
+}
+
+/// Whoever is listened to has one.
+struct Seat {
+    crowd: Arc<Crowd>,
+    uid: u32,
+}
+
+impl Crowd {
+    fn take(self: &Arc<Self>, who: Peer) -> Room {
+        let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let alike = users.values().filter(|(administers, _)| *administers == who.administers);
+        let all: usize = alike.map(|(_, count)| count).sum();
+        let own = users.get(&who.uid).map_or(0, |(_, count)| *count);
+        if all >= 2 * MAX_CONNECTIONS || (!who.administers && own >= 2 * MAX_OF_ONE_USER) {
+            return Room::None;
+        }
+        users.entry(who.uid).or_insert((who.administers, 0)).1 += 1;
+        let seat = Seat { crowd: self.clone(), uid: who.uid };
+        match all >= MAX_CONNECTIONS || (!who.administers && own >= MAX_OF_ONE_USER) {
+            true => Room::Standing(seat),
+            false => Room::Seat(seat),
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut users = self.crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, count)) = users.get_mut(&self.uid) {
+            *count -= 1;
+            if *count == 0 {
+                users.remove(&self.uid);
+            }
+        }
+    }
 }
 
 struct Caller {
-    who: Asker,
+    who: Peer,
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
 }
@@ -147,12 +216,25 @@ impl Caller {
                     return;
                 }
                 Question::Asked(Ask::Watch) => self.watch(daemon).await,
-                Question::Asked(ask) => self.reply(&answer(daemon, &self.who, ask).await).await,
+                Question::Asked(ask) => {
+                    let reply = match self.who.asker(daemon) {
+                        Ok(asker) => answer(daemon, &asker, ask).await,
+                        Err(stranger) => stranger.into(),
+                    };
+                    self.reply(&reply).await
+                }
             };
             if done.is_err() {
                 return;
             }
         }
+    }
+
+    /// Sends it away. What it has asked does not matter, but it must have been read: else
+    /// the system throws our answer away with the connection.
+    async fn refuse(&mut self, problem: Problem) {
+        let _ = timeout(STRANGER_TIMEOUT, self.question()).await;
+        let _ = self.reply(&problem.into()).await;
     }
 
     async fn question(&mut self) -> Question {
@@ -176,9 +258,15 @@ impl Caller {
     /// something or goes.
     async fn watch(&mut self, daemon: &dyn Daemon) -> io::Result<()> {
         let mut changes = daemon.changes();
+        let mut first = true;
         loop {
             changes.borrow_and_update();
-            let reply = answer(daemon, &self.who, Ask::Watch).await;
+            let reply = match self.who.asker(daemon) {
+                Ok(asker) if first => answer(daemon, &asker, Ask::Watch).await,
+                Ok(asker) => once_more(daemon, &asker).await,
+                Err(stranger) => stranger.into(),
+            };
+            first = false;
             self.reply(&reply).await?;
             tokio::select! {
                 changed = async {
@@ -202,7 +290,7 @@ impl Caller {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::Lines;
+    use tokio::{io::Lines, net::UnixStream};
 
     use super::*;
     use crate::requests::fake::Fake;
@@ -296,6 +384,43 @@ mod tests {
         assert_eq!(house.daemon.asked(), 0);
     }
 
+    fn peer(uid: u32, administers: bool) -> Peer {
+        Peer { uid, administers }
+    }
+
+    #[test]
+    fn who_comes_is_whom_the_configuration_says() {
+        let fake = Fake::default();
+        let asker = |uid, administers| peer(uid, administers).asker(&fake);
+        assert_eq!(asker(0, true).unwrap().who, Who::Administrator);
+        let anna = asker(crate::requests::fake::CLIENT_UID, false).unwrap();
+        assert_eq!(anna.who.to_string(), "anna");
+        assert_eq!(anna.from, "uid 4242");
+        let refused = asker(77, false).unwrap_err();
+        assert_eq!(refused.code, Code::NotPermitted);
+        assert!(refused.message.starts_with("you are user 77;"), "{refused}");
+    }
+
+    #[test]
+    fn no_user_takes_the_place_of_others_nor_all_users_that_of_an_administrator() {
+        let crowd = Arc::new(Crowd::default());
+        let mut seats = Vec::new();
+        for uid in 1..=8 {
+            for _ in 0..MAX_OF_ONE_USER {
+                let Room::Seat(seat) = crowd.take(peer(uid, false)) else { panic!("user {uid}") };
+                seats.push(seat);
+            }
+            let Room::Standing(seat) = crowd.take(peer(uid, false)) else { panic!("user {uid}") };
+            drop(seat);
+        }
+        assert!(matches!(crowd.take(peer(9, false)), Room::Standing(_)), "that is enough of users");
+        assert!(matches!(crowd.take(peer(0, true)), Room::Seat(_)));
+        seats.truncate(8);
+        assert!(matches!(crowd.take(peer(9, false)), Room::Seat(_)));
+        drop(seats);
+        assert!(crowd.0.lock().unwrap().is_empty(), "nothing is kept of who has gone");
+    }
+
     #[tokio::test]
     async fn too_many_are_sent_away_and_room_is_found_again() {
         let house = house(&[]);
@@ -335,6 +460,7 @@ mod tests {
         assert!(started.elapsed() >= WATCH_INTERVAL / 2);
         // Fifty changes were one answer, and without a change there is no other.
         assert!(timeout(2 * WATCH_INTERVAL, visitor.lines.next_line()).await.is_err());
+        assert_eq!(house.daemon.lines().len(), 1, "a watch is one request");
         visitor.say("{\"ask\":\"show\",\"job\":12}\n").await;
         assert!(matches!(visitor.hear().await, Some(Reply::Job(_))), "the watch has ended");
     }

@@ -1,7 +1,7 @@
 //! A job in one row, for lists.
 
 use postfax_domain::{
-    job::{Cause, Job, State},
+    job::{Alarm, Cause, Job, State},
     names::JobId,
     outcome::Outcome,
     time::Timestamp,
@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Alarm,
     /// Somebody wrote to the postmaster
     Forward,
+    /// A client asked something by mail
+    Answer,
 }
 
 impl Kind {
@@ -33,6 +35,7 @@ impl Kind {
             Cause::Receipt { .. } => Self::Receipt,
             Cause::Alarm(_) => Self::Alarm,
             Cause::Forwarded(_) => Self::Forward,
+            Cause::Answer(_) => Self::Answer,
         }
     }
 }
@@ -46,6 +49,9 @@ pub(crate) struct Summary {
     pub(crate) kind: Kind,
     /// Where it stands.
     pub(crate) state: State,
+    /// Whether it is not called before it is released.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) on_hold: bool,
     /// A client, the caller of a received fax, or the job that a receipt is about.
     pub(crate) from: String,
     /// A number, a mail address, or that nobody gets it yet.
@@ -70,6 +76,7 @@ impl Summary {
             job: job.id,
             kind: Kind::of(job),
             state: job.state.clone(),
+            on_hold: job.on_hold && !job.is_ended(),
             from: origin(job),
             to: job.destination.to_string(),
             pages: job.document.as_ref().map_or(0, |document| document.pages),
@@ -91,8 +98,10 @@ fn origin(job: &Job) -> String {
             (None, None) => "(withheld)".into(),
         },
         Cause::Receipt { of, .. } => format!("job {of}"),
-        Cause::Alarm(alarm) => format!("job {}", alarm.job()),
+        Cause::Alarm(Alarm::Drifted { server, .. }) => format!("server {server}"),
+        Cause::Alarm(alarm) => alarm.job().map_or_else(String::new, |id| format!("job {id}")),
         Cause::Forwarded(mail) => mail.from.clone().unwrap_or_else(|| "<>".into()),
+        Cause::Answer(inquiry) => format!("\"{}\"", inquiry.question),
     }
 }
 

@@ -12,9 +12,12 @@ use std::{
 
 use bytes::Bytes;
 use postfax_domain::job::{Cause, Job};
-use sqlx::SqliteConnection;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::{Reader, StoreError};
+
+/// Mails that one statement writes: what it binds is copied.
+const MAILS_A_STATEMENT: usize = 50;
 
 /// Mails that are about to be named by a job, and wait for its commit.
 #[derive(Debug, Clone, Default)]
@@ -64,12 +67,14 @@ pub(super) async fn save(
     round: &mut SqliteConnection,
     mails: &BTreeMap<String, Bytes>,
 ) -> Result<(), sqlx::Error> {
-    for (name, body) in mails {
-        sqlx::query("INSERT OR IGNORE INTO mails (name, body) VALUES ($1, $2)")
-            .bind(name)
-            .bind(&body[..])
-            .execute(&mut *round)
-            .await?;
+    let mails: Vec<_> = mails.iter().collect();
+    for some in mails.chunks(MAILS_A_STATEMENT) {
+        let mut insert = QueryBuilder::<Sqlite>::new("INSERT OR IGNORE INTO mails (name, body) ");
+        insert.push_values(some, |mut row, (name, body)| {
+            row.push_bind(*name).push_bind(&body[..]);
+        });
+        // Statements of many lengths would only fill the cache.
+        insert.build().persistent(some.len() == 1).execute(&mut *round).await?;
     }
     Ok(())
 }

@@ -5,12 +5,15 @@
 //! connection, and the daemon commits all changes of a round in one transaction.
 //! Documents are files beside the database ([`documents`]); rows only name them.
 
+mod audit;
 pub mod documents;
 mod mails;
+mod round;
 mod rows;
+mod settings;
+mod versions;
 
 use std::{
-    collections::{BTreeMap, HashSet},
     fs::File,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -18,7 +21,7 @@ use std::{
 
 use postfax_domain::{
     job::Job,
-    names::{JobId, ServerName},
+    names::{ClientName, JobId, ServerName},
     quota::{self, Spent},
     supervisor::{Change, DuplicateKey, Saved},
     time::Timestamp,
@@ -32,12 +35,15 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub use self::mails::Mail;
+pub use self::{audit::verify_file, mails::Mail, versions::Version};
 use self::{
     documents::Documents,
-    rows::{JOBS_A_STATEMENT, number, read_job, save_jobs},
+    round::{delete_ended, write},
+    rows::{number, read_job},
 };
 
+/// The file of the database, in the folder of the state.
+pub const DATABASE: &str = "postfax.db";
 /// Connections that only read.
 const READERS: u32 = 4;
 /// How long the lock of an earlier life may outlive it: as long as it takes a child
@@ -72,6 +78,14 @@ pub enum StoreError {
     /// Another Postfax has the folder.
     #[error("{0} is in use by another Postfax")]
     InUse(PathBuf),
+    /// A line of the audit log that this version cannot read.
+    #[error("line {seq} of the audit log cannot be read: {why}")]
+    Unreadable {
+        /// Its number.
+        seq: i64,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A row that this version cannot read.
     #[error("job {id} in the database cannot be read: {why}")]
     Damaged {
@@ -80,13 +94,23 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// Settings that this version cannot read.
+    #[error("the settings of {server} in the database cannot be read: {why}")]
+    DamagedSettings {
+        /// The server.
+        server: String,
+        /// What is wrong with them.
+        why: String,
+    },
 }
 
 /// Which jobs are asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Page {
     /// Only jobs that are over, or only those that are not.
     pub ended: Option<bool>,
+    /// Only jobs that this client sends or receives.
+    pub client: Option<ClientName>,
     /// Only jobs with a smaller number.
     pub before: Option<JobId>,
     /// At most so many.
@@ -140,7 +164,7 @@ impl Store {
     pub async fn open(state: &Path) -> Result<Self, StoreError> {
         let lock = lock(state).await?;
         let documents = Documents::open(state)?;
-        let path = state.join("postfax.db");
+        let path = state.join(DATABASE);
         let fail = |source| StoreError::Database { path: path.clone(), source };
         let options = SqliteConnectOptions::new()
             .filename(&path)
@@ -248,8 +272,15 @@ impl Store {
             Some((ServerName::new(row.get("server")).ok()?, row.get::<String, _>("key")))
         };
         let arrivals = rows.iter().filter_map(arrival).collect();
+        let rows: Vec<String> = sqlx::query_scalar("SELECT server FROM drained")
+            .fetch_all(&mut writer)
+            .await
+            .map_err(fail)?;
+        let drained = rows.iter().filter_map(|name| ServerName::new(name).ok()).collect();
+        let settings = settings::read(&mut writer, fail).await?;
         self.writer = Some(writer);
-        Ok(Saved { jobs, next_job: last.unsigned_abs() + 1, accepted, arrivals, spent, at: now })
+        let next_job = last.unsigned_abs() + 1;
+        Ok(Saved { jobs, next_job, accepted, arrivals, spent, drained, settings, at: now })
     }
 
     /// Drops jobs that ended before `oldest`, and the files that only they named.
@@ -263,69 +294,6 @@ impl Store {
         self.reader.documents.prune(&named, oldest)?;
         Ok(gone)
     }
-}
-
-/// Writes all changes in one transaction.
-async fn write(
-    writer: &mut SqliteConnection,
-    waiting: &mails::Waiting,
-    changes: &[Change],
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    // Only the last word on each job is written.
-    let mut jobs: BTreeMap<JobId, &Job> = BTreeMap::new();
-    let mut arrivals = Vec::new();
-    for change in changes {
-        match change {
-            Change::Job(job) => drop(jobs.insert(job.id, job)),
-            Change::Arrival(server, key) => arrivals.push((server, key)),
-        }
-    }
-    let jobs: Vec<&Job> = jobs.into_values().collect();
-    let mails = waiting.named_by(&jobs);
-    if arrivals.is_empty() && mails.is_empty() && jobs.len() <= JOBS_A_STATEMENT {
-        // One statement is a transaction by itself.
-        return save_jobs(writer, &jobs).await;
-    }
-    let mut round = writer.begin().await?;
-    for (server, key) in arrivals {
-        sqlx::query("INSERT OR IGNORE INTO arrivals (server, key, at) VALUES ($1, $2, $3)")
-            .bind(server.as_str())
-            .bind(key)
-            .bind(now.0)
-            .execute(&mut *round)
-            .await?;
-    }
-    mails::save(&mut round, &mails).await?;
-    save_jobs(&mut round, &jobs).await?;
-    round.commit().await
-}
-
-/// Deletes the jobs that ended before `oldest`, and says how many they were and which
-/// files the others name. A job that a receipt will tell of is kept until it has.
-async fn delete_ended(
-    writer: &mut SqliteConnection,
-    oldest: Timestamp,
-) -> Result<(u64, HashSet<String>), sqlx::Error> {
-    let gone = sqlx::query(
-        "DELETE FROM jobs WHERE state = 'ended' AND ended < $1 AND id NOT IN \
-         (SELECT receipt_of FROM jobs WHERE state <> 'ended' AND receipt_of IS NOT NULL)",
-    )
-    .bind(oldest.0)
-    .execute(&mut *writer)
-    .await?
-    .rows_affected();
-    sqlx::query(
-        "DELETE FROM mails WHERE name NOT IN \
-         (SELECT message FROM jobs WHERE message IS NOT NULL)",
-    )
-    .execute(&mut *writer)
-    .await?;
-    let rows = sqlx::query("SELECT digest, message FROM jobs").fetch_all(&mut *writer).await?;
-    let named = rows.iter().flat_map(|row| {
-        [row.get::<Option<String>, _>("digest"), row.get::<Option<String>, _>("message")]
-    });
-    Ok((gone, named.flatten().collect()))
 }
 
 impl Reader {
@@ -359,15 +327,16 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn jobs(&self, page: Page) -> Result<Vec<Job>, StoreError> {
+    pub async fn jobs(&self, page: &Page) -> Result<Vec<Job>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, body FROM jobs \
              WHERE ($1 IS NULL OR (state = 'ended') = $1) AND id < $2 \
-             ORDER BY id DESC LIMIT $3",
+             AND ($4 IS NULL OR client = $4) ORDER BY id DESC LIMIT $3",
         )
         .bind(page.ended.map(i64::from))
         .bind(page.before.map_or(i64::MAX, number))
         .bind(i64::from(page.limit.min(MAX_JOBS_LISTED)))
+        .bind(page.client.as_ref().map(ClientName::as_str))
         .fetch_all(&self.pool)
         .await
         .map_err(|source| self.fail(source))?;
@@ -431,7 +400,11 @@ mod tests {
     }
 
     async fn seen_by_others(reader: &Reader) -> usize {
-        reader.jobs(Page { ended: None, before: None, limit: 100 }).await.unwrap().len()
+        reader
+            .jobs(&Page { ended: None, client: None, before: None, limit: 100 })
+            .await
+            .unwrap()
+            .len()
     }
 
     #[tokio::test]

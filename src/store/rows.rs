@@ -4,10 +4,11 @@ use postfax_domain::{
     destination::Destination,
     job::{Cause, Job, State},
     names::{ClientName, JobId},
+    time::Timestamp,
 };
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
-use super::StoreError;
+use super::{Reader, StoreError};
 
 /// Jobs that one statement writes; SQLite takes 32,766 values in each.
 pub(super) const JOBS_A_STATEMENT: usize = 500;
@@ -47,6 +48,7 @@ impl<'a> Columns<'a> {
             }
             Cause::Alarm(_) => ("alarm", None, None, None, None),
             Cause::Forwarded(mail) => ("forwarded", None, None, None, Some(mail.message.as_str())),
+            Cause::Answer(_) => ("answer", None, None, None, None),
             Cause::Receipt { of, .. } => ("receipt", None, None, Some(number(*of)), None),
         };
         let (client, number) = match &job.destination {
@@ -102,4 +104,32 @@ async fn save_some(round: &mut SqliteConnection, jobs: &[&Job]) -> Result<(), sq
     );
     // Statements of many lengths would only fill the cache.
     insert.build().persistent(jobs.len() == 1).execute(round).await.map(drop)
+}
+
+impl Reader {
+    /// The newest job since `since` that answers this question of a client's mail.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn answer_to(
+        &self,
+        client: &ClientName,
+        message_id: &str,
+        question: &str,
+        since: Timestamp,
+    ) -> Result<Option<Job>, StoreError> {
+        let row = sqlx::query(
+            "SELECT id, body FROM jobs WHERE kind = 'answer' AND created >= $1 AND client = $2 \
+             AND body ->> '$.cause.answer.message_id' = $3 \
+             AND body ->> '$.cause.answer.question' = $4 ORDER BY id DESC LIMIT 1",
+        )
+        .bind(since.0)
+        .bind(client.as_str())
+        .bind(message_id)
+        .bind(question)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(|source| self.fail(source))?;
+        row.as_ref().map(read_job).transpose()
+    }
 }

@@ -18,18 +18,22 @@ impl Stuffing {
     }
 
     /// Appends what is to be sent for `octets`.
-    pub(super) fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
-        for &octet in octets {
-            let after_cr = std::mem::replace(&mut self.after_cr, octet == b'\r');
-            match octet {
+    pub(super) fn push(&mut self, mut octets: &[u8], out: &mut Vec<u8>) {
+        while let Some(&first) = octets.first() {
+            let after_cr = std::mem::replace(&mut self.after_cr, first == b'\r');
+            let is_end = |octet: &u8| matches!(octet, b'\r' | b'\n');
+            let end = octets.iter().position(is_end).unwrap_or(octets.len());
+            let (text, rest) = octets.split_at(end.max(1));
+            octets = rest;
+            match first {
                 b'\n' if after_cr => {}
                 b'\r' | b'\n' => self.end_line(out),
                 _ => {
-                    if octet == b'.' && self.line_begins {
+                    if first == b'.' && self.line_begins {
                         out.push(b'.');
                     }
-                    out.push(octet);
-                    self.size += 1;
+                    out.extend_from_slice(text);
+                    self.size += text.len() as u64;
                     self.line_begins = false;
                 }
             }

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     hash::{BuildHasher, Hasher, RandomState},
     io::{Read, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use super::{
@@ -27,7 +27,7 @@ pub(crate) enum Content {
     Octets(Source),
     /// A message that may not be encoded (RFC 2046 5.2.1).
     Message {
-        path: PathBuf,
+        source: Source,
         eight_bit: bool,
     },
     Parts(Vec<Entity>),
@@ -166,15 +166,15 @@ impl Content {
         match self {
             Self::Text(text) => Ok(TextEncoding::of(text).write(text, out)?),
             Self::Lines(lines) => Ok(out.write_all(lines.as_bytes())?),
-            Self::Octets(Source::Bytes(octets)) => Ok(base64_lines(octets.as_slice(), out)?),
+            Self::Octets(Source::Bytes(octets)) => Ok(base64_lines(&octets[..], out)?),
             Self::Octets(Source::File(path)) => {
                 let file = File::open(path).map_err(|cause| unread(path, cause))?;
                 Ok(base64_lines(file, out)?)
             }
-            Self::Message { path, .. } => {
+            Self::Message { source, .. } => {
                 let mut lines = Lines::default();
                 let mut kept = Vec::new();
-                each_chunk(path, |chunk| {
+                each_chunk(source, |chunk| {
                     lines.push(chunk, &mut kept);
                     out.write_all(&kept)?;
                     kept.clear();
@@ -188,11 +188,15 @@ impl Content {
     }
 }
 
-/// Reads the file from end to end.
+/// Reads it from end to end.
 pub(crate) fn each_chunk(
-    path: &Path,
+    source: &Source,
     mut take: impl FnMut(&[u8]) -> Result<(), ComposeError>,
 ) -> Result<(), ComposeError> {
+    let path = match source {
+        Source::Bytes(octets) => return take(octets),
+        Source::File(path) => path,
+    };
     let mut file = File::open(path).map_err(|cause| unread(path, cause))?;
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {

@@ -35,7 +35,7 @@ fn attachment(name: &str, octets: &[u8]) -> Attachment {
         name: name.to_owned(),
         content_type: "application/pdf".to_owned(),
         content_id: None,
-        source: Source::Bytes(octets.to_vec()),
+        source: Source::Bytes(octets.to_vec().into()),
     }
 }
 
@@ -130,9 +130,20 @@ fn a_large_file_passes_through() {
     let mut letter = letter();
     letter.attachments = vec![Attachment { source: Source::File(path), ..attachment("a", b"") }];
     let mail = folder.path().join("mail.eml");
-    letter.write_file(&mail).unwrap();
+    assert!(matches!(letter.write_body(&mail), Ok(Body::File(path)) if path == mail));
     let message = Message::read(&mail, &Limits::default()).unwrap();
     assert_eq!(&*message.parts[1].bytes(), &octets[..]);
+    std::fs::remove_file(&mail).unwrap();
+    letter.attachments.push(attachment("b", b""));
+    letter.attachments[1].source = Source::File("/nonexistent/fax.pdf".into());
+    assert!(letter.write_body(&mail).is_err() && !mail.exists(), "nothing is left of it");
+}
+
+#[test]
+fn a_small_mail_needs_no_file() {
+    let letter = letter();
+    let body = letter.write_body(Path::new("/nonexistent/mail.eml")).unwrap();
+    assert!(matches!(body, Body::Bytes(octets) if octets == written(&letter)));
 }
 
 proptest! {

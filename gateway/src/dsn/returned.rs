@@ -5,11 +5,11 @@
 //! be encoded (RFC 2046 5.2.1), so one with lines that no relay takes would
 //! keep the whole report from arriving.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{fs::File, io::Read};
 
 use super::{Form, Original};
 use crate::compose::{
-    ComposeError,
+    ComposeError, Source,
     encode::crlf_text,
     entity::{Content, Entity, each_chunk, unread},
 };
@@ -28,10 +28,10 @@ pub(super) struct Returned {
 
 impl Returned {
     pub(super) fn of(original: &Original) -> Result<Self, ComposeError> {
-        let (Original::Headers(path) | Original::Full(path)) = original else {
+        let (Original::Headers(source) | Original::Full(source)) = original else {
             return Ok(Self { head: String::new(), is_international: false });
         };
-        let head = head(path)?;
+        let head = head(source)?;
         // Other octets are of some old character set, and no header field of today.
         let is_international = !head.is_ascii() && std::str::from_utf8(&head).is_ok();
         Ok(Self { head: String::from_utf8_lossy(&head).into_owned(), is_international })
@@ -45,9 +45,9 @@ impl Returned {
         match original {
             Original::None => Ok(None),
             Original::Headers(_) => Ok(Some(self.headers(form))),
-            Original::Full(path) => match eight_bit_if_fit(path)? {
+            Original::Full(source) => match eight_bit_if_fit(source)? {
                 Some(eight_bit) => {
-                    let content = Content::Message { path: path.clone(), eight_bit };
+                    let content = Content::Message { source: source.clone(), eight_bit };
                     let kind = match form {
                         Form::Ascii => "message/rfc822",
                         Form::International => "message/global",
@@ -72,12 +72,19 @@ impl Returned {
     }
 }
 
-/// The header fields of the message in the file, as far as they are returned.
-fn head(path: &Path) -> Result<Vec<u8>, ComposeError> {
-    let file = File::open(path).map_err(|cause| unread(path, cause))?;
+/// The header fields of the message, as far as they are returned.
+fn head(source: &Source) -> Result<Vec<u8>, ComposeError> {
     let mut text = Vec::new();
-    let limit = MAX_RETURNED_HEADERS_BYTES as u64;
-    file.take(limit).read_to_end(&mut text).map_err(|cause| unread(path, cause))?;
+    match source {
+        Source::Bytes(octets) => {
+            text.extend_from_slice(&octets[..octets.len().min(MAX_RETURNED_HEADERS_BYTES)]);
+        }
+        Source::File(path) => {
+            let file = File::open(path).map_err(|cause| unread(path, cause))?;
+            let mut file = file.take(MAX_RETURNED_HEADERS_BYTES as u64);
+            file.read_to_end(&mut text).map_err(|cause| unread(path, cause))?;
+        }
+    }
     let mut end = 0;
     for line in text.split_inclusive(|&octet| octet == b'\n') {
         // The last line of a cut is no whole one.
@@ -93,9 +100,9 @@ fn head(path: &Path) -> Result<Vec<u8>, ComposeError> {
 
 /// Whether the message has octets above 127; nothing when no relay would take
 /// it as it is.
-fn eight_bit_if_fit(path: &Path) -> Result<Option<bool>, ComposeError> {
+fn eight_bit_if_fit(source: &Source) -> Result<Option<bool>, ComposeError> {
     let (mut eight_bit, mut fit, mut line) = (false, true, 0);
-    each_chunk(path, |chunk| {
+    each_chunk(source, |chunk| {
         for &octet in chunk {
             line = if matches!(octet, b'\r' | b'\n') { 0 } else { line + 1 };
             eight_bit |= octet > 0x7f;

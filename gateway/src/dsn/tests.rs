@@ -47,17 +47,17 @@ fn report(original: Original) -> Report {
             name: "page1.png".to_owned(),
             content_type: "image/png".to_owned(),
             content_id: None,
-            source: Source::Bytes(b"\x89PNG\r\n\x1a\n".to_vec()),
+            source: Source::Bytes(b"\x89PNG\r\n\x1a\n"[..].into()),
         }],
         original,
         delimiters: Delimiters::Seeded(9),
     }
 }
 
-fn original(folder: &tempfile::TempDir, text: &[u8]) -> PathBuf {
+fn original(folder: &tempfile::TempDir, text: &[u8]) -> Source {
     let path = folder.path().join("original.eml");
     std::fs::write(&path, text).unwrap();
-    path
+    Source::File(path)
 }
 
 fn written(report: &Report) -> String {
@@ -222,7 +222,7 @@ fn a_header_field_in_utf_8_makes_an_international_report() {
         text.extend_from_slice(b"\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n");
         let path = original(&folder, &text);
         let mut out = Vec::new();
-        report(Original::Headers(path.clone())).write(&mut out).unwrap();
+        report(Original::Headers(Source::Bytes(text.into()))).write(&mut out).unwrap();
         let headers = String::from_utf8(out).unwrap();
         assert_eq!(headers.contains("message/global-headers\r\n"), beyond, "{headers}");
         assert_eq!(headers.contains("message/global-delivery-status\r\n"), beyond);

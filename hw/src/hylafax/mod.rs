@@ -4,7 +4,8 @@
 //! [`wire`] is the control connection and [`transfer`] the data connections of a
 //! [`session`]; [`submit`], [`queue`], [`received`], [`lines`] and [`accounts`] say
 //! and read what a server keeps; [`trigger`] listens to what it tells by itself,
-//! [`follow`] waits for the end of a call and [`causes`] gives it its name.
+//! [`follow`] waits for the end of a call and [`causes`] gives it its name;
+//! [`settings`] reads and replaces the files that it is configured with.
 //!
 //! There is one connection for each purpose, so that a long upload holds up no
 //! look at a call. The protocol has no encryption: keep it on the host, in a VPN or
@@ -25,7 +26,10 @@ use postfax_domain::{
     outcome::Outcome,
     settings::{Change, Settings},
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::timeout,
+};
 
 use crate::driver::{
     Call, Capabilities, Condition, Driver, DriverError, Ended, Progress, SettingsError, Ticket,
@@ -35,6 +39,8 @@ use session::{Desk, Rights, Session};
 use trigger::Trigger;
 use wire::{Fault, Reply};
 
+pub use settings::SCHEMA;
+
 mod accounts;
 mod causes;
 mod follow;
@@ -43,6 +49,7 @@ mod nudge;
 mod queue;
 mod received;
 mod session;
+mod settings;
 mod submit;
 #[cfg(test)]
 mod tests;
@@ -119,6 +126,8 @@ pub struct Hylafax {
     following: Desk,
     receiving: Desk,
     trigger: Trigger,
+    /// One reads or sets settings at a time.
+    editing: Semaphore,
     /// A fax was coming in when we last looked.
     coming_in: AtomicBool,
     /// The arrivals that the last look has covered.
@@ -161,6 +170,7 @@ impl Hylafax {
             following: Desk::new(Arc::clone(&options), Rights::User),
             receiving: Desk::new(Arc::clone(&options), Rights::Admin),
             trigger: Trigger::new(Arc::clone(&options)),
+            editing: Semaphore::new(1),
             coming_in: AtomicBool::new(false),
             covered: AtomicU64::new(0),
             options,
@@ -216,7 +226,8 @@ fn meaning(reply: &Reply) -> Outcome {
 #[async_trait]
 impl Driver for Hylafax {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { confirms: true, finds: true, cancels: true, receives: true, schema: None }
+        let schema = self.options.admin_password.is_some().then_some(&SCHEMA);
+        Capabilities { confirms: true, finds: true, cancels: true, receives: true, schema }
     }
 
     async fn condition(&self) -> Result<Condition, DriverError> {
@@ -323,11 +334,11 @@ impl Driver for Hylafax {
         session.release(&fax.name).await.map_err(|fault| self.about_fax(fax, fault))
     }
 
-    async fn settings(&self, _safe: &Path) -> Result<Settings, SettingsError> {
-        Err(SettingsError::Undone("settings are not read yet".into()))
+    async fn settings(&self, safe: &Path) -> Result<Settings, SettingsError> {
+        self.read_settings(safe).await
     }
 
-    async fn set(&self, _changes: &[Change], _safe: &Path) -> Result<Settings, SettingsError> {
-        Err(SettingsError::Undone("settings are not set yet".into()))
+    async fn set(&self, changes: &[Change], safe: &Path) -> Result<Settings, SettingsError> {
+        self.set_settings(changes, safe).await
     }
 }

@@ -59,8 +59,22 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects and logs in.
+    /// Connects, logs in, and sets our columns.
     pub(super) async fn open(options: &Options, rights: Rights) -> Result<Self, Fault> {
+        let mut session = Self::log_in(options, rights).await?;
+        session.control.demand("TZONE GMT").await?;
+        for format in [queue::FORMAT, received::FORMAT, lines::FORMAT] {
+            session.control.demand(format).await?;
+        }
+        Ok(session)
+    }
+
+    /// An administrator's session that knows no columns, for a short visit.
+    pub(super) async fn for_files(options: &Options) -> Result<Self, Fault> {
+        Self::log_in(options, Rights::Admin).await
+    }
+
+    async fn log_in(options: &Options, rights: Rights) -> Result<Self, Fault> {
         let (connect_limit, reply_limit) = (options.connect_timeout, options.reply_timeout);
         let mut control =
             Control::connect(&options.host, options.port, connect_limit, reply_limit).await?;
@@ -84,11 +98,8 @@ impl Session {
             }
             _ => false,
         };
-        for command in ["TZONE GMT", "TYPE I", "MODE S"] {
+        for command in ["TYPE I", "MODE S"] {
             control.demand(command).await?;
-        }
-        for format in [queue::FORMAT, received::FORMAT, lines::FORMAT] {
-            control.demand(format).await?;
         }
         let now = Instant::now();
         Ok(Self {

@@ -93,6 +93,47 @@ impl Session {
         stored_name(&reply).ok_or_else(|| Fault::broken("the server did not name the upload"))
     }
 
+    /// Runs a command that sends us a file, and takes it only when it is whole: a
+    /// connection that ends too early looks like an end.
+    pub(super) async fn receive_whole(
+        &mut self,
+        command: &str,
+        max_bytes: u64,
+    ) -> Result<Vec<u8>, Fault> {
+        let mut octets = Vec::new();
+        let (reply, got) = self.receive(command, 0, &mut octets, max_bytes).await?;
+        match announced(&reply) {
+            Some(size) if size == got => Ok(octets),
+            Some(size) => Err(Fault::broken(format!("{got} of {size} bytes were transferred"))),
+            None => Err(Fault::broken("the server does not say how long the file is")),
+        }
+    }
+
+    /// Runs a command that takes a file from us. All of it is sent before the command
+    /// is, so that a server that has the command waits for nothing.
+    pub(super) async fn store(&mut self, command: &str, octets: &[u8]) -> Result<(), Fault> {
+        let mut data = match self.spare.take() {
+            Some(spare) => spare,
+            None => self.open_data().await?,
+        };
+        let sent = async {
+            data.write_all(octets).await?;
+            data.shutdown().await
+        };
+        timeout(SILENCE, sent)
+            .await
+            .map_err(|_| Fault::broken("the server takes no data"))?
+            .map_err(Fault::broken)?;
+        let reply = self.control.ask(command).await?;
+        if reply.is_preliminary() {
+            self.finish().await
+        } else {
+            // What was sent waits at the server: the next transfer would get it.
+            self.stale = true;
+            Err(Fault::Refused(reply))
+        }
+    }
+
     async fn receive<W: AsyncWrite + Unpin>(
         &mut self,
         command: &str,

@@ -87,6 +87,18 @@ impl Client {
 impl Client {
     /// Submits a document to a number, to be dialled once, and returns the job's number.
     pub(super) fn submit(&mut self, number: &str, tiff: &[u8], tag: &str) -> String {
+        self.submit_for(1, number, tiff, tag)
+    }
+
+    /// The same, to be dialled so many times at most.
+    pub(super) fn submit_for(
+        &mut self,
+        dials: u32,
+        number: &str,
+        tiff: &[u8],
+        tag: &str,
+    ) -> String {
+        let dials = dials.to_string();
         let document = self.upload(tiff);
         let reply = self.say("JNEW");
         let id = reply["200 New job created: jobid: ".len()..].split(' ').next().unwrap();
@@ -96,7 +108,7 @@ impl Client {
             ("EXTERNAL", number),
             ("NOTIFYADDR", "gw@localhost"),
             ("NOTIFY", "none"),
-            ("MAXDIALS", "1"),
+            ("MAXDIALS", &dials),
             ("MAXTRIES", "1"),
             ("LASTTIME", "000030"),
             ("VRES", "196"),

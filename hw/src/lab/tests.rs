@@ -2,10 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use postfax_domain::settings::{Change, Name, Value};
+
 use super::{
     Kind, Lab, Options,
     client::{Client, document},
     hylafax, tiff,
+};
+use crate::{
+    driver::Driver,
+    hylafax::{Hylafax, Options as Login},
 };
 
 /// How long any call here may take, wait for its line included.
@@ -106,4 +112,37 @@ fn real_hylafax_servers_send_each_other_faxes() {
         return;
     }
     faxes_cross(Kind::Hylafax, 1);
+}
+
+/// A job may ask for fewer calls than the server allows, and gets no more; and the delay
+/// between them is that of the line.
+#[test]
+fn a_real_hylafax_dials_no_more_often_than_it_is_set_to() {
+    if !(hylafax::installed() && hylafax::permitted()) {
+        eprintln!("SKIPPED, NOT TESTED: max_dials at a real HylaFAX server (package, root)");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let lab = lab(&runtime, Kind::Hylafax, dir.path());
+    let about = lab.description();
+    let server = &about.servers[0];
+    let login = Login::new(&server.host, server.port, &server.user, &server.password);
+    let password = Some(server.admin_password.clone());
+    let driver = Hylafax::new(Login { admin_password: password, ..login });
+    let changes =
+        [(Name::of_server("max_dials"), 2), (Name::of_line("ttyFAX1", "delay_busy_s"), 5)]
+            .map(|(name, to)| Change { name, from: None, to: Some(Value::Number(to)) });
+    runtime.block_on(driver.set(&changes, &dir.path().join("safe"))).unwrap();
+    let busy = about.numbers.iter().find(|number| number.behaviour == "busy").unwrap();
+    let begun = Instant::now();
+    let mut client = Client::log_in(server.port);
+    let id = client.submit_for(5, &busy.number, &document(1), "dials");
+    let (state, code, _) = end(server.port, &id);
+    let dials = Client::log_in(server.port).parameter(&id, "TOTDIALS");
+    eprintln!("max_dials: {state} {code} after {dials} calls in {:?}", begun.elapsed());
+    assert_eq!((state.as_str(), dials.trim()), ("FAILED", "2"));
+    // With HylaFAX's own delay it would be three minutes.
+    assert!(begun.elapsed() < Duration::from_secs(120));
+    runtime.block_on(lab.stop());
 }

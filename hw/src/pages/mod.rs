@@ -9,10 +9,7 @@
 //! [`rasterise`] is called by the child of [`crate::render`] only. Everything
 //! else is written so that any bytes may be given to it.
 
-use std::{
-    io::{self, Write},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use tiff::{CodedPage, FillOrder, TiffError};
 
@@ -52,8 +49,26 @@ pub fn cut(path: &Path, first: u32, out: &Path) -> Result<u32, TiffError> {
     let left: Vec<CodedPage> =
         (first..pages).map(|index| file.coded(index)).collect::<Result<_, _>>()?;
     let bytes = tiff::write(&left, FillOrder::HighestFirst);
-    write_durably(out, &bytes).map_err(TiffError::io(out))?;
+    fs::write(out, &bytes).map_err(TiffError::io(out))?;
     Ok(left.len() as u32)
+}
+
+/// What a mail client shows of a fax.
+#[derive(Debug)]
+pub struct Shown {
+    /// All pages as PDF.
+    pub pdf: Vec<u8>,
+    /// Page one as PNG.
+    pub preview: Vec<u8>,
+}
+
+/// Makes a fax readable for mail clients.
+///
+/// # Errors
+/// [`TiffError`] when it cannot be read. Damaged lines are no error.
+pub fn show(path: &Path) -> Result<Shown, TiffError> {
+    let file = tiff::read(path)?;
+    Ok(Shown { pdf: pdf::wrap(&file)?, preview: preview::of(&file, 0)? })
 }
 
 /// Whether two files show the same pages pixel for pixel, however they are coded.
@@ -71,19 +86,6 @@ pub fn same_pixels(one: &Path, other: &Path) -> Result<bool, TiffError> {
         }
     }
     Ok(true)
-}
-
-/// Writes beside, makes durable, then renames: the file is whole or not there.
-pub(crate) fn write_durably(out: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match out.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-    beside.write_all(bytes)?;
-    beside.as_file().sync_all()?;
-    beside.persist(out).map_err(|error| error.error)?;
-    std::fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -2,14 +2,11 @@
 //! so this costs nothing and loses nothing. Damaged pages are decoded and coded
 //! again, because viewers draw nothing below the first error.
 
-use std::path::Path;
-
 use pdf_writer::{Content, Filter, Finish, Name, Pdf, Rect, Ref};
 
 use super::{
     ccitt::Coding,
-    tiff::{self, CodedPage, File, TiffError},
-    write_durably,
+    tiff::{CodedPage, File, TiffError},
 };
 
 const POINTS_PER_INCH: f32 = 72.0;
@@ -18,16 +15,11 @@ const OBJECTS_PER_PAGE: i32 = 3;
 /// The catalog and the page tree.
 const FIRST_PAGE_OBJECT: i32 = 3;
 
-/// Writes the pages of a TIFF-F file as PDF.
+/// The pages of a TIFF-F file as PDF.
 ///
 /// # Errors
-/// [`TiffError`] when the file cannot be read, or `out` not be written.
-pub fn wrap(path: &Path, out: &Path) -> Result<(), TiffError> {
-    let bytes = document(&tiff::read(path)?)?;
-    write_durably(out, &bytes).map_err(TiffError::io(out))
-}
-
-fn document(file: &File) -> Result<Vec<u8>, TiffError> {
+/// [`TiffError`] when a page is no fax page. Damaged lines are no error.
+pub fn wrap(file: &File) -> Result<Vec<u8>, TiffError> {
     let mut pdf = Pdf::new();
     let (catalog, tree) = (Ref::new(1), Ref::new(2));
     let place = |index: usize, part: i32| {

@@ -2,7 +2,7 @@
 //! the same pages with half the lines.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     path::Path,
 };
@@ -14,7 +14,6 @@ use super::{
     bitmap::{Bitmap, Size},
     sheet,
     tiff::{self, CodedPage, FillOrder, TiffError},
-    write_durably,
 };
 
 /// What a TIFF-F file holds.
@@ -82,7 +81,7 @@ pub fn coarsen(path: &Path, out: &Path) -> Result<(), TiffError> {
         pages.push(CodedPage::mmr(&page, sheet::density(Resolution::Standard)));
     }
     let bytes = tiff::write(&pages, FillOrder::HighestFirst);
-    write_durably(out, &bytes).map_err(TiffError::io(out))
+    fs::write(out, &bytes).map_err(TiffError::io(out))
 }
 
 fn merged(page: &Bitmap, steps: u32) -> Bitmap {

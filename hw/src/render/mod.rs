@@ -83,7 +83,7 @@ pub struct Rendered {
 }
 
 /// Draws all documents, in order, to one TIFF-F (MMR) at `out`, which is durable
-/// when this returns. `exe` is a binary that calls [`child_main`] when its first
+/// when this returns, though its name is not. `exe` is a binary that calls [`child_main`] when its first
 /// argument is [`CHILD_ARGUMENT`]. Dropping the future kills the child.
 ///
 /// # Errors

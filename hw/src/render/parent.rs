@@ -2,7 +2,7 @@
 //! clock, and writes the file.
 
 use std::{
-    io,
+    io::{self, Write as _},
     path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -26,7 +26,6 @@ use crate::pages::{
     ccitt::Coding,
     sheet,
     tiff::{self, CodedPage, Density, FillOrder},
-    write_durably,
 };
 
 /// All coded pages of a call, in bytes.
@@ -248,7 +247,13 @@ impl<'a> Answer<'a> {
 fn write(pages: &[CodedPage], out: &Path, warnings: Vec<String>) -> io::Result<Rendered> {
     let file = tiff::write(pages, FillOrder::HighestFirst);
     let digest = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
-    write_durably(out, &file)?;
+    // Beside and renamed: the file is whole or not there. What it is called here need not
+    // outlive a crash, since whoever keeps it gives it another name.
+    let folder = out.parent().filter(|folder| *folder != Path::new(""));
+    let mut beside = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    beside.write_all(&file)?;
+    beside.as_file().sync_data()?;
+    beside.persist(out).map_err(|failed| failed.error)?;
     Ok(Rendered {
         path: out.to_owned(),
         pages: pages.len() as u32,

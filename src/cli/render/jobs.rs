@@ -3,7 +3,7 @@
 use postfax_domain::job::{End, State};
 
 use super::{
-    View, standing,
+    Paint, View, standing,
     table::{self, Cell, number, text},
 };
 use crate::requests::{Kind, Summary};
@@ -18,11 +18,16 @@ pub(in crate::cli) fn jobs(view: &View, jobs: &[Summary]) -> String {
 }
 
 fn row(view: &View, job: &Summary) -> Vec<Cell> {
-    let (word, paint) = standing(&job.state);
+    let (word, paint) = match job.on_hold {
+        true => ("on hold", Some(Paint::Attention)),
+        false => standing(&job.state),
+    };
     let pages = match (job.kind, job.pages) {
         (_, 0) => String::new(),
         (Kind::Out, pages) => format!("{}/{pages}", job.confirmed),
-        (Kind::In | Kind::Receipt | Kind::Alarm | Kind::Forward, pages) => pages.to_string(),
+        (Kind::In | Kind::Receipt | Kind::Alarm | Kind::Forward | Kind::Answer, pages) => {
+            pages.to_string()
+        }
     };
     vec![
         number(job.job),
@@ -45,6 +50,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Receipt => "receipt",
         Kind::Alarm => "alarm",
         Kind::Forward => "forward",
+        Kind::Answer => "answer",
     }
 }
 

@@ -5,21 +5,27 @@
 //! subject) lose their control characters on the way, so that no stranger ever
 //! writes escape sequences to an administrator's terminal.
 
+mod configuration;
 mod explain;
 mod jobs;
+mod lists;
+mod settings;
 mod status;
 mod story;
 mod table;
 
 use std::time::Duration;
 
+pub(super) use configuration::configuration;
 pub(super) use explain::explanation;
 use jiff::{fmt::strtime, tz::TimeZone};
 pub(super) use jobs::jobs;
+pub(super) use lists::{audit, chain, draining, gave_up, servers};
 use postfax_domain::{
     job::{End, State},
     time::Timestamp,
 };
+pub(super) use settings::settings;
 pub(super) use status::{changes, status};
 pub(super) use story::story;
 
@@ -106,6 +112,10 @@ pub(super) fn done(done: &Done) -> String {
         (Deed::Cancelling, _) => format!("job {job} is being cancelled: its call has to end\n"),
         (Deed::Hurried, _) => format!("job {job} is tried now\n"),
         (Deed::SentAgain, Some(new)) => format!("job {job} is sent again, as job {new}\n"),
+        (Deed::OnHold, _) => format!("job {job} is on hold\n"),
+        (Deed::Released, _) => format!("job {job} is released\n"),
+        (Deed::Altered, _) => format!("job {job} is altered\n"),
+        (Deed::Assigned, _) => format!("job {job} goes to the client\n"),
         (Deed::SentAgain, None) => format!("job {job} is sent again\n"),
     }
 }

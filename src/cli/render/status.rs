@@ -80,13 +80,17 @@ fn numbers(status: &Status) -> String {
         0 => String::new(),
         some => format!("{some} without pages yet, "),
     };
+    let held = match status.faxes_on_hold {
+        0 => String::new(),
+        some => format!("{some} on hold, "),
+    };
     format!(
-        "faxes: {preparing}{} waiting, {} calling; mails: {} waiting, {} under way",
+        "faxes: {preparing}{held}{} waiting, {} calling; mails: {} waiting, {} under way",
         status.faxes_waiting, status.faxes_calling, status.mails_waiting, status.mails_under_way,
     )
 }
 
-fn condition(server: &ServerStatus) -> (&'static str, Paint) {
+pub(super) fn condition(server: &ServerStatus) -> (&'static str, Paint) {
     match (&server.live.health, server.draining) {
         (Health::Unknown, _) => ("unknown", Paint::Attention),
         (Health::Down { .. }, true) => ("down, draining", Paint::Bad),

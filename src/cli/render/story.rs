@@ -38,6 +38,7 @@ fn head(view: &View, job: &Job) -> String {
         Cause::Receipt { .. } => "a receipt for",
         Cause::Alarm(_) => "an alarm about",
         Cause::Forwarded(_) => "a mail for the postmaster from",
+        Cause::Answer(_) => "the answer to",
     };
     let title = format!("Job {}: {what} {} to {}", job.id, summary.from, summary.to);
     let mut out = format!("{}, {word}\n", view.paint(Paint::Strong, &clean(&title)));
@@ -75,6 +76,10 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         fact("Sub-address", fax.subaddress.clone());
         fact("Trouble", fax.error.clone());
     }
+    if job.on_hold && !job.is_ended() {
+        fact("On hold", Some("until it is released".into()));
+    }
+    fact("Tries left", job.tries_left.map(|left| left.to_string()));
     if job.priority != 0 {
         fact("Priority", Some(job.priority.to_string()));
     }
@@ -99,6 +104,7 @@ impl Teller<'_> {
             Cause::Receipt { of, .. } => format!("written for job {of}"),
             Cause::Alarm(_) => "written for the postmaster".to_owned(),
             Cause::Forwarded(_) => "taken for the postmaster".to_owned(),
+            Cause::Answer(inquiry) => format!("asked by {}", inquiry.client),
         };
         let until = self.view.moment(job.expires);
         self.line(job.created, &format!("{accepted}; tried until {until}"));

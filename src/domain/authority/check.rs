@@ -134,7 +134,7 @@ fn of_client(setup: &Setup, name: &ClientName, scopes: &mut Vec<Scope>) {
 }
 
 /// The clients whose job it is.
-fn parties(job: &Job) -> Vec<&ClientName> {
+pub(super) fn parties(job: &Job) -> Vec<&ClientName> {
     let receiver = match &job.destination {
         Destination::Mailbox(mailbox) => mailbox.client.as_ref(),
         _ => None,

@@ -7,6 +7,7 @@ use crate::{
     names::{ClientName, JobId, ServerName},
     notice::{DeliverBy, Notify, Release, Report},
     route::Arrival,
+    settings::Change,
 };
 
 /// Why a job exists.
@@ -29,6 +30,35 @@ pub enum Cause {
     Alarm(Alarm),
     /// Somebody wrote to the postmaster of the fax domain.
     Forwarded(Box<Forwarded>),
+    /// A client asked something by mail, and is to have the answer.
+    Answer(Box<Inquiry>),
+}
+
+/// A mail that asked something, and what it is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inquiry {
+    /// Who asked.
+    pub client: ClientName,
+    /// Message-ID of the mail; without one it is never taken for another.
+    pub message_id: Option<String>,
+    /// Subject of the mail.
+    pub subject: Option<String>,
+    /// What was asked, as it was understood.
+    pub question: String,
+    /// The job that it is about, if it is about one.
+    pub about: Option<JobId>,
+    /// What is answered; none while it is being done, so that a crash in between leaves
+    /// behind that it was begun.
+    pub answer: Option<Answered>,
+}
+
+/// What a mail that asked something is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// For people.
+    pub text: String,
+    /// The same for programs, as JSON, where there is more to it than a sentence.
+    pub data: Option<String>,
 }
 
 /// A mail to the postmaster, passed on as it came (RFC 5321 4.5.1).
@@ -54,21 +84,30 @@ pub enum Alarm {
     Returned(JobId),
     /// A fax has failed, and its sender left no address for a receipt.
     Untold(JobId),
-    /// There is so much to tell that what follows this job is not mailed for a while.
-    Many(JobId),
+    /// The settings of a server were changed at the server itself.
+    Drifted {
+        /// Which server.
+        server: ServerName,
+        /// The first of the changes, from what is registered to what it holds.
+        changes: Vec<Change>,
+    },
+    /// There is so much to tell that what follows this (a job, or a server) is not mailed
+    /// for a while.
+    Many(Option<JobId>),
 }
 
 impl Alarm {
-    /// The job that it is about.
+    /// The job that it is about; `None` when it is about a server.
     #[must_use]
-    pub fn job(&self) -> JobId {
+    pub fn job(&self) -> Option<JobId> {
         match self {
             Self::Unrouted(id)
             | Self::Undeliverable(id)
             | Self::Lost(id, _)
             | Self::Returned(id)
-            | Self::Untold(id)
-            | Self::Many(id) => *id,
+            | Self::Untold(id) => Some(*id),
+            Self::Many(id) => *id,
+            Self::Drifted { .. } => None,
         }
     }
 }

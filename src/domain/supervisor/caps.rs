@@ -91,12 +91,17 @@ impl Supervisor {
         submission: &Submission,
         now: Timestamp,
     ) -> Result<(), Refusal> {
+        let recipients = submission.recipients.iter();
+        recipients.map(|to| &to.address.number).try_for_each(|to| self.room_for_number(to, now))
+    }
+
+    /// Whether this number may get another fax in this hour.
+    pub(super) fn room_for_number(&self, number: &Number, now: Timestamp) -> Result<(), Refusal> {
         let limit = self.setup.limits.max_per_number;
-        let numbers = submission.recipients.iter().map(|recipient| &recipient.address.number);
-        match numbers.into_iter().find(|number| self.hourly.so_far(number, now) >= limit) {
-            Some(number) => Err(Refusal::TooOften { number: number.clone(), limit }),
-            None => Ok(()),
+        if self.hourly.so_far(number, now) >= limit {
+            return Err(Refusal::TooOften { number: number.clone(), limit });
         }
+        Ok(())
     }
 
     pub(super) fn count_fax(&mut self, number: &Number, now: Timestamp) {

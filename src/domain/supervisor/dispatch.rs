@@ -31,7 +31,7 @@ impl Supervisor {
         let waiting =
             self.faxes.iter().map(|(.., id)| id).chain(self.mails.iter().map(|(_, id)| id));
         // A fax that is too late is not called because its pages were late as well.
-        let waiting = waiting.chain(self.press.jobs());
+        let waiting = waiting.chain(self.press.jobs()).chain(&self.on_hold);
         let overdue: Vec<JobId> =
             waiting.filter(|id| self.jobs[*id].expires <= now).copied().collect();
         let setup = self.setup.clone();

@@ -11,12 +11,17 @@
 
 mod accept;
 mod arrive;
+mod asked;
 mod caps;
 mod dispatch;
 mod ended;
+mod event;
+mod inquire;
+mod orders;
 mod press;
 mod requests;
 mod returned;
+mod settings;
 
 #[cfg(test)]
 mod model;
@@ -36,105 +41,26 @@ use std::{
 
 pub use accept::{Recipient, Refusal, Submission};
 pub use dispatch::TICK;
+pub use event::{Action, Change, Event};
 pub use press::Unfit;
-pub use requests::{Answer, Request, ServerStatus, Status};
+pub use requests::{Answer, Request, ServerStatus, Status, Unable};
 pub use returned::{Returned, Said};
+pub use settings::{AskSettings, SettingsRefusal, SettingsRequest, Sheet, no_such_version};
 
 use press::Press;
 
 use crate::{
     destination::{Destination, Mailbox},
-    document::{Digest, Document, PageLedger},
+    document::Digest,
     fleet::{Fleet, Health},
-    job::{Alarm, AttemptEnd, Carrier, Cause, Job, State},
-    names::{JobId, ServerName, Token},
+    job::{Alarm, Carrier, Cause, Job, State},
+    names::{JobId, ServerName},
     number::Number,
     quota::{Ledger, Spent},
-    route::Arrival,
+    settings::Record,
     setup::Setup,
     time::Timestamp,
 };
-
-/// What has happened.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// A client offers a fax that is durable.
-    Submitted(Box<Submission>, Token),
-    /// The pages of a mail are made and durable, or cannot be made.
-    Prepared {
-        /// The mail.
-        message: String,
-        /// Its pages.
-        made: Result<Document, Unfit>,
-    },
-    /// A server has taken an attempt.
-    Placed {
-        /// The job.
-        job: JobId,
-        /// Its attempt.
-        attempt: u32,
-        /// What the server calls it.
-        ticket: String,
-    },
-    /// A call goes on.
-    Progress {
-        /// The job.
-        job: JobId,
-        /// Its attempt.
-        attempt: u32,
-        /// What was confirmed so far.
-        ledger: PageLedger,
-    },
-    /// An attempt has ended.
-    Ended {
-        /// The job.
-        job: JobId,
-        /// Its attempt.
-        attempt: u32,
-        /// What was confirmed in it.
-        ledger: PageLedger,
-        /// When and how.
-        end: AttemptEnd,
-    },
-    /// A fax was received and is durable here.
-    Arrived(Box<Arrival>),
-    /// A server was heard of, or not.
-    Health(ServerName, Health),
-    /// Someone asks for something.
-    Asked(Request, Token),
-    /// The administrator has changed the setup.
-    Reconfigured(Arc<Setup>),
-    /// It is time, or the daemon has just started.
-    Woke,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone)]
-pub enum Action {
-    /// Make it durable, together with all others of the round.
-    Save(Change),
-    /// Answer whoever waits under this token.
-    Promise(Token, Answer),
-    /// Have a carrier carry the attempt that is under way.
-    Carry(Box<Job>),
-    /// Have the carrier stop it.
-    Cancel(JobId, Carrier),
-    /// Let the server drop its record of an attempt that is durable here.
-    Forget(ServerName, String),
-    /// Make the pages of this mail, and tell with [`Event::Prepared`].
-    Prepare(String),
-    /// Let the server delete a received fax that is durable here.
-    Release(ServerName, String),
-}
-
-/// What is durable.
-#[derive(Debug, Clone)]
-pub enum Change {
-    /// This job is now like this.
-    Job(Box<Job>),
-    /// This fax has arrived.
-    Arrival(ServerName, String),
-}
 
 /// What an earlier life of the daemon has left in the store.
 #[derive(Debug, Default)]
@@ -149,6 +75,10 @@ pub struct Saved {
     pub arrivals: Vec<(ServerName, String)>,
     /// What faxes of the last 24 hours have used.
     pub spent: Vec<Spent>,
+    /// Servers that somebody has drained.
+    pub drained: BTreeSet<ServerName>,
+    /// The registered settings.
+    pub settings: BTreeMap<ServerName, Record>,
     /// When it was read.
     pub at: Timestamp,
 }
@@ -171,12 +101,19 @@ pub struct DuplicateKey {
 /// Decides everything; does nothing.
 #[derive(Debug)]
 pub struct Supervisor {
+    /// What is in force: what was configured, and what was drained by order.
     setup: Arc<Setup>,
+    /// What was configured.
+    configured: Arc<Setup>,
+    /// Servers that somebody has drained.
+    drained: BTreeSet<ServerName>,
     fleet: Fleet,
     jobs: BTreeMap<JobId, Job>,
     next_job: u64,
     /// Waiting faxes: most urgent first, then the longest due.
     faxes: BTreeSet<(Reverse<i8>, Timestamp, JobId)>,
+    /// Waiting faxes that are on hold.
+    on_hold: BTreeSet<JobId>,
     /// Waiting mails: the longest due first.
     mails: BTreeSet<(Timestamp, JobId)>,
     /// When something about a waiting job changes by itself.
@@ -197,6 +134,7 @@ pub struct Supervisor {
     alarms: caps::Alarms,
     arrivals: HashSet<(ServerName, String)>,
     quotas: Ledger,
+    settings: settings::Registry,
 }
 
 impl Supervisor {
@@ -206,11 +144,14 @@ impl Supervisor {
     pub fn restore(setup: Arc<Setup>, saved: Saved) -> Self {
         let quotas = Ledger::restore(&setup, &saved.spent, saved.at);
         let mut supervisor = Self {
-            setup,
+            setup: setup.clone(),
+            configured: setup,
+            drained: saved.drained,
             fleet: Fleet::default(),
             jobs: BTreeMap::new(),
             next_job: saved.next_job.max(1),
             faxes: BTreeSet::new(),
+            on_hold: BTreeSet::new(),
             mails: BTreeSet::new(),
             timed: BTreeSet::new(),
             planned: BTreeSet::new(),
@@ -223,7 +164,9 @@ impl Supervisor {
             accepted_walked_at: 0,
             arrivals: saved.arrivals.into_iter().collect(),
             quotas,
+            settings: settings::Registry::restore(saved.settings),
         };
+        supervisor.put_in_force();
         for job in saved.jobs {
             supervisor.next_job = supervisor.next_job.max(job.id.0 + 1);
             supervisor.jobs.insert(job.id, job.clone());
@@ -285,10 +228,27 @@ impl Supervisor {
             }
             Event::Prepared { message, made } => self.prepared(&message, made, now, actions),
             Event::Arrived(arrival) => self.arrived(*arrival, now, actions),
-            Event::Health(server, health) => self.heard(server, health, now),
-            Event::Asked(request, token) => self.asked(request, token, now, actions),
+            Event::Health(server, health) => self.heard(server, health, now, actions),
+            Event::Settable(schemas) => self.settable(schemas, actions),
+            Event::ReadBack(server, held) => self.read_back(&server, held, actions),
+            Event::Pushed(server, version, end) => {
+                self.pushed(&server, version, end, now, actions);
+            }
+            Event::Asked(request, token) => {
+                let answer = self.asked(request, now, actions);
+                actions.push(Action::Promise(token, answer));
+            }
+            Event::Requested(request, line, token) => {
+                self.requested(request, *line, token, now, actions);
+            }
+            Event::Noted(mut line, token) => {
+                line.at = now;
+                actions.push(Action::Save(Change::Audit(line)));
+                actions.push(Action::Promise(token, Answer::Noted));
+            }
             Event::Reconfigured(setup) => {
-                self.setup = setup;
+                self.configured = setup;
+                self.put_in_force();
                 self.route_held(now, actions);
             }
             Event::Woke => {
@@ -315,9 +275,18 @@ impl Supervisor {
         self.jobs.get(&id)
     }
 
-    fn heard(&mut self, name: ServerName, health: Health, now: Timestamp) {
+    fn heard(
+        &mut self,
+        name: ServerName,
+        health: Health,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
         if !self.setup.servers.contains_key(&name) {
             return;
+        }
+        if let Health::Up { .. } = health {
+            self.push_pending(&name, actions);
         }
         let live = self.fleet.0.entry(name).or_default();
         if std::mem::discriminant(&live.health) != std::mem::discriminant(&health) {
@@ -381,10 +350,13 @@ impl Supervisor {
         self.press.index(job);
         if let Some(due) = job.due() {
             match job.destination {
+                Destination::Fax(_) if job.on_hold => self.on_hold.insert(job.id),
                 Destination::Fax(_) => self.faxes.insert((Reverse(job.priority), due, job.id)),
                 _ => self.mails.insert((due, job.id)),
             };
-            self.timed.extend(job.moments().map(|at| (at, job.id)));
+            if !job.on_hold {
+                self.timed.extend(job.moments().map(|at| (at, job.id)));
+            }
         }
         match (job.under_way().map(|attempt| &attempt.carrier), &job.destination) {
             (Some(Carrier::Server(server)), Destination::Fax(fax)) => {
@@ -402,6 +374,7 @@ impl Supervisor {
         }
         self.press.forget(job);
         if let Some(due) = job.due() {
+            self.on_hold.remove(&job.id);
             self.faxes.remove(&(Reverse(job.priority), due, job.id));
             self.mails.remove(&(due, job.id));
             for at in job.moments() {

@@ -13,8 +13,11 @@ use super::{
     *,
 };
 use crate::{
-    job::{Cause, End},
+    document::PageLedger,
+    job::{AttemptEnd, Cause, End},
+    names::Token,
     outcome::{Outcome, TABLE},
+    route::Arrival,
     setup::Setup,
     time::WallClock,
 };
@@ -33,6 +36,12 @@ enum Step {
     Arrive { from: usize, key: u32 },
     Cancel(u64),
     Retry(u64),
+    Hold(u64),
+    Release(u64),
+    Alter { job: u64, priority: i8, to: Option<u32>, tries: Option<u32>, later: Option<u64> },
+    Assign { job: u64, to: usize },
+    Drain(usize, bool),
+    GiveUp(usize),
     Later(u64),
     Restart,
     Narrow,
@@ -51,6 +60,16 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3usize, 0..5u32).prop_map(|(from, key)| Step::Arrive { from, key }),
         1 => (1..20u64).prop_map(Step::Cancel),
         1 => (1..20u64).prop_map(Step::Retry),
+        1 => (1..20u64).prop_map(Step::Hold),
+        1 => (1..20u64).prop_map(Step::Release),
+        1 => (1..20u64, -9..10i8, prop::option::of(0..4u32), prop::option::of(1..4u32),
+              prop::option::of(0..9000u64))
+            .prop_map(|(job, priority, to, tries, later)| {
+                Step::Alter { job, priority, to, tries, later }
+            }),
+        1 => (1..20u64, 0..3usize).prop_map(|(job, to)| Step::Assign { job, to }),
+        1 => (0..3usize, any::<bool>()).prop_map(|(which, on)| Step::Drain(which, on)),
+        1 => (0..3usize).prop_map(Step::GiveUp),
         3 => (1..4000u64).prop_map(Step::Later),
         1 => Just(Step::Restart),
         1 => Just(Step::Narrow),
@@ -68,6 +87,7 @@ struct World {
     presses: BTreeSet<String>,
     delivered: BTreeSet<JobId>,
     promised: BTreeSet<JobId>,
+    drained: BTreeSet<ServerName>,
 }
 
 impl World {
@@ -83,6 +103,7 @@ impl World {
             presses: BTreeSet::new(),
             delivered: BTreeSet::new(),
             promised: BTreeSet::new(),
+            drained: BTreeSet::new(),
         }
     }
 
@@ -97,6 +118,12 @@ impl World {
                 Action::Save(Change::Job(job)) => self.save(*job),
                 Action::Save(Change::Arrival(server, key)) => {
                     assert!(self.arrivals.insert((server, key)), "a fax arrives once");
+                }
+                Action::Save(Change::Drained(server, true)) => drop(self.drained.insert(server)),
+                Action::Save(Change::Drained(server, false)) => drop(self.drained.remove(&server)),
+                // What was given up is out of our hands, whatever it does.
+                Action::Promise(_, Answer::GaveUp { jobs, .. }) => {
+                    self.under_way.retain(|id, _| !jobs.contains(id));
                 }
                 Action::Promise(_, Answer::Accepted(ids)) => {
                     for id in ids {
@@ -131,6 +158,8 @@ impl World {
         assert!(!self.under_way.contains_key(&job.id), "two attempts at a time");
         if let (Destination::Fax(to), Carrier::Server(by)) = (&job.destination, &attempt.carrier) {
             assert!(job.document.is_some(), "called without pages");
+            assert!(!job.on_hold, "called while on hold");
+            assert!(!self.drained.contains(by), "called by a server that is drained");
             for other in self.under_way.values() {
                 assert!(
                     !matches!(&other.destination, Destination::Fax(fax) if fax.number == to.number),
@@ -181,6 +210,7 @@ impl World {
             next_job: self.store.keys().last().map_or(1, |id| id.0 + 1),
             accepted: keys.collect(),
             arrivals: self.arrivals.iter().cloned().collect(),
+            drained: self.drained.clone(),
             ..Saved::default()
         };
         self.supervisor = Supervisor::restore(self.setup.clone(), saved);
@@ -232,6 +262,25 @@ impl World {
             }
             Step::Cancel(id) => self.event(Event::Asked(Request::Cancel(JobId(id)), Token(0))),
             Step::Retry(id) => self.event(Event::Asked(Request::Retry(JobId(id)), Token(0))),
+            Step::Hold(id) => self.ask(Request::Hold(JobId(id))),
+            Step::Release(id) => self.ask(Request::Release(JobId(id))),
+            Step::Alter { job, priority, to, tries, later } => {
+                let number = to.map(|to| format!("+44207946010{to}"));
+                let alteration = crate::job::Alteration {
+                    priority: Some(priority),
+                    number: number.map(|number| Number::try_from(number).unwrap()),
+                    tries,
+                    due: later.map(|later| self.now + Duration::from_secs(later)),
+                    expires: None,
+                };
+                self.ask(Request::Alter(JobId(job), alteration));
+            }
+            Step::Assign { job, to } => {
+                let client = client(CLIENTS[to]);
+                self.ask(Request::Assign { job: JobId(job), client });
+            }
+            Step::Drain(which, on) => self.ask(Request::Drain(server(SERVERS[which]), on)),
+            Step::GiveUp(which) => self.ask(Request::GiveUp(server(SERVERS[which]))),
             Step::Later(seconds) => {
                 self.now = self.now + Duration::from_secs(seconds);
                 self.event(Event::Woke);
@@ -239,6 +288,10 @@ impl World {
             Step::Restart => self.restart(),
             Step::Narrow => self.narrow(),
         }
+    }
+
+    fn ask(&mut self, request: Request) {
+        self.event(Event::Asked(request, Token(0)));
     }
 
     /// A report about an attempt that is not the one under way changes nothing.
@@ -267,6 +320,10 @@ impl World {
     fn drain(&mut self) {
         for which in 0..3 {
             self.step(Step::Up(which));
+            self.step(Step::Drain(which, false));
+        }
+        for id in self.store.keys().copied().collect::<Vec<_>>() {
+            self.ask(Request::Release(id));
         }
         for _ in 0..10_000 {
             if let Some(mail) = self.presses.first().cloned() {

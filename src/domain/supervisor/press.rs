@@ -63,11 +63,6 @@ impl Press {
     pub(super) fn jobs(&self) -> impl Iterator<Item = &JobId> {
         self.waiting.iter().map(|(.., id)| id)
     }
-
-    /// How many jobs have no pages yet.
-    pub(super) fn backlog(&self) -> usize {
-        self.waiting.len()
-    }
 }
 
 /// When a job without pages is due, and the mail that they are made from.

@@ -1,14 +1,20 @@
 //! What people ask of the supervisor. Whatever only reads jobs is answered from
 //! the store, where everything is that the supervisor has decided.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Refusal, Returned, Supervisor};
+use super::{
+    Action, Refusal, Returned, Supervisor,
+    settings::{SettingsRefusal, SettingsRequest, Sheet},
+};
 use crate::{
+    authority::{Sight, Who},
     destination::Destination,
     fleet::{Decision, Denial, Live, Need},
-    job::{Cause, Forwarded, Job, State},
-    names::{ClientName, JobId, ServerName, Token},
+    job::{Alteration, Answered, Cause, Forwarded, Inquiry, Job, State},
+    names::{ClientName, JobId, ServerName},
     notice,
     number::Number,
     quota::Used,
@@ -16,21 +22,50 @@ use crate::{
     time::Timestamp,
 };
 
+/// Most days that a fax can be put off.
+pub(super) const MAX_AHEAD_DAYS: u64 = 30;
+
 /// Something that is asked.
 #[derive(Debug, Clone)]
 pub enum Request {
-    /// How everything is.
-    Status,
+    /// How everything is that this one may see.
+    Status(Who),
     /// Stop a job.
     Cancel(JobId),
     /// Try a waiting job at once, and the routes again for a fax that nobody has got.
     Retry(JobId),
     /// Send again what has ended: a new job like the old one.
     Again(Box<Job>),
+    /// Call a fax that waits only when it is let go.
+    Hold(JobId),
+    /// Let a fax go that is on hold.
+    Release(JobId),
+    /// Change a fax that waits.
+    Alter(JobId, Alteration),
+    /// Give a received fax that nobody has got to a client.
+    Assign {
+        /// The job.
+        job: JobId,
+        /// Who is to get it.
+        client: ClientName,
+    },
+    /// Give a server no new work (true), or new work again.
+    Drain(ServerName, bool),
+    /// End the calls of a server that was lost for good.
+    GiveUp(ServerName),
     /// A report came about a mail that was delivered.
     Returned(Box<Returned>),
     /// Somebody wrote to the postmaster: pass it on.
     Forward(Box<Forwarded>),
+    /// A client has asked by mail: the answer is a job, which waits until it is known.
+    Inquire {
+        /// Where the answer goes.
+        to: String,
+        /// What was asked, and the answer if it is known.
+        inquiry: Box<Inquiry>,
+    },
+    /// The answer to what was asked by mail is known.
+    Answered(JobId, Box<Answered>),
     /// Which server would be chosen.
     Explain {
         /// Who would send.
@@ -40,6 +75,8 @@ pub enum Request {
         /// How many pages.
         pages: u32,
     },
+    /// Something about the settings of a server.
+    Settings(Box<SettingsRequest>),
 }
 
 /// The answer.
@@ -57,14 +94,87 @@ pub enum Answer {
     UnderWay(JobId),
     /// No route leads the received fax to anyone.
     NobodyMayHave(JobId),
+    /// It cannot be done, for this reason.
+    Unable(Unable),
+    /// How it is with the work of a server now.
+    Draining {
+        /// The server.
+        server: ServerName,
+        /// Whether it gets no new work.
+        draining: bool,
+    },
+    /// These jobs were at the server, and have ended.
+    GaveUp {
+        /// The server.
+        server: ServerName,
+        /// The jobs.
+        jobs: Vec<JobId>,
+    },
+    /// The line of the audit log is durable.
+    Noted,
     /// How everything is.
     Status(Box<Status>),
     /// Which server would be chosen, or why none.
     Explained(Result<Decision, Denial>),
+    /// What is registered for a server, after what was asked was done.
+    Settings(Box<Sheet>),
+    /// Nothing was done about settings.
+    NotSet(SettingsRefusal),
+}
+
+/// Why an order cannot be carried out. The words are for whoever gave it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unable {
+    /// Only a fax to a number that waits can be held or altered.
+    #[error("job {0} is no fax that waits to be sent")]
+    NoFaxOut(JobId),
+    /// It is on hold.
+    #[error("job {0} is on hold; let it go with release")]
+    OnHold(JobId),
+    /// It is not on hold.
+    #[error("job {0} is not on hold")]
+    NotOnHold(JobId),
+    /// Its time would be over before it begins.
+    #[error("job {0} would be given up before it may go out")]
+    TooEarly(JobId),
+    /// It would go out too late.
+    #[error("job {0} cannot be put off for more than {MAX_AHEAD_DAYS} days")]
+    TooFar(JobId),
+    /// It would be tried for longer than any fax is.
+    #[error("job {job} would be tried for too long: {} s are the most", most.as_secs())]
+    TooLate {
+        /// The job.
+        job: JobId,
+        /// How long a fax is tried at most.
+        most: Duration,
+    },
+    /// Only a received fax that nobody has got can be given to somebody.
+    #[error("job {0} is no received fax that nobody has got")]
+    NotUnrouted(JobId),
+    /// Nobody is called so.
+    #[error("there is no client \"{0}\"")]
+    NoSuchClient(ClientName),
+    /// Nothing passes between them.
+    #[error("{client} shares no group with {server}, where the fax arrived")]
+    NoSharedGroup {
+        /// Who should get the fax.
+        client: ClientName,
+        /// Where it arrived.
+        server: ServerName,
+    },
+    /// It has only patterns of senders.
+    #[error("{0} has no mailbox")]
+    NoMailbox(ClientName),
+    /// No server is called so.
+    #[error("there is no fax server \"{0}\"")]
+    NoSuchServer(ServerName),
+    /// A server that answers is not lost.
+    #[error("{0} answers: drain it, and cancel its jobs")]
+    StillUp(ServerName),
 }
 
 /// How everything is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The servers.
     pub servers: Vec<ServerStatus>,
@@ -72,6 +182,9 @@ pub struct Status {
     pub faxes_preparing: usize,
     /// Faxes that wait.
     pub faxes_waiting: usize,
+    /// Those of them that wait to be let go.
+    #[serde(default)]
+    pub faxes_on_hold: usize,
     /// Faxes with a call under way.
     pub faxes_calling: usize,
     /// Mails that wait.
@@ -93,6 +206,9 @@ pub struct ServerStatus {
     pub lines: u32,
     /// Whether it is to get no new work.
     pub draining: bool,
+    /// Whether that was ordered, and not only configured.
+    #[serde(default)]
+    pub drained: bool,
     /// What is known of it.
     pub live: Live,
 }
@@ -101,17 +217,25 @@ impl Supervisor {
     pub(super) fn asked(
         &mut self,
         request: Request,
-        token: Token,
         now: Timestamp,
         actions: &mut Vec<Action>,
-    ) {
-        let answer = match request {
-            Request::Status => Answer::Status(Box::new(self.status())),
+    ) -> Answer {
+        match request {
+            Request::Status(who) => Answer::Status(Box::new(self.status(&who))),
             Request::Cancel(id) => self.cancel(id, now, actions),
             Request::Retry(id) => self.hurry(id, now, actions),
             Request::Again(job) => self.again(*job, now, actions),
+            Request::Hold(id) => self.hold(id, actions),
+            Request::Release(id) => self.let_go(id, actions),
+            Request::Alter(id, to) => self.alter(id, to, now, actions),
+            Request::Assign { job, client } => self.assign(job, client, now, actions),
+            Request::Drain(server, drained) => self.drain(server, drained, actions),
+            Request::GiveUp(server) => self.give_up(server, now, actions),
             Request::Returned(report) => self.returned(*report, now, actions),
             Request::Forward(mail) => self.forward(*mail, now, actions),
+            Request::Settings(request) => self.asked_settings(*request, now, actions),
+            Request::Inquire { to, inquiry } => self.inquire(to, inquiry, now, actions),
+            Request::Answered(id, answer) => self.answered(id, *answer, now, actions),
             Request::Explain { from, to, pages } => {
                 let avoid = Default::default();
                 let need = Need { from: &from, to: &to, pages, avoid: &avoid };
@@ -122,8 +246,7 @@ impl Supervisor {
                     chosen.and_then(|chosen| room.map(|()| chosen).map_err(Denial::UsedUp)),
                 )
             }
-        };
-        actions.push(Action::Promise(token, answer));
+        }
     }
 
     fn cancel(&mut self, id: JobId, now: Timestamp, actions: &mut Vec<Action>) -> Answer {
@@ -140,6 +263,9 @@ impl Supervisor {
 
     fn hurry(&mut self, id: JobId, now: Timestamp, actions: &mut Vec<Action>) -> Answer {
         match self.jobs.get(&id).map(|job| job.state.clone()) {
+            _ if self.jobs.get(&id).is_some_and(|job| job.on_hold) => {
+                Answer::Unable(Unable::OnHold(id))
+            }
             Some(State::Preparing { .. } | State::Waiting { .. }) => {
                 self.change(id, actions, |job| job.hurry(now));
                 Answer::Done(id)
@@ -179,6 +305,8 @@ impl Supervisor {
             tries: Tries::default(),
             avoid: Default::default(),
             attempts: Vec::new(),
+            on_hold: false,
+            tries_left: None,
             // Pages that arrived need not arrive again, unless all of them did.
             confirmed: if old.pages_left() == 0 { 0 } else { old.confirmed },
             ..old
@@ -191,23 +319,36 @@ impl Supervisor {
         Answer::Done(id)
     }
 
-    fn status(&self) -> Status {
+    /// A client sees the servers that concern it, and counts and calls of jobs that it
+    /// may see.
+    fn status(&self, who: &Who) -> Status {
+        let sight = Sight::new(&self.setup, who);
         let server = |(name, server): (&ServerName, &crate::setup::Server)| ServerStatus {
             name: name.clone(),
             lines: server.lines,
             draining: server.draining,
+            drained: self.drained.contains(name),
             live: self.fleet.0.get(name).cloned().unwrap_or_default(),
         };
-        let held = self.jobs.values().filter(|job| job.state == State::Held).count();
-        Status {
-            servers: self.setup.servers.iter().map(server).collect(),
-            faxes_preparing: self.press.backlog(),
-            faxes_waiting: self.faxes.len(),
-            faxes_calling: self.calling.len(),
-            mails_waiting: self.mails.len(),
-            mails_under_way: self.mailing,
-            unrouted: held,
-            under_way: self.jobs.values().filter(|j| j.under_way().is_some()).cloned().collect(),
+        let servers = self.setup.servers.iter().filter(|(name, _)| sight.server(name));
+        let mut status = Status { servers: servers.map(server).collect(), ..Status::default() };
+        for job in self.jobs.values().filter(|job| sight.job(job)) {
+            let is_fax = matches!(job.destination, Destination::Fax(_));
+            let count = match (&job.state, is_fax) {
+                (State::Preparing { .. }, _) => &mut status.faxes_preparing,
+                (State::Waiting { .. }, true) => &mut status.faxes_waiting,
+                (State::Waiting { .. }, false) => &mut status.mails_waiting,
+                (State::Carrying { .. }, true) => &mut status.faxes_calling,
+                (State::Carrying { .. }, false) => &mut status.mails_under_way,
+                (State::Held, _) => &mut status.unrouted,
+                (State::Ended { .. }, _) => continue,
+            };
+            *count += 1;
+            status.faxes_on_hold += usize::from(job.on_hold);
+            if job.under_way().is_some() {
+                status.under_way.push(job.clone());
+            }
         }
+        status
     }
 }

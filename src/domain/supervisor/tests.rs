@@ -6,15 +6,15 @@ use super::*;
 use crate::{
     destination::{FaxAddress, Mailbox},
     dial::{DialRule, Verdict},
-    document::{Digest, Document, Resolution},
-    job::{Cause, End, Notify},
-    names::{ClientName, GroupName},
+    document::{Digest, Document, PageLedger, Resolution},
+    job::{AttemptEnd, Cause, End, Notify},
+    names::{ClientName, GroupName, Token},
     notice::Report,
     number::Pattern,
     outcome::Outcome,
     quota::Quota,
     retry::RetryRules,
-    route::Route,
+    route::{Arrival, Route},
     setup::{Client, Group, JobLimits, Receipts, Receive, Server, Setup},
     time::WallClock,
 };
@@ -54,6 +54,7 @@ pub(crate) fn setup() -> Setup {
         numbers: vec![],
         lines,
         draining: false,
+        on_drift: Default::default(),
     };
     Setup {
         domain: "fax.example.com".into(),

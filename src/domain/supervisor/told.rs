@@ -8,7 +8,9 @@ use super::{
     *,
 };
 use crate::{
-    job::{DeliverBy, Notify},
+    document::PageLedger,
+    job::{AttemptEnd, DeliverBy, Notify},
+    names::Token,
     notice::Report,
     outcome::Outcome,
 };

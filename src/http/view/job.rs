@@ -65,6 +65,8 @@ pub(in crate::http) enum Kind {
     Alarm,
     /// Somebody wrote to the postmaster.
     Forward,
+    /// A client is told what it asked by mail.
+    Answer,
 }
 
 impl From<requests::Kind> for Kind {
@@ -75,6 +77,7 @@ impl From<requests::Kind> for Kind {
             requests::Kind::Receipt => Self::Receipt,
             requests::Kind::Alarm => Self::Alarm,
             requests::Kind::Forward => Self::Forward,
+            requests::Kind::Answer => Self::Answer,
         }
     }
 }
@@ -87,6 +90,7 @@ impl From<Kind> for requests::Kind {
             Kind::Receipt => Self::Receipt,
             Kind::Alarm => Self::Alarm,
             Kind::Forward => Self::Forward,
+            Kind::Answer => Self::Answer,
         }
     }
 }
@@ -357,6 +361,14 @@ pub(in crate::http) enum Deed {
     Hurried,
     /// It is sent again, as a new job.
     SentAgain,
+    /// It is not called before it is released.
+    OnHold,
+    /// It may be called again.
+    Released,
+    /// It is as it was asked to be.
+    Altered,
+    /// A client gets it.
+    Assigned,
 }
 
 impl From<requests::Done> for Done {
@@ -366,6 +378,10 @@ impl From<requests::Done> for Done {
             requests::Deed::Cancelling => Deed::Cancelling,
             requests::Deed::Hurried => Deed::Hurried,
             requests::Deed::SentAgain => Deed::SentAgain,
+            requests::Deed::OnHold => Deed::OnHold,
+            requests::Deed::Released => Deed::Released,
+            requests::Deed::Altered => Deed::Altered,
+            requests::Deed::Assigned => Deed::Assigned,
         };
         Self { job: done.job.0, what, new: done.new.map(|id| id.0) }
     }

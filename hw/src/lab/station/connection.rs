@@ -136,12 +136,15 @@ impl Connection {
                     }
                 }
             },
-            Answer::Take { opening, file, closing } => {
-                if let Some(data) = self.open_data(&opening).await? {
-                    let taken = timed(take(data, &file)).await;
-                    self.close(taken, &closing).await?;
+            Answer::Take { opening, file, behind, closing } => match target(&file, behind).await {
+                Err(error) => self.say(&format!("553 {error}.")).await?,
+                Ok(file) => {
+                    if let Some(data) = self.open_data(&opening).await? {
+                        let taken = timed(take(data, file)).await;
+                        self.close(taken, &closing).await?;
+                    }
                 }
-            }
+            },
             Answer::Tell { opening, interest } => {
                 if let Some(data) = self.open_data(&opening).await? {
                     self.tell(data, &interest).await?;
@@ -230,10 +233,16 @@ async fn send(data: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
     data.shutdown().await
 }
 
+/// The file to write to. As hfaxd does, it is emptied before the data is looked at.
+async fn target(path: &Path, behind: bool) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.create(true).append(behind).write(true).truncate(!behind);
+    options.open(path).await
+}
+
 /// Writes what comes to the file and syncs it: what the client is told has arrived
 /// has arrived.
-async fn take(data: TcpStream, path: &Path) -> io::Result<()> {
-    let mut file = fs::File::create(path).await?;
+async fn take(data: TcpStream, mut file: fs::File) -> io::Result<()> {
     let copied = tokio::io::copy(&mut data.take(MAX_UPLOAD_BYTES + 1), &mut file).await?;
     if copied > MAX_UPLOAD_BYTES {
         return Err(io::ErrorKind::FileTooLarge.into());

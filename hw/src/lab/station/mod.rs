@@ -12,7 +12,7 @@
 //! It is not for production: it knows no line but the exchange's.
 
 use std::{
-    io,
+    fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
@@ -93,6 +93,7 @@ impl Station {
                 number: machine.number().to_owned(),
             })
             .collect();
+        furnish(&options, &lines, &spool).map_err(fail)?;
         let office = Arc::new(Office::new(&options, lines, spool));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let listener = TcpListener::bind(address)
@@ -134,6 +135,24 @@ impl Station {
         machines.sort_by_key(|(at, _)| *at);
         machines.into_iter().map(|(_, machine)| machine).collect()
     }
+}
+
+/// Makes the configuration files that HylaFAX has too. Clients read and change them; the
+/// machines are the exchange's, and stay as they were plugged in.
+fn furnish(options: &Options, lines: &[Line], spool: &Spool) -> io::Result<()> {
+    let new = |file: &str, text: String| {
+        let path = spool.path("etc", file);
+        if path.exists() { Ok(()) } else { fs::write(path, text) }
+    };
+    new("config", "# The scheduler of a laboratory station.\nMaxDials: 12\n".to_owned())?;
+    lines.iter().try_for_each(|line| {
+        let text = format!(
+            "# A line of a laboratory station.\nFAXNumber: \"{}\"\nLocalIdentifier: \"{}\"\n\
+             RingsBeforeAnswer: 1\n",
+            line.number, options.station_id
+        );
+        new(&format!("config.{}", line.name), text)
+    })
 }
 
 async fn welcome(listener: TcpListener, office: Arc<Office>) -> io::Result<()> {

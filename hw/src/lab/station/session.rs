@@ -30,9 +30,9 @@ pub(super) enum Answer {
     Send { opening: String, bytes: Vec<u8> },
     /// Say the first, send a file over the data connection, say `226`.
     SendFile { opening: String, file: PathBuf },
-    /// Say the first, write what comes over the data connection to the file, say the
-    /// last.
-    Take { opening: String, file: PathBuf, closing: String },
+    /// Say the first, write what comes over the data connection to the file, or behind
+    /// what it holds, and say the last.
+    Take { opening: String, file: PathBuf, behind: bool, closing: String },
     /// Say the first, and tell events over the data connection from now on.
     Tell { opening: String, interest: Interest },
 }

@@ -30,7 +30,9 @@ impl Session {
             ("PORT" | "EPRT", _) => connect_back(command),
             ("LIST" | "NLST", _) => self.list(first.unwrap_or("/"), command.verb == "NLST"),
             ("STOT", _) => self.take_document(),
-            ("STOR", _) => self.take_file(first.unwrap_or_default()),
+            ("STOR" | "APPE", _) => {
+                self.take_file(first.unwrap_or_default(), command.verb == "APPE")
+            }
             ("RETR" | "SIZE" | "MDTM" | "DELE", "") => {
                 Answer::Reply(format!("500 '{}': Syntax error, expecting <SP>.", command.verb))
             }
@@ -75,8 +77,14 @@ impl Session {
         match self.found(path) {
             Err(answer) => answer,
             Ok((place, file)) => match self.job_of(&place) {
-                Some(job) => Answer::Send { opening: opening(path), bytes: job.file().into() },
-                None => Answer::SendFile { opening: opening(path), file },
+                Some(job) => {
+                    let bytes: Vec<u8> = job.file().into();
+                    Answer::Send { opening: sized(path, bytes.len() as u64), bytes }
+                }
+                None => {
+                    let size = file.metadata().map_or(0, |about| about.len());
+                    Answer::SendFile { opening: sized(path, size), file }
+                }
             },
         }
     }
@@ -120,19 +128,23 @@ impl Session {
         Answer::Take {
             opening: format!("150 FILE: /tmp/{name} (Opening new data connection)."),
             file,
+            behind: false,
             closing: format!("226 Transfer complete (FILE: /tmp/{name})."),
         }
     }
 
-    fn take_file(&self, path: &str) -> Answer {
-        match self.place(path).filter(|place| place.folder == "etc") {
-            None => Answer::Reply(format!("553 {path}: Permission denied.")),
-            Some(place) => Answer::Take {
-                opening: opening(path),
-                file: self.office.spool.path(place.folder, &place.file),
-                closing: "226 Transfer complete.".into(),
-            },
+    fn take_file(&self, path: &str, behind: bool) -> Answer {
+        let denied = || Answer::Reply(format!("553 {path}: Permission denied."));
+        let Some(place) = self.place(path).filter(|place| place.folder == "etc") else {
+            return denied();
+        };
+        let file = self.office.spool.path(place.folder, &place.file);
+        // Looked at here: root is denied nothing by the system.
+        if file.metadata().is_ok_and(|about| about.permissions().readonly()) {
+            return denied();
         }
+        let opening = format!("150 Opening new data connection for {path}.");
+        Answer::Take { opening, file, behind, closing: "226 Transfer complete.".into() }
     }
 
     fn list(&self, path: &str, names_only: bool) -> Answer {
@@ -232,6 +244,10 @@ fn connect_back(command: &Command) -> Answer {
 
 fn opening(path: &str) -> String {
     format!("150 Opening new data connection for \"{path}\".")
+}
+
+fn sized(path: &str, size: u64) -> String {
+    format!("150 Opening new data connection for {path} ({size} bytes).")
 }
 
 fn job_field(job: &Job, letter: char) -> String {

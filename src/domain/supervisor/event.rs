@@ -1,0 +1,130 @@
+//! What happens to the supervisor, what it wants done, and what of that is durable.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Answer, Request, Submission, Unfit};
+use crate::{
+    audit::Line,
+    document::{Document, PageLedger},
+    fleet::Health,
+    job::{AttemptEnd, Carrier, Job},
+    names::{JobId, ServerName, Token},
+    route::Arrival,
+    settings::{Held, NotPushed, Schema, Settings, Standing, Version},
+    setup::Setup,
+};
+
+/// What has happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A client offers a fax that is durable.
+    Submitted(Box<Submission>, Token),
+    /// The pages of a mail are made and durable, or cannot be made.
+    Prepared {
+        /// The mail.
+        message: String,
+        /// Its pages.
+        made: Result<Document, Unfit>,
+    },
+    /// A server has taken an attempt.
+    Placed {
+        /// The job.
+        job: JobId,
+        /// Its attempt.
+        attempt: u32,
+        /// What the server calls it.
+        ticket: String,
+    },
+    /// A call goes on.
+    Progress {
+        /// The job.
+        job: JobId,
+        /// Its attempt.
+        attempt: u32,
+        /// What was confirmed so far.
+        ledger: PageLedger,
+    },
+    /// An attempt has ended.
+    Ended {
+        /// The job.
+        job: JobId,
+        /// Its attempt.
+        attempt: u32,
+        /// What was confirmed in it.
+        ledger: PageLedger,
+        /// When and how.
+        end: AttemptEnd,
+    },
+    /// A fax was received and is durable here.
+    Arrived(Box<Arrival>),
+    /// A server was heard of, or not.
+    Health(ServerName, Health),
+    /// These servers can be set, by these schemas; who carries settings to them has
+    /// just begun.
+    Settable(BTreeMap<ServerName, &'static Schema>),
+    /// The settings of a server were read.
+    ReadBack(ServerName, Held),
+    /// A push of settings has ended: what the server holds, or why not those.
+    Pushed(ServerName, u64, Result<Settings, NotPushed>),
+    /// Another part of Postfax asks for something.
+    Asked(Request, Token),
+    /// Somebody asks for something. The line is completed with what became of it, and is
+    /// durable together with it.
+    Requested(Request, Box<Line>, Token),
+    /// Somebody has asked for something that is not the supervisor's.
+    Noted(Box<Line>, Token),
+    /// The administrator has changed the setup.
+    Reconfigured(Arc<Setup>),
+    /// It is time, or the daemon has just started.
+    Woke,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Make it durable, together with all others of the round.
+    Save(Change),
+    /// Answer whoever waits under this token.
+    Promise(Token, Answer),
+    /// Have a carrier carry the attempt that is under way.
+    Carry(Box<Job>),
+    /// Have the carrier stop it.
+    Cancel(JobId, Carrier),
+    /// Let the server drop its record of an attempt that is durable here.
+    Forget(ServerName, String),
+    /// Make the pages of this mail, and tell with [`Event::Prepared`].
+    Prepare(String),
+    /// Let the server delete a received fax that is durable here.
+    Release(ServerName, String),
+    /// Have a server hold these settings, and tell with [`Event::Pushed`].
+    Push {
+        /// The server.
+        server: ServerName,
+        /// The version.
+        version: u64,
+        /// All that is to be set there.
+        settings: Settings,
+    },
+}
+
+/// What is durable.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// This job is now like this.
+    Job(Box<Job>),
+    /// This fax has arrived.
+    Arrival(ServerName, String),
+    /// This server is drained by order of somebody, or not any more.
+    Drained(ServerName, bool),
+    /// Somebody has asked for something.
+    Audit(Box<Line>),
+    /// The settings of this server now stand like this.
+    Settings {
+        /// The server.
+        server: ServerName,
+        /// The version that is new, if one is.
+        new: Option<Box<Version>>,
+        /// Everything but the versions.
+        standing: Box<Standing>,
+    },
+}

@@ -1,0 +1,268 @@
+//! The mail door: a mail to `jobs@`, `settings@` or `help@` the fax domain asks
+//! something, and is answered by a mail. Whoever writes has been proven by [`outbound`],
+//! as for a fax; what is asked is read here, asked of [`requests`], and noted as a job
+//! that brings the answer, before the mail that asked is taken.
+//!
+//! ```text
+//!   outbound ── Mail ─▶ inquiry ── Ask ──▶ requests::answer
+//!                          │◀──── Reply ───────┘
+//!                          └─ Cause::Answer, durable ─▶ letters ─▶ post
+//! ```
+//!
+//! A mail that comes twice is answered once. What must not be done twice is noted
+//! before it is done: when a crash came in between, the answer says that nobody knows.
+//!
+//! [`outbound`]: crate::outbound
+//! [`requests`]: crate::requests
+
+mod grammar;
+mod verbs;
+mod words;
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+};
+
+use postfax_domain::{
+    audit::{Asker, Door},
+    authority::Who,
+    job::{Answered, Cause, Inquiry, Job},
+    names::{ClientName, JobId},
+    supervisor::{Answer, Refusal, Request},
+};
+use tracing::{info, warn};
+
+pub(crate) use grammar::{Service, service};
+use grammar::{Written, candidates};
+use verbs::{Asked, Repeat, Verb, verb};
+
+use crate::{
+    crash,
+    daemon::{Context, now},
+    requests::{Ask, Daemon},
+};
+
+/// Answers the mails that ask; shared by all listeners.
+#[derive(Default)]
+pub(crate) struct Inquiries {
+    /// Who is asked; nobody for a moment after the start.
+    daemon: OnceLock<Weak<dyn Daemon>>,
+    /// What is being answered at this moment.
+    open: Mutex<HashSet<Key>>,
+}
+
+/// By what a mail is recognised that comes twice.
+type Key = (ClientName, String, String);
+
+/// A mail that asks, as far as that matters here.
+#[derive(Debug)]
+pub(crate) struct Mail<'a> {
+    /// Whose it is.
+    pub(crate) client: &'a ClientName,
+    /// Its return path, where the answer goes.
+    pub(crate) from: String,
+    /// To which of our addresses it came.
+    pub(crate) service: Service,
+    /// Its Message-ID.
+    pub(crate) message_id: Option<String>,
+    /// Its subject.
+    pub(crate) subject: Option<String>,
+    /// What its writer wrote.
+    pub(crate) text: &'a str,
+    /// Whether it says that it answers another mail.
+    pub(crate) is_reply: bool,
+}
+
+/// Why a mail that asks is not taken now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswered {
+    /// Nobody can be asked, or the same mail is being answered.
+    #[error("{0}, try again later")]
+    Later(&'static str),
+    /// There is no room for the answer.
+    #[error("{0}")]
+    Refused(Refusal),
+}
+
+/// A question as it was read.
+struct Question {
+    /// Its words, for people.
+    words: String,
+    repeat: Repeat,
+    asked: Result<Asked, String>,
+}
+
+impl Inquiries {
+    /// Says who is asked.
+    pub(crate) fn ask_of<D: Daemon>(&self, daemon: &Arc<D>) {
+        let daemon: Arc<dyn Daemon> = daemon.clone();
+        // The first one stays.
+        let _ = self.daemon.set(Arc::downgrade(&daemon));
+    }
+
+    /// Answers a mail: when this returns, the job with the answer is durable.
+    ///
+    /// # Errors
+    /// [`Unanswered`]: the mail has to come again.
+    pub(crate) async fn take(&self, context: &Context, mail: &Mail<'_>) -> Result<u64, Unanswered> {
+        let daemon = self.daemon.get().and_then(Weak::upgrade);
+        let daemon = daemon.ok_or(Unanswered::Later("starting or stopping"))?;
+        let question = read(mail);
+        let key = mail.message_id.clone().map(|id| (mail.client.clone(), id, question.key(mail)));
+        let _turn = match &key {
+            Some(key) => Some(self.turn(key).ok_or(Unanswered::Later("it is being answered"))?),
+            None => None,
+        };
+        let known = match &key {
+            Some(_) => self.answered_before(context, mail, &question).await?,
+            None => None,
+        };
+        if let Some(job) = known {
+            return finish(context, mail, &job).await;
+        }
+        let inquiry = Inquiry {
+            client: mail.client.clone(),
+            message_id: mail.message_id.clone(),
+            subject: mail.subject.clone(),
+            question: question.key(mail),
+            about: question.about(),
+            answer: None,
+        };
+        info!(client = %mail.client, question = %question.words, "asked by mail");
+        if question.repeat == Repeat::Harmless {
+            let answer = Some(words::answer(context, &*daemon, mail, &question).await);
+            crash::point("asked");
+            return inquire(context, mail, Inquiry { answer, ..inquiry }).await;
+        }
+        let id = inquire(context, mail, inquiry).await?;
+        let answer = words::answer(context, &*daemon, mail, &question).await;
+        crash::point("asked");
+        tell(context, JobId(id), answer).await
+    }
+
+    fn turn(&self, key: &Key) -> Option<Turn<'_>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.insert(key.clone()).then(|| Turn { of: self, key: key.clone() })
+    }
+
+    /// The job that answers the same question of the same mail, if there is one.
+    async fn answered_before(
+        &self,
+        context: &Context,
+        mail: &Mail<'_>,
+        question: &Question,
+    ) -> Result<Option<Job>, Unanswered> {
+        let window = context.config.load().setup.limits.duplicate_window;
+        let id = mail.message_id.as_deref().unwrap_or_default();
+        let asked = question.key(mail);
+        let found = context.reader.answer_to(mail.client, id, &asked, now() - window).await;
+        found.map_err(|failed| {
+            warn!(%failed, "an earlier answer could not be looked up");
+            Unanswered::Later("the database is busy")
+        })
+    }
+}
+
+/// While this lives, nobody else answers the same question of the same mail.
+struct Turn<'a> {
+    of: &'a Inquiries,
+    key: Key,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.of.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+impl Question {
+    /// By what it is known again: an address with a job asks something else.
+    fn key(&self, mail: &Mail<'_>) -> String {
+        match mail.service {
+            Service::Any(Some(job)) => format!("{} (job {job})", self.words),
+            Service::Any(None) | Service::Help => self.words.clone(),
+        }
+    }
+
+    /// The job that it is about, so that a reply to the answer means the same one.
+    fn about(&self) -> Option<JobId> {
+        match &self.asked {
+            Ok(Asked::Of(
+                Ask::Show { job }
+                | Ask::Cancel { job }
+                | Ask::Retry { job }
+                | Ask::ExplainJob { job },
+            )) => Some(*job),
+            _ => None,
+        }
+    }
+}
+
+/// What a mail asks: the first of its lines that can be understood, else the first that
+/// begins with a verb, so that the answer says what is wrong with it.
+fn read(mail: &Mail<'_>) -> Question {
+    let job = match mail.service {
+        Service::Help => return help(),
+        Service::Any(job) => job,
+    };
+    let subject = mail.subject.as_deref().unwrap_or_default();
+    let lines = candidates(&Written { subject, text: mail.text, is_reply: mail.is_reply });
+    let tried = |line: &String| {
+        let verb: &Verb = verb(line)?;
+        let asked = verb.read(line, job, mail.client);
+        Some(Question { words: line.clone(), repeat: verb.repeat, asked })
+    };
+    let mut tried: Vec<Question> = lines.iter().filter_map(tried).collect();
+    let best = tried.iter().position(|question| question.asked.is_ok()).unwrap_or(0);
+    if !tried.is_empty() {
+        return tried.swap_remove(best);
+    }
+    match lines.first() {
+        None => help(),
+        Some(line) => {
+            let first = line.split_whitespace().next().unwrap_or_default();
+            let known: Vec<&str> = verbs::VERBS.iter().map(|verb| verb.name).collect();
+            let why = format!("\"{first}\" is none of {}", known.join(", "));
+            Question { words: line.clone(), repeat: Repeat::Harmless, asked: Err(why) }
+        }
+    }
+}
+
+fn help() -> Question {
+    Question { words: "help".into(), repeat: Repeat::Harmless, asked: Ok(Asked::Help) }
+}
+
+/// The one who asks, as the log will know it.
+fn asker(mail: &Mail<'_>) -> Asker {
+    let from = mail.message_id.as_ref().map_or_else(String::new, |id| format!("<{id}>"));
+    Asker { who: Who::Client(mail.client.clone()), door: Door::Mail, from }
+}
+
+/// What was begun and never answered is answered now: it may have been done.
+async fn finish(context: &Context, mail: &Mail<'_>, job: &Job) -> Result<u64, Unanswered> {
+    match &job.cause {
+        Cause::Answer(inquiry) if inquiry.answer.is_none() && !job.is_ended() => {
+            let unsure = words::unsure(&context.config.load(), mail.client, &inquiry.question);
+            tell(context, job.id, unsure).await
+        }
+        _ => Ok(job.id.0),
+    }
+}
+
+async fn inquire(context: &Context, mail: &Mail<'_>, inquiry: Inquiry) -> Result<u64, Unanswered> {
+    let request = Request::Inquire { to: mail.from.clone(), inquiry: Box::new(inquiry) };
+    match context.ask(request).await {
+        Some(Answer::Accepted(jobs)) => Ok(jobs.first().map_or(0, |job| job.0)),
+        Some(Answer::Refused(refusal)) => Err(Unanswered::Refused(refusal)),
+        _ => Err(Unanswered::Later("going down")),
+    }
+}
+
+async fn tell(context: &Context, job: JobId, answer: Answered) -> Result<u64, Unanswered> {
+    match context.ask(Request::Answered(job, Box::new(answer))).await {
+        // Where there is no such job any more, it was answered already.
+        Some(Answer::Done(job) | Answer::NoSuchJob(job)) => Ok(job.0),
+        _ => Err(Unanswered::Later("going down")),
+    }
+}

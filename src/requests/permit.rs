@@ -1,0 +1,307 @@
+//! What each question needs of the one who asks: the one table of it. Whether they
+//! hold it is decided by [`postfax_domain::authority::check`]; nothing else in here
+//! decides.
+
+use postfax_domain::{
+    authority::{Missing, Sight, Target, Verb, Who, check},
+    fleet::Health,
+    job::{Carrier, Job},
+    names::{ClientName, JobId, ServerName},
+    setup::Setup,
+    supervisor::Status,
+};
+
+use super::{Ask, AskAlter, Code, Problem};
+
+/// What a question needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing but to be let in: the answer holds what the asker may see.
+    Nothing,
+    /// A verb on everything.
+    Everywhere(Verb),
+    /// A verb on a fax server.
+    Server(Verb, ServerName),
+    /// To be this client, or a verb on it.
+    Client(Verb, ClientName),
+    /// To be sender or receiver of a job, or a verb on it. For those who may not even
+    /// see it there is no such job.
+    Job(Verb, JobId),
+    /// A verb on the server that a job came from, whoever's it is.
+    Origin(Verb, JobId),
+}
+
+/// What this question needs.
+pub(crate) fn need(ask: &Ask) -> Need {
+    match ask {
+        Ask::Status | Ask::Watch | Ask::Jobs(_) | Ask::Inbound(_) | Ask::Servers => Need::Nothing,
+        Ask::Show { job } | Ask::ExplainJob { job } => Need::Job(Verb::JobsSee, *job),
+        Ask::Cancel { job }
+        | Ask::Retry { job }
+        | Ask::Hold { job }
+        | Ask::Release { job }
+        | Ask::Alter(AskAlter { job, .. }) => Need::Job(Verb::JobsCancel, *job),
+        Ask::Assign { job, .. } => Need::Origin(Verb::InboundSee, *job),
+        // What is no name is nobody, and is answered so.
+        Ask::Explain { from, .. } => match ClientName::new(from) {
+            Ok(client) => Need::Client(Verb::JobsSee, client),
+            Err(_) => Need::Nothing,
+        },
+        Ask::Reload => Need::Everywhere(Verb::ConfigWrite),
+        Ask::Drain { server } | Ask::Resume { server } | Ask::GiveUp { server } => {
+            Need::Server(Verb::SettingsWrite, server.clone())
+        }
+        Ask::Settings(ask) => {
+            let verb = if ask.changes() { Verb::SettingsWrite } else { Verb::SettingsRead };
+            Need::Server(verb, ask.server().clone())
+        }
+        Ask::Config(ask) => {
+            Need::Everywhere(if ask.changes() { Verb::ConfigWrite } else { Verb::ConfigRead })
+        }
+        Ask::Audit(_) | Ask::VerifyAudit { .. } => Need::Everywhere(Verb::AuditSee),
+    }
+}
+
+impl Need {
+    /// The job that must be looked at before it can be decided.
+    pub(crate) fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Job(_, id) | Self::Origin(_, id) => Some(*id),
+            Self::Nothing | Self::Everywhere(_) | Self::Server(..) | Self::Client(..) => None,
+        }
+    }
+
+    /// Whether `who` holds it; `job` is the one that [`Need::job`] names, if there is one.
+    ///
+    /// # Errors
+    /// [`Code::NotPermitted`] names the verb and where it is missing; a job that the
+    /// asker may not see, like one that there is not, is [`Code::NoSuchJob`].
+    pub(crate) fn met(&self, setup: &Setup, who: &Who, job: Option<&Job>) -> Result<(), Problem> {
+        let held = |verb, target| check(setup, who, verb, target).map_err(Problem::from);
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Everywhere(verb) => held(*verb, Target::Supervisor),
+            Self::Server(verb, name) => match setup.servers.contains_key(name) {
+                // Only who sees all servers may learn that there is none.
+                false => held(*verb, Target::Supervisor),
+                true => held(*verb, Target::Server(name)),
+            },
+            Self::Client(_, name) if *who == Who::Client(name.clone()) => Ok(()),
+            Self::Client(verb, name) => held(*verb, Target::Client(name)),
+            Self::Job(verb, id) => {
+                let job = job.ok_or_else(|| Problem::no_such_job(*id))?;
+                held(*verb, Target::Job(job)).map_err(|refused| unseen(setup, who, job, refused))
+            }
+            Self::Origin(verb, id) => {
+                let job = job.ok_or_else(|| Problem::no_such_job(*id))?;
+                let held = match job.origin() {
+                    Some(server) => held(*verb, Target::Server(server)),
+                    None => held(*verb, Target::Supervisor),
+                };
+                held.map_err(|refused| unseen(setup, who, job, refused))
+            }
+        }
+    }
+}
+
+/// What is said to one who may not: to one who may not even see it, nothing.
+fn unseen(setup: &Setup, who: &Who, job: &Job, refused: Problem) -> Problem {
+    if Sight::new(setup, who).job(job) { refused } else { Problem::no_such_job(job.id) }
+}
+
+impl From<Missing> for Problem {
+    fn from(missing: Missing) -> Self {
+        Self::new(Code::NotPermitted, missing.to_string())
+    }
+}
+
+/// Takes out of a job what the asker may not know: the servers that do not concern it.
+pub(super) fn conceal(sight: &Sight<'_>, job: &mut Job) {
+    for attempt in &mut job.attempts {
+        let carrier = match &attempt.carrier {
+            Carrier::Server(name) => Some(name.clone()),
+            Carrier::Mail => None,
+        };
+        let known = |name: &ServerName| Some(name) == carrier.as_ref() || sight.server(name);
+        attempt.decision.servers.retain(|(name, _)| known(name));
+    }
+}
+
+/// Takes out of a status what the asker may not know.
+pub(super) fn conceal_status(sight: &Sight<'_>, status: &mut Status) {
+    for server in &mut status.servers {
+        if sight.inside(&server.name) {
+            continue;
+        }
+        match &mut server.live.health {
+            Health::Up { lines, .. } => lines.clear(),
+            Health::Down { why } => why.clear(),
+            Health::Unknown => {}
+        }
+    }
+    status.under_way.iter_mut().for_each(|job| conceal(sight, job));
+}
+
+#[cfg(test)]
+mod tests {
+    use postfax_domain::{
+        audit::Asker,
+        authority::{Grant, Role},
+        names::RoleName,
+    };
+
+    use super::*;
+    use crate::requests::{
+        AskAudit, AskInbound, AskJobs, Reply, answer,
+        fake::Fake,
+        samples::{self, server},
+    };
+
+    /// Who asks: the administrator, anna whose jobs these are, bert of another group, and
+    /// six strangers that hold one verb each.
+    const GRANTED: [(&str, &str, &str); 6] = [
+        ("seer", "jobs.see", "group:london"),
+        ("stopper", "jobs.cancel", "server:london-1"),
+        ("setter", "settings.write", "server:london-1"),
+        ("sorter", "inbound.see", "server:london-1"),
+        ("chief", "config.write", "supervisor"),
+        ("auditor", "audit.see", "supervisor"),
+    ];
+
+    fn setup() -> Setup {
+        let mut setup = samples::setup();
+        let bert = setup.clients[&ClientName::new("bert").unwrap()].clone();
+        for (name, verb, scope) in GRANTED {
+            let role = RoleName::new(verb).unwrap();
+            setup.roles.insert(role.clone(), Role { may: [verb.parse().unwrap()].into() });
+            let grants = vec![Grant { role, scope: scope.parse().unwrap() }];
+            let client = postfax_domain::setup::Client { grants, ..bert.clone() };
+            setup.clients.insert(ClientName::new(name).unwrap(), client);
+        }
+        setup
+    }
+
+    /// What becomes of it: done or at least permitted, refused, or that there is no such job.
+    async fn verdict(who: &Who, ask: &Ask) -> char {
+        let asker = Asker { who: who.clone(), ..samples::administrator() };
+        match answer(&Fake::with(setup()), &asker, ask.clone()).await {
+            Reply::Problem(Problem { code: Code::NotPermitted, message }) => {
+                assert!(message.contains(" may not: that needs "), "{message}");
+                '-'
+            }
+            Reply::Problem(Problem { code: Code::NoSuchJob, .. }) => '0',
+            _ => '+',
+        }
+    }
+
+    #[tokio::test]
+    async fn every_question_needs_what_the_table_says() {
+        let (fax, unrouted) = (JobId(15), JobId(11));
+        let explain =
+            |from: &str| Ask::Explain { from: from.into(), to: "0140000000".into(), pages: 1 };
+        let none = AskAlter {
+            job: fax,
+            priority: Some(1),
+            tries: None,
+            expires: None,
+            due: None,
+            number: None,
+        };
+        let anna = ClientName::new("anna").unwrap();
+        //  administrator, anna, bert, seer, stopper, setter, sorter, chief, auditor
+        let table = [
+            (Ask::Status, "+++++++++"),
+            (Ask::Watch, "+++++++++"),
+            (Ask::Jobs(AskJobs::default()), "+++++++++"),
+            (Ask::Inbound(AskInbound::default()), "+++++++++"),
+            (Ask::Servers, "+++++++++"),
+            (Ask::Show { job: fax }, "++0+00000"),
+            (Ask::ExplainJob { job: fax }, "++0+00000"),
+            (Ask::Cancel { job: fax }, "++0-+0000"),
+            (Ask::Retry { job: fax }, "++0-+0000"),
+            (Ask::Hold { job: fax }, "++0-+0000"),
+            (Ask::Release { job: fax }, "++0-+0000"),
+            (Ask::Alter(none), "++0-+0000"),
+            (Ask::Show { job: unrouted }, "+00+00000"),
+            (Ask::Cancel { job: unrouted }, "+00-+0000"),
+            (Ask::Assign { job: unrouted, client: anna }, "+00-00+00"),
+            (explain("anna"), "++-+-----"),
+            (explain("bert"), "+-+------"),
+            (Ask::Reload, "+------+-"),
+            (Ask::Drain { server: server("london-1") }, "+----+---"),
+            (Ask::Resume { server: server("london-1") }, "+----+---"),
+            (Ask::GiveUp { server: server("london-1") }, "+----+---"),
+            (Ask::Drain { server: server("paris-1") }, "+--------"),
+            (Ask::Drain { server: server("nowhere") }, "+--------"),
+            (Ask::Audit(AskAudit::default()), "+-------+"),
+            (Ask::VerifyAudit { head: None }, "+-------+"),
+        ];
+        let names = ["anna", "bert"].into_iter().chain(GRANTED.map(|(name, ..)| name));
+        let clients = names.map(|name| Who::Client(ClientName::new(name).unwrap()));
+        let all: Vec<Who> = std::iter::once(Who::Administrator).chain(clients).collect();
+        for (ask, expected) in table {
+            let mut found = String::new();
+            for who in &all {
+                found.push(verdict(who, &ask).await);
+            }
+            assert_eq!(found, expected, "{ask:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_sees_what_concerns_it() {
+        let fake = Fake::with(setup());
+        let as_client = |name: &str| Asker {
+            who: Who::Client(ClientName::new(name).unwrap()),
+            ..samples::administrator()
+        };
+        for (name, jobs) in [
+            ("anna", &[15, 14, 13, 12][..]),
+            ("bert", &[]),
+            ("seer", &[15, 14, 13, 12, 11]),
+            ("stopper", &[]),
+        ] {
+            let list = Ask::Jobs(AskJobs::default());
+            let Reply::Jobs(found) = answer(&fake, &as_client(name), list).await else { panic!() };
+            assert_eq!(found.iter().map(|job| job.job.0).collect::<Vec<_>>(), jobs, "{name}");
+        }
+        let inbound = Ask::Inbound(AskInbound::default());
+        let Reply::Jobs(found) = answer(&fake, &as_client("sorter"), inbound).await else {
+            panic!()
+        };
+        assert_eq!(found.len(), 1);
+        let reply = answer(&fake, &as_client("anna"), Ask::Show { job: JobId(12) }).await;
+        let Reply::Job(story) = reply else { panic!("{reply:?}") };
+        let known = story.job.attempts[0].decision.servers.iter().map(|(name, _)| name.as_str());
+        assert_eq!(known.collect::<Vec<_>>(), ["london-1"], "servers of others do not exist");
+        let Reply::Status(status) = answer(&fake, &as_client("anna"), Ask::Status).await else {
+            panic!()
+        };
+        let lines = format!("{:?}", status.servers[0].live.health);
+        assert!(!lines.contains("ttyFAX0"), "{lines}");
+    }
+
+    #[tokio::test]
+    async fn a_client_is_no_more_urgent_than_it_may_be() {
+        let fake = Fake::with(setup());
+        let who = Who::Client(ClientName::new("anna").unwrap());
+        let anna = Asker { who, ..samples::administrator() };
+        for (priority, code) in
+            [(2, None), (3, Some(Code::NotPermitted)), (10, Some(Code::BadRequest))]
+        {
+            let ask = AskAlter {
+                job: JobId(15),
+                priority: Some(priority),
+                tries: None,
+                expires: None,
+                due: None,
+                number: None,
+            };
+            let found = match answer(&fake, &anna, Ask::Alter(ask)).await {
+                Reply::Problem(problem) => Some(problem.code),
+                _ => None,
+            };
+            assert_eq!(found, code, "{priority}");
+        }
+    }
+}
