@@ -54,6 +54,8 @@ use findings::Findings;
 use raw::Raw;
 use read::Reader;
 
+/// The largest message that any configuration lets in, in octets.
+pub(crate) const MAX_MESSAGE_BYTES: u64 = 1 << 30;
 /// Largest file of a configuration in bytes.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 /// Most files in `conf.d`.
