@@ -24,15 +24,15 @@ use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
 
 use crate::{
-    config::{Config, ReplyQuote},
+    config::{Config, MAX_MESSAGE_BYTES, ReplyQuote},
     crash,
     daemon::Context,
     store::{Mail, StoreError},
 };
 
-/// The largest mail that any configuration lets in (`max_message_bytes`), with the fields
-/// that are put on top of it, in octets.
-const MAX_MAIL_BYTES: u64 = (1 << 30) + (1 << 20);
+/// The largest mail that any configuration lets in, with the fields that are put on top
+/// of it, in octets.
+const MAX_MAIL_BYTES: u64 = MAX_MESSAGE_BYTES + (1 << 20);
 /// How often pages are tried whose making failed for a reason that may pass.
 const TRIES: u32 = 3;
 /// Pause before they are tried again.

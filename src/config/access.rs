@@ -12,6 +12,7 @@ use postfax_domain::{names::ClientName, number::Pattern, quota::Quota};
 use postfax_gateway::auth::scram::Keys;
 
 use super::{
+    Config,
     address::{self, Wrong},
     check::Check,
     findings::{Place, Placed},
@@ -44,6 +45,24 @@ pub(crate) struct Access {
     pub(crate) mails_per_minute: Option<u32>,
     /// How many recipients it may name in an hour, likewise.
     pub(crate) recipients_per_hour: Option<u32>,
+}
+
+/// What is known of a client that is not set up (any more).
+static NOBODY: Access = Access {
+    password: None,
+    certificates: Vec::new(),
+    users: Vec::new(),
+    may_send_as: Vec::new(),
+    max_priority: 0,
+    mails_per_minute: None,
+    recipients_per_hour: None,
+};
+
+impl Config {
+    /// How a client shows who it is, and how far it may go.
+    pub(crate) fn access_of(&self, client: &ClientName) -> &Access {
+        self.access.get(client).unwrap_or(&NOBODY)
+    }
 }
 
 /// What is kept of a password.

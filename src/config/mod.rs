@@ -65,6 +65,9 @@ use findings::Findings;
 use raw::Raw;
 use read::Reader;
 
+/// The largest message that any configuration lets in, in octets.
+pub(crate) const MAX_MESSAGE_BYTES: u64 = 1 << 30;
+
 /// The configuration as it is used.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {

@@ -14,7 +14,7 @@ use postfax_domain::{
 };
 
 use super::{
-    Auth, Convert, Delivery, Intake, Login, ReplyQuote, Starttls,
+    Auth, Convert, Delivery, Intake, Login, MAX_MESSAGE_BYTES, ReplyQuote, Starttls,
     address::{self, Relay, Wrong},
     check::Check,
     raw,
@@ -208,7 +208,11 @@ impl Check<'_> {
 
     pub(super) fn intake(&mut self, raw: &raw::Limits) -> Intake {
         Intake {
-            max_message_bytes: self.count(&raw.max_message_bytes, 50 << 20, 64 << 10..=1 << 30),
+            max_message_bytes: self.count(
+                &raw.max_message_bytes,
+                50 << 20,
+                64 << 10..=MAX_MESSAGE_BYTES,
+            ),
             max_recipients: self.size(&raw.max_recipients, 200, 1..=10_000),
             max_connections: self.size(&raw.max_connections, 500, 1..=100_000),
             max_connections_per_address: self.size(

@@ -192,7 +192,7 @@ fn account(client: Option<&ClientName>, user: &str) -> String {
 }
 
 fn password_of<'a>(config: &'a Config, client: &ClientName) -> Option<&'a Password> {
-    config.access.get(client)?.password.as_ref()
+    config.access_of(client).password.as_ref()
 }
 
 /// The client that a certificate belongs to; its fingerprint counts before its names.

@@ -17,10 +17,7 @@ use super::{
     logins::{self, Login},
     replies::unauthorised,
 };
-use crate::{
-    config::{Access, Config},
-    daemon::now,
-};
+use crate::{config::Config, daemon::now};
 
 impl FaxDesk {
     pub(super) fn is_trusted(&self, address: IpAddr) -> bool {
@@ -67,8 +64,7 @@ impl FaxDesk {
         let config = self.config();
         let client = self.client(&config, peer, mail)?;
         self.count(&config, peer, self.known(peer, &client), What::Mail)?;
-        let most = config.access.get(&client).map_or(0, |access| access.max_priority);
-        Ok(granted(mail.priority, most))
+        Ok(granted(mail.priority, config.access_of(&client).max_priority))
     }
 
     /// The client whose mail it is, if more than a claim says so: a stranger must not use
@@ -89,8 +85,7 @@ impl FaxDesk {
         // A mail server brings the mails of all clients, and has no limit of its own.
         let counts = !self.is_trusted(peer.address) && peer.process.is_none() && !is_here(peer);
         let address = counts.then_some(peer.address);
-        let none = Access::default();
-        let client = client.map(|name| (name, config.access.get(name).unwrap_or(&none)));
+        let client = client.map(|name| (name, config.access_of(name)));
         self.door.take(&config.intake, &Whose { client, address }, what, now())
     }
 
@@ -102,9 +97,7 @@ impl FaxDesk {
         client: &ClientName,
         recipients: usize,
     ) -> Result<(), Reply> {
-        let none = Access::default();
-        let client = Some((client, config.access.get(client).unwrap_or(&none)));
-        let whose = Whose { client, address: None };
+        let whose = Whose { client: Some((client, config.access_of(client))), address: None };
         let faxes = std::iter::repeat_n(What::Recipient, recipients);
         let mut all = std::iter::once(What::Mail).chain(faxes);
         all.try_for_each(|what| self.door.take(&config.intake, &whose, what, now()))
@@ -158,7 +151,7 @@ pub(super) fn says_the_truth(
         return Ok(());
     }
     let own = config.setup.clients.get(client);
-    let others = config.access.get(client).map_or(&[][..], |access| &access.may_send_as);
+    let others = &config.access_of(client).may_send_as;
     let may = |address: &str| {
         own.is_some_and(|own| own.owns(address))
             || others.iter().any(|pattern| pattern.matches(address))

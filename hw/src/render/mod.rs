@@ -83,8 +83,8 @@ pub struct Rendered {
 }
 
 /// Draws all documents, in order, to one TIFF-F (MMR) at `out`, which is durable
-/// when this returns, though its name is not. `exe` is a binary that calls [`child_main`] when its first
-/// argument is [`CHILD_ARGUMENT`]. Dropping the future kills the child.
+/// when this returns, though its name is not. `exe` is a binary that calls
+/// [`child_main`] when its first argument is [`CHILD_ARGUMENT`]. Dropping the future kills the child.
 ///
 /// # Errors
 /// [`RenderError`], each a sentence for an SMTP reply. Nothing is left at `out`.
