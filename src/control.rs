@@ -164,8 +164,13 @@ impl Daemon for Control {
         self.reload_files().await
     }
 
-    async fn config(&self, asker: &Asker, ask: AskConfig) -> Result<ConfigReply, Problem> {
-        self.configure(asker, ask).await
+    async fn config(
+        &self,
+        asker: &Asker,
+        setup: &Arc<Setup>,
+        ask: AskConfig,
+    ) -> Result<ConfigReply, Problem> {
+        self.configure(asker, setup, ask).await
     }
 
     fn setup(&self) -> Arc<Setup> {

@@ -1,5 +1,5 @@
-//! The configuration as others see and change it: who may, which version it is, and the
-//! way of a change from a candidate into force.
+//! The configuration as others see and change it: which version it is, what a change of
+//! it may say, and the way of a change from a candidate into force.
 //!
 //! ```text
 //!  texts ─ edit ─▶ candidate ─ check ─▶ permitted? ─ note ─▶ write ─▶ in force ─▶ settled
@@ -8,12 +8,12 @@
 //!
 //! One change at a time: whoever changes holds the only permit.
 
-use std::path::{Path, PathBuf};
-
-use postfax_domain::{
-    audit::Asker,
-    authority::{Target, Verb, Who, check},
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use postfax_domain::{audit::Asker, authority::Who, setup::Setup};
 use similar::TextDiff;
 use tracing::{info, warn};
 
@@ -49,20 +49,16 @@ impl Control {
     pub(super) async fn configure(
         &self,
         asker: &Asker,
+        setup: &Arc<Setup>,
         ask: AskConfig,
     ) -> Result<ConfigReply, Problem> {
-        let verb = match &ask {
-            AskConfig::Set { .. } | AskConfig::Replace { .. } | AskConfig::Rollback { .. } => {
-                Verb::ConfigWrite
-            }
-            AskConfig::Get { .. }
-            | AskConfig::History
-            | AskConfig::Show { .. }
-            | AskConfig::Diff { .. } => Verb::ConfigRead,
-        };
-        check(&self.context.config.load().setup, &asker.who, verb, Target::Supervisor)
-            .map_err(|missing| Problem::new(Code::NotPermitted, missing.to_string()))?;
         let _turn = self.turn.acquire().await.map_err(failed)?;
+        // Whoever was before may have taken away what permitted it.
+        let is_of_now = Arc::ptr_eq(setup, &self.context.config.load().setup);
+        if ask.changes() && asker.who != Who::Administrator && !is_of_now {
+            let message = "the configuration was changed meanwhile: look at it and ask again";
+            return Err(Problem::new(Code::Busy, message));
+        }
         match ask {
             AskConfig::Get { key } => self.get(key).await,
             AskConfig::History => {

@@ -1,5 +1,5 @@
 //! The configuration in the words of requests: what can be asked about it and what is
-//! answered. Who may is decided by whoever answers.
+//! answered.
 
 use postfax_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ pub(crate) enum AskConfig {
 
 impl AskConfig {
     /// Whether it changes anything, or would.
-    pub(super) fn changes(&self) -> bool {
+    pub(crate) fn changes(&self) -> bool {
         matches!(self, Self::Set { .. } | Self::Replace { .. } | Self::Rollback { .. })
     }
 

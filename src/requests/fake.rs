@@ -191,7 +191,12 @@ impl Daemon for Fake {
         2
     }
 
-    async fn config(&self, _: &Asker, _: AskConfig) -> Result<ConfigReply, Problem> {
+    async fn config(
+        &self,
+        _: &Asker,
+        _: &Arc<Setup>,
+        _: AskConfig,
+    ) -> Result<ConfigReply, Problem> {
         Err(Problem::new(Code::Failed, "the samples have no configuration"))
     }
 

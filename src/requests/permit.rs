@@ -1,6 +1,15 @@
 //! What each question needs of the one who asks: the one table of it. Whether they
 //! hold it is decided by [`postfax_domain::authority::check`]; nothing else in here
 //! decides.
+//!
+//! It is decided once for each question, and nobody behind this looks again: not the
+//! supervisor, which would need the jobs that are over and the files of the
+//! configuration for it. So a new configuration may come into force between the
+//! decision and the deed. A deed that was permitted a moment before its grant went is as
+//! if it had come that moment earlier: it is short, waits for nothing that the asker
+//! could draw out, and the audit log has both. What can wait for long is the turn to
+//! change the configuration, and there a client whose permission is of an older one is
+//! told to ask again.
 
 use postfax_domain::{
     authority::{Missing, Sight, Target, Verb, Who, check},
@@ -11,7 +20,7 @@ use postfax_domain::{
     supervisor::Status,
 };
 
-use super::{Ask, AskAlter, Code, Problem};
+use super::{Ask, AskAlter, Code, Problem, settings::AskSettings};
 
 /// What a question needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +29,8 @@ pub(crate) enum Need {
     Nothing,
     /// A verb on everything.
     Everywhere(Verb),
-    /// A verb on a fax server.
-    Server(Verb, ServerName),
+    /// Verbs on a fax server, all of them.
+    Server(&'static [Verb], ServerName),
     /// To be this client, or a verb on it.
     Client(Verb, ClientName),
     /// To be sender or receiver of a job, or a verb on it. For those who may not even
@@ -49,11 +58,16 @@ pub(crate) fn need(ask: &Ask) -> Need {
         },
         Ask::Reload => Need::Everywhere(Verb::ConfigWrite),
         Ask::Drain { server } | Ask::Resume { server } | Ask::GiveUp { server } => {
-            Need::Server(Verb::SettingsWrite, server.clone())
+            Need::Server(&[Verb::SettingsWrite], server.clone())
         }
         Ask::Settings(ask) => {
-            let verb = if ask.changes() { Verb::SettingsWrite } else { Verb::SettingsRead };
-            Need::Server(verb, ask.server().clone())
+            // An edited text is held against all that is set: its answer tells of that.
+            let verbs: &[Verb] = match (ask, ask.changes()) {
+                (AskSettings::SetText { .. }, _) => &[Verb::SettingsRead, Verb::SettingsWrite],
+                (_, true) => &[Verb::SettingsWrite],
+                (_, false) => &[Verb::SettingsRead],
+            };
+            Need::Server(verbs, ask.server().clone())
         }
         Ask::Config(ask) => {
             Need::Everywhere(if ask.changes() { Verb::ConfigWrite } else { Verb::ConfigRead })
@@ -81,11 +95,14 @@ impl Need {
         match self {
             Self::Nothing => Ok(()),
             Self::Everywhere(verb) => held(*verb, Target::Supervisor),
-            Self::Server(verb, name) => match setup.servers.contains_key(name) {
+            Self::Server(verbs, name) => {
                 // Only who sees all servers may learn that there is none.
-                false => held(*verb, Target::Supervisor),
-                true => held(*verb, Target::Server(name)),
-            },
+                let target = match setup.servers.contains_key(name) {
+                    false => Target::Supervisor,
+                    true => Target::Server(name),
+                };
+                verbs.iter().try_for_each(|verb| held(*verb, target))
+            }
             Self::Client(_, name) if *who == Who::Client(name.clone()) => Ok(()),
             Self::Client(verb, name) => held(*verb, Target::Client(name)),
             Self::Job(verb, id) => {
@@ -152,20 +169,22 @@ mod tests {
 
     use super::*;
     use crate::requests::{
-        AskAudit, AskInbound, AskJobs, Reply, answer,
+        AskAudit, AskConfig, AskInbound, AskJobs, Reply, answer,
         fake::Fake,
         samples::{self, server},
     };
 
     /// Who asks: the administrator, anna whose jobs these are, bert of another group, and
-    /// six strangers that hold one verb each.
-    const GRANTED: [(&str, &str, &str); 6] = [
+    /// eight strangers that hold one verb each.
+    const GRANTED: [(&str, &str, &str); 8] = [
         ("seer", "jobs.see", "group:london"),
         ("stopper", "jobs.cancel", "server:london-1"),
         ("setter", "settings.write", "server:london-1"),
         ("sorter", "inbound.see", "server:london-1"),
         ("chief", "config.write", "supervisor"),
         ("auditor", "audit.see", "supervisor"),
+        ("reader", "settings.read", "server:london-1"),
+        ("viewer", "config.read", "supervisor"),
     ];
 
     fn setup() -> Setup {
@@ -208,33 +227,63 @@ mod tests {
             number: None,
         };
         let anna = ClientName::new("anna").unwrap();
-        //  administrator, anna, bert, seer, stopper, setter, sorter, chief, auditor
+        //  administrator, anna, bert, seer, stopper, setter, sorter, chief, auditor, reader, viewer
+        let (reason, london) = (String::new, || server("london-1"));
+        let diff = AskSettings::Diff { server: london(), from: None, to: None };
+        let set = AskSettings::Set {
+            server: london(),
+            version: None,
+            set: Default::default(),
+            reason: reason(),
+        };
+        let text = AskSettings::SetText {
+            server: london(),
+            version: Some(2),
+            text: reason(),
+            reason: reason(),
+        };
+        let rollback =
+            AskSettings::Rollback { server: london(), to: 1, version: None, reason: reason() };
+        let adopt = AskSettings::Adopt { server: london(), reason: reason() };
+        let change = AskConfig::Set { changes: Vec::new(), terms: Default::default() };
         let table = [
-            (Ask::Status, "+++++++++"),
-            (Ask::Watch, "+++++++++"),
-            (Ask::Jobs(AskJobs::default()), "+++++++++"),
-            (Ask::Inbound(AskInbound::default()), "+++++++++"),
-            (Ask::Servers, "+++++++++"),
-            (Ask::Show { job: fax }, "++0+00000"),
-            (Ask::ExplainJob { job: fax }, "++0+00000"),
-            (Ask::Cancel { job: fax }, "++0-+0000"),
-            (Ask::Retry { job: fax }, "++0-+0000"),
-            (Ask::Hold { job: fax }, "++0-+0000"),
-            (Ask::Release { job: fax }, "++0-+0000"),
-            (Ask::Alter(none), "++0-+0000"),
-            (Ask::Show { job: unrouted }, "+00+00000"),
-            (Ask::Cancel { job: unrouted }, "+00-+0000"),
-            (Ask::Assign { job: unrouted, client: anna }, "+00-00+00"),
-            (explain("anna"), "++-+-----"),
-            (explain("bert"), "+-+------"),
-            (Ask::Reload, "+------+-"),
-            (Ask::Drain { server: server("london-1") }, "+----+---"),
-            (Ask::Resume { server: server("london-1") }, "+----+---"),
-            (Ask::GiveUp { server: server("london-1") }, "+----+---"),
-            (Ask::Drain { server: server("paris-1") }, "+--------"),
-            (Ask::Drain { server: server("nowhere") }, "+--------"),
-            (Ask::Audit(AskAudit::default()), "+-------+"),
-            (Ask::VerifyAudit { head: None }, "+-------+"),
+            (Ask::Status, "+++++++++++"),
+            (Ask::Watch, "+++++++++++"),
+            (Ask::Jobs(AskJobs::default()), "+++++++++++"),
+            (Ask::Inbound(AskInbound::default()), "+++++++++++"),
+            (Ask::Servers, "+++++++++++"),
+            (Ask::Show { job: fax }, "++0+0000000"),
+            (Ask::ExplainJob { job: fax }, "++0+0000000"),
+            (Ask::Cancel { job: fax }, "++0-+000000"),
+            (Ask::Retry { job: fax }, "++0-+000000"),
+            (Ask::Hold { job: fax }, "++0-+000000"),
+            (Ask::Release { job: fax }, "++0-+000000"),
+            (Ask::Alter(none), "++0-+000000"),
+            (Ask::Show { job: unrouted }, "+00+0000000"),
+            (Ask::Cancel { job: unrouted }, "+00-+000000"),
+            (Ask::Assign { job: unrouted, client: anna }, "+00-00+0000"),
+            (explain("anna"), "++-+-------"),
+            (explain("bert"), "+-+--------"),
+            (Ask::Reload, "+------+---"),
+            (Ask::Drain { server: server("london-1") }, "+----+-----"),
+            (Ask::Resume { server: server("london-1") }, "+----+-----"),
+            (Ask::GiveUp { server: server("london-1") }, "+----+-----"),
+            (Ask::Drain { server: server("paris-1") }, "+----------"),
+            (Ask::Drain { server: server("nowhere") }, "+----------"),
+            (Ask::Audit(AskAudit::default()), "+-------+--"),
+            (Ask::VerifyAudit { head: None }, "+-------+--"),
+            (Ask::Settings(AskSettings::Get { server: london() }), "+--------+-"),
+            (Ask::Settings(AskSettings::History { server: london() }), "+--------+-"),
+            (Ask::Settings(diff), "+--------+-"),
+            (Ask::Settings(AskSettings::Get { server: server("nowhere") }), "+----------"),
+            (Ask::Settings(set), "+----+-----"),
+            (Ask::Settings(text), "+----------"),
+            (Ask::Settings(rollback), "+----+-----"),
+            (Ask::Settings(adopt), "+----+-----"),
+            (Ask::Settings(AskSettings::Push { server: london() }), "+----+-----"),
+            (Ask::Config(AskConfig::Get { key: None }), "+---------+"),
+            (Ask::Config(AskConfig::History), "+---------+"),
+            (Ask::Config(change), "+------+---"),
         ];
         let names = ["anna", "bert"].into_iter().chain(GRANTED.map(|(name, ..)| name));
         let clients = names.map(|name| Who::Client(ClientName::new(name).unwrap()));

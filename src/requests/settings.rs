@@ -1,5 +1,4 @@
-//! Questions about the settings of fax servers, and their answers. Who may ask is
-//! decided by the supervisor, with the setup that is in force at that moment.
+//! Questions about the settings of fax servers, and their answers.
 //!
 //! Registering waits a while for the server, so that most askers learn at once whether
 //! it took what they wrote.
@@ -286,7 +285,6 @@ fn sheet(answer: Answer) -> Result<Sheet, Problem> {
 
 fn refused(refusal: SettingsRefusal) -> Problem {
     let code = match &refusal {
-        SettingsRefusal::NotPermitted(_) => Code::NotPermitted,
         SettingsRefusal::UnknownServer(_) | SettingsRefusal::NoSuchVersion { .. } => {
             Code::NoSuchServer
         }
@@ -309,7 +307,7 @@ async fn change(desk: &mut Desk<'_>, server: &ServerName, wanted: Wanted) -> Res
     while sheet.record.is_pending() && timeout_at(deadline, changes.changed()).await.is_ok() {
         sleep(LOOK_EVERY).await;
         changes.borrow_and_update();
-        // One who may write and not read learns no more than that it is registered.
+        // Who may set something may know what became of it.
         let Ok(now) = ask(desk, server, Wanted::Get).await else { break };
         sheet = now;
         if sheet.record.latest().number != registered.version {

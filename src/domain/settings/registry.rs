@@ -1,6 +1,6 @@
 //! What is registered for one server: its versions, what became of the newest of them,
-//! and what the server said it holds. Pure values and their changes; who may ask for
-//! them, and what is to be done then, is the supervisor's part.
+//! and what the server said it holds. Pure values and their changes; what is to be
+//! done then is the supervisor's part.
 //!
 //! Numbers of versions have no gaps and grow. Only the newest is ever brought to the
 //! server. [`State::Applied`] is only said of settings that were read back and are the

@@ -1,7 +1,7 @@
 //! Requests with a line of the audit log: the line is completed with what became of
 //! the request, and is saved in the same round as what it has changed.
 
-use super::{Action, Answer, Change, Request, SettingsRefusal, Supervisor};
+use super::{Action, Answer, Change, Request, Supervisor};
 use crate::{
     audit::{Line, Verdict},
     names::{JobId, ServerName, Token},
@@ -57,9 +57,6 @@ impl Answer {
             | Self::Status(_)
             | Self::Explained(_)
             | Self::Settings(_) => Verdict::Allowed,
-            Self::NotSet(SettingsRefusal::NotPermitted(missing)) => {
-                Verdict::Refused(missing.to_string())
-            }
             Self::NotSet(refusal) => Verdict::Failed(refusal.to_string()),
         }
     }

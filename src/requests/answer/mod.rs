@@ -61,8 +61,15 @@ pub(crate) trait Daemon: Send + Sync + 'static {
     /// Reads the whole audit log.
     async fn verify_audit(&self, known: Option<&Head>) -> Result<Chain, String>;
 
-    /// Sees or changes the configuration, as far as the asker may.
-    async fn config(&self, asker: &Asker, ask: AskConfig) -> Result<ConfigReply, Problem>;
+    /// Sees or changes the configuration. That the asker may was decided under `setup`,
+    /// and a client's change is only made while that is in force; what its change may
+    /// say is decided here.
+    async fn config(
+        &self,
+        asker: &Asker,
+        setup: &Arc<Setup>,
+        ask: AskConfig,
+    ) -> Result<ConfigReply, Problem>;
 
     /// Reads the configuration again. Returns what is to be said of the new one; the
     /// error says, with file and line, why the old one stays in force.
@@ -150,7 +157,7 @@ impl Desk<'_> {
     }
 
     async fn configure(&mut self, ask: AskConfig) -> Result<Reply, Problem> {
-        let reply = self.daemon.config(self.asker, ask).await?;
+        let reply = self.daemon.config(self.asker, &self.setup, ask).await?;
         if let (ConfigReply::Changed { version: Some(version), diff, .. }, Some(line)) =
             (&reply, &mut self.line)
         {

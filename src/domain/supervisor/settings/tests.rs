@@ -7,13 +7,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    authority::{Grant, Role, Scope},
     fleet::Health,
-    names::{ClientName, RoleName, Token},
+    names::Token,
     settings::{Characters, Key, Kind, Level, MAX_VERSIONS, State},
     supervisor::{
         Event, Request, Saved,
-        tests::{NOW, alarms, client, server, setup, up},
+        tests::{NOW, alarms, server, setup, up},
     },
 };
 
@@ -212,34 +211,6 @@ fn what_cannot_be_is_refused_in_words() {
         let why = answer.unwrap_err();
         assert!(why.contains(words), "{why}");
         assert_eq!(actions.len(), 1, "nothing is done: {actions:?}");
-    }
-}
-
-#[test]
-fn who_may_not_is_told_what_is_missing() {
-    let anna: ClientName = client("anna");
-    let may = |verbs: &[Verb]| {
-        let mut setup = setup();
-        let role = RoleName::new("r").unwrap();
-        setup.roles.insert(role.clone(), Role { may: verbs.iter().copied().collect() });
-        let grant = Grant { role, scope: Scope::Server(server(LONDON)) };
-        setup.clients.get_mut(&anna).unwrap().grants.push(grant);
-        let mut supervisor = adopted(OnDrift::Report);
-        supervisor.handle(Event::Reconfigured(Arc::new(setup)), NOW);
-        supervisor
-    };
-    for (verbs, what, missing) in [
-        (&[][..], AskSettings::Get, Some("settings.read on server:london-1")),
-        (&[Verb::SettingsRead], AskSettings::Get, None),
-        (&[Verb::SettingsRead], register(None, 5), Some("settings.write on server:london-1")),
-        (&[Verb::SettingsWrite], register(None, 5), None),
-    ] {
-        let (_, answer) = ask_as(&mut may(verbs), Who::Client(anna.clone()), LONDON, what);
-        match (answer, missing) {
-            (Ok(_), None) => {}
-            (Err(why), Some(missing)) => assert!(why.contains(missing), "{why}"),
-            (answer, _) => panic!("{answer:?}"),
-        }
     }
 }
 
