@@ -164,13 +164,14 @@ impl Keeper {
     /// from what it holds now is all that is set, and that mends what an earlier life
     /// has left half done.
     async fn push(&self, wanted: &Settings) -> Result<Settings, NotPushed> {
-        let failed = |why, held| NotPushed::Failed { why, held };
-        self.make_safe().map_err(|bad| failed(bad.to_string(), None))?;
+        let hindered = |why, held| NotPushed::Hindered { why, held };
+        self.make_safe().map_err(|bad| hindered(bad.to_string(), None))?;
         let held = match self.driver.settings(&self.safe).await {
             Ok(held) => held,
             Err(SettingsError::Away(_)) => return Err(NotPushed::Away),
-            Err(SettingsError::Undone(why) | SettingsError::Broken(why)) => {
-                return Err(failed(why, None));
+            Err(SettingsError::Undone(why)) => return Err(NotPushed::Refused { why, held: None }),
+            Err(SettingsError::Hindered(why) | SettingsError::Broken(why)) => {
+                return Err(hindered(why, None));
             }
         };
         let changes = held.differences(wanted);
@@ -180,10 +181,12 @@ impl Keeper {
         match self.driver.set(&changes, &self.safe).await {
             Ok(held) => Ok(held),
             Err(SettingsError::Away(_)) => Err(NotPushed::Away),
-            Err(SettingsError::Undone(why)) => Err(failed(why, Some(held))),
+            Err(SettingsError::Undone(why)) => Err(NotPushed::Refused { why, held: Some(held) }),
+            Err(SettingsError::Hindered(why)) => Err(hindered(why, Some(held))),
+            // What is broken is mended when it is read or set the next time.
             Err(SettingsError::Broken(why)) => {
                 let held = self.driver.settings(&self.safe).await.ok();
-                Err(failed(why, held))
+                Err(hindered(why, held))
             }
         }
     }
@@ -200,8 +203,11 @@ impl Keeper {
             Err(NotPushed::Away) => {
                 info!(%server, version, "the server is away; it gets its settings when it is back");
             }
-            Err(NotPushed::Failed { why, .. }) => {
+            Err(NotPushed::Refused { why, .. }) => {
                 warn!(%server, version, %why, "the server did not take its settings");
+            }
+            Err(NotPushed::Hindered { why, .. }) => {
+                warn!(%server, version, %why, "the server did not take its settings yet");
             }
         }
     }

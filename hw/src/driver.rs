@@ -83,6 +83,10 @@ pub enum SettingsError {
     /// It was not done, and the server holds what it held before.
     #[error("{0}; the server holds what it held before")]
     Undone(String),
+    /// It was not done for a reason that may pass by itself, and the server holds what it
+    /// held before.
+    #[error("{0}; the server holds what it held before")]
+    Hindered(String),
     /// It was not done, and the server does not hold what it held before.
     #[error("{0}")]
     Broken(String),

@@ -86,6 +86,7 @@ phrases! {
         ReturnedSubject "returned_subject", Returned "returned",
         UntoldSubject "untold_subject", Untold "untold", ManySubject "many_subject", Many "many",
         DriftedSubject "drifted_subject", Drifted "drifted", Changes "changes",
+        NotSetSubject "not_set_subject", NotSet "not_set", NotSetYet "not_set_yet",
         See "see", SeeSettings "see_settings",
     }
     "answer" ["question", "domain", "problem", "job"] {

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 pub use registry::{
-    Found, Held, MAX_REASON_CHARS, MAX_VERSIONS, NotPushed, OnDrift, Record, Standing, State,
+    Fate, Found, Held, MAX_REASON_CHARS, MAX_VERSIONS, NotPushed, OnDrift, Record, Standing, State,
     Version,
 };
 pub use schema::{BadSetting, Characters, Key, Kind, Level, Schema};

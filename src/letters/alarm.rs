@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use postfax_domain::{
     destination::Mailbox,
-    job::{Alarm, Job},
+    job::{Alarm, Job, Tried},
 };
 use postfax_gateway::{
     compose::{Automatic, Delimiters, Head, Letter},
@@ -55,7 +55,9 @@ pub(super) async fn write(
 /// The subject, and what is under it.
 fn said<'w>(words: &'w Words, alarm: &Alarm) -> (String, Page<'w>) {
     let server = match alarm {
-        Alarm::Lost(_, server) | Alarm::Drifted { server, .. } => server.to_string(),
+        Alarm::Lost(_, server) | Alarm::Drifted { server, .. } | Alarm::NotSet { server, .. } => {
+            server.to_string()
+        }
         _ => String::new(),
     };
     let (subject, text) = match alarm {
@@ -65,6 +67,8 @@ fn said<'w>(words: &'w Words, alarm: &Alarm) -> (String, Page<'w>) {
         Alarm::Lost(..) => (Phrase::LostSubject, Phrase::Lost),
         Alarm::Untold(_) => (Phrase::UntoldSubject, Phrase::Untold),
         Alarm::Drifted { .. } => (Phrase::DriftedSubject, Phrase::Drifted),
+        Alarm::NotSet { again: Tried::ByHand, .. } => (Phrase::NotSetSubject, Phrase::NotSet),
+        Alarm::NotSet { again: Tried::ByItself, .. } => (Phrase::NotSetSubject, Phrase::NotSetYet),
         Alarm::Many(_) => (Phrase::ManySubject, Phrase::Many),
     };
     let id = alarm.job().map(|id| id.to_string());
@@ -74,6 +78,10 @@ fn said<'w>(words: &'w Words, alarm: &Alarm) -> (String, Page<'w>) {
     page.paragraph(words.say(text, &values));
     if let Alarm::Drifted { changes, .. } = alarm {
         page.list(Phrase::Changes, changes.iter().map(ToString::to_string));
+        page.paragraph(words.say(Phrase::SeeSettings, &values));
+    }
+    if let Alarm::NotSet { why, .. } = alarm {
+        page.facts([(Phrase::Problem, Some(why.clone()))]);
         page.paragraph(words.say(Phrase::SeeSettings, &values));
     }
     if id.is_some() {
@@ -100,9 +108,19 @@ mod tests {
         let server = ServerName::new("london-1").unwrap();
         let name = Name::of_server("max_dials");
         let change = Change { name, from: Some(Value::Number(3)), to: None };
+        let not_set = |again| Alarm::NotSet {
+            server: server.clone(),
+            version: 3,
+            why: "550 No such thing".into(),
+            again,
+        };
+        let (by_hand, by_itself) = (not_set(Tried::ByHand), not_set(Tried::ByItself));
         let drifted = Alarm::Drifted { server, changes: vec![change] };
         for (alarm, about, words) in [
             (drifted, "The settings of london-1 were changed", "  max_dials: 3 -> (not set)\n"),
+            (by_hand.clone(), "london-1 did not take", "postfax settings push london-1"),
+            (by_hand, "london-1", "550 No such thing"),
+            (by_itself, "london-1 did not take", "tried again by itself"),
             (Alarm::Unrouted(JobId(12)), "(job 12)", "See: postfax show 12"),
             (Alarm::Many(Some(JobId(12))), "more alarms", "See: postfax show 12"),
         ] {

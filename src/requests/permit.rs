@@ -147,6 +147,9 @@ pub(super) fn conceal(sight: &Sight<'_>, job: &mut Job) {
 /// Takes out of a status what the asker may not know.
 pub(super) fn conceal_status(sight: &Sight<'_>, status: &mut Status) {
     for server in &mut status.servers {
+        if !sight.settings(&server.name) {
+            server.settings = None;
+        }
         if sight.inside(&server.name) {
             continue;
         }

@@ -203,6 +203,7 @@ pub(crate) fn status() -> Status {
         draining,
         drained: false,
         live,
+        settings: None,
     };
     Status {
         servers: vec![

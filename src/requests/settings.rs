@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, time::Duration};
 use postfax_domain::{
     audit::Asker,
     names::ServerName,
-    settings::{Change, Held, Name, State, Value, Version},
+    settings::{Change, Fate, Held, Name, State, Value, Version},
     supervisor::{
         Answer, AskSettings as Wanted, Request, SettingsRefusal, SettingsRequest, Sheet,
         no_such_version,
@@ -187,6 +187,8 @@ pub(crate) struct Entry {
     pub(crate) reason: String,
     /// From the version before it; empty for the oldest that is kept.
     pub(crate) changes: Vec<Change>,
+    /// What became of it.
+    pub(crate) fate: Fate,
 }
 
 /// Where two versions differ.
@@ -350,6 +352,7 @@ fn history(sheet: &Sheet) -> Vec<Entry> {
             at: version.at,
             reason: version.reason.clone(),
             changes: changes.unwrap_or_default(),
+            fate: sheet.record.fate(version.number),
         });
         before = Some(version);
     }

@@ -98,7 +98,9 @@ fn origin(job: &Job) -> String {
             (None, None) => "(withheld)".into(),
         },
         Cause::Receipt { of, .. } => format!("job {of}"),
-        Cause::Alarm(Alarm::Drifted { server, .. }) => format!("server {server}"),
+        Cause::Alarm(Alarm::Drifted { server, .. } | Alarm::NotSet { server, .. }) => {
+            format!("server {server}")
+        }
         Cause::Alarm(alarm) => alarm.job().map_or_else(String::new, |id| format!("job {id}")),
         Cause::Forwarded(mail) => mail.from.clone().unwrap_or_else(|| "<>".into()),
         Cause::Answer(inquiry) => format!("\"{}\"", inquiry.question),

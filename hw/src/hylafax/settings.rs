@@ -34,7 +34,11 @@ use self::{
     journal::{Replaced, Stage},
     text::{MAX_LINE_OCTETS, Text},
 };
-use super::{Hylafax, session::Session, wire::Fault};
+use super::{
+    Hylafax,
+    session::Session,
+    wire::{Fault, Reply},
+};
 use crate::driver::SettingsError;
 
 pub use self::keys::SCHEMA;
@@ -94,7 +98,9 @@ impl Hylafax {
     fn unset(&self, fault: Fault) -> SettingsError {
         match fault {
             Fault::Broken(_) => SettingsError::Away(self.error(fault)),
-            fault => undone(fault),
+            // A disk of ours that is full may be less so later.
+            Fault::Local(..) => SettingsError::Hindered(fault.to_string()),
+            Fault::Refused(ref reply) => refused(reply, fault.to_string()),
         }
     }
 
@@ -118,7 +124,9 @@ impl Hylafax {
         for file in files {
             match session.probe_file(&file.path).await {
                 Ok(()) => {}
-                Err(Fault::Refused(reply)) => return Err(undone(refusal(&file.path, &reply))),
+                Err(Fault::Refused(reply)) => {
+                    return Err(refused(&reply, refusal(&file.path, &reply)));
+                }
                 Err(fault) => return Err(self.unset(fault)),
             }
         }
@@ -128,24 +136,25 @@ impl Hylafax {
     /// Stores the new texts and reads all files again, or puts the old ones back.
     async fn replace(&self, files: &[Replaced], safe: &Path) -> Result<Texts, SettingsError> {
         let stored = self.store_all(files).await;
-        let why = match stored {
+        let failed = match stored {
             Ok(()) => match self.read_files().await {
                 Ok(texts) if files.iter().all(|file| texts.get(&file.path) == Some(&file.new)) => {
                     return Ok(texts);
                 }
-                Ok(_) => "the server does not hold what was stored".to_owned(),
+                // Somebody else writes as well.
+                Ok(_) => SettingsError::Hindered("the server does not hold what was stored".into()),
                 Err(away @ SettingsError::Away(_)) => return Err(away),
-                Err(error) => error.to_string(),
+                Err(error) => error,
             },
-            Err((path, Fault::Refused(reply))) => refusal(&path, &reply),
+            Err((path, Fault::Refused(reply))) => refused(&reply, refusal(&path, &reply)),
             Err((_, fault)) => return Err(SettingsError::Away(self.error(fault))),
         };
         let all = vec![true; files.len()];
         self.put_back(files, &all, safe).await.map_err(|error| match error {
-            SettingsError::Broken(more) => SettingsError::Broken(format!("{why}; {more}")),
+            SettingsError::Broken(more) => SettingsError::Broken(format!("{failed}; {more}")),
             other => other,
         })?;
-        Err(undone(why))
+        Err(failed)
     }
 
     async fn store_all(&self, files: &[Replaced]) -> Result<(), (String, Fault)> {
@@ -236,8 +245,13 @@ fn undone(why: impl std::fmt::Display) -> SettingsError {
     SettingsError::Undone(why.to_string())
 }
 
+/// A refusal of the server, in these words.
+fn refused(reply: &Reply, why: String) -> SettingsError {
+    if reply.may_pass() { SettingsError::Hindered(why) } else { SettingsError::Undone(why) }
+}
+
 fn local((path, error): (std::path::PathBuf, std::io::Error)) -> SettingsError {
-    undone(format!("{}: {error}", path.display()))
+    SettingsError::Hindered(format!("{}: {error}", path.display()))
 }
 
 /// The files that the changes change.

@@ -71,6 +71,11 @@ impl Reply {
         (100..200).contains(&self.code)
     }
 
+    /// Whether the same may be done at another time (4xx, RFC 959 4.2.1).
+    pub(super) fn may_pass(&self) -> bool {
+        (400..500).contains(&self.code) && !self.says_forbidden() && !self.says_missing()
+    }
+
     /// Its last line.
     pub(super) fn text(&self) -> &str {
         self.lines.last().map_or("", String::as_str)

@@ -7,7 +7,7 @@ use postfax_domain::{
 };
 
 use super::{
-    Paint, View, count,
+    Paint, View, count, settings,
     status::condition,
     table::{self, number, text},
 };
@@ -18,7 +18,8 @@ pub(in crate::cli) fn servers(view: &View, servers: &[Server]) -> String {
     if servers.is_empty() {
         return "no such fax servers\n".into();
     }
-    let heading = ["SERVER", "HEALTH", "CALLS", "LINES", "DRAINED", "GROUPS", "NUMBERS"];
+    let heading =
+        ["SERVER", "HEALTH", "CALLS", "LINES", "DRAINED", "SETTINGS", "GROUPS", "NUMBERS"];
     let rows = servers.iter().map(|server| {
         let (word, paint) = condition(&server.status);
         let drained = match (server.status.drained, server.status.draining) {
@@ -34,11 +35,13 @@ pub(in crate::cli) fn servers(view: &View, servers: &[Server]) -> String {
             number(server.status.live.busy),
             number(server.status.lines),
             text(drained),
+            settings::cell(view, &server.status),
             text(groups.join(" ")),
             text(numbers.join(" ")),
         ]
     });
-    table::table(view, "", &heading, rows.collect())
+    let table = table::table(view, "", &heading, rows.collect());
+    table + &settings::unsettled(view, servers.iter().map(|server| &server.status))
 }
 
 /// How it is with the work of a server now.

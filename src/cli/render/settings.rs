@@ -1,8 +1,14 @@
 //! Settings of fax servers, as people see them.
 
-use postfax_domain::settings::{Change, State};
+use postfax_domain::{
+    settings::{Change, Fate, State},
+    supervisor::{ServerStatus, SettingsStatus},
+};
 
-use super::{Paint, View, clean};
+use super::{
+    Paint, View, clean,
+    table::{Cell, text},
+};
 use crate::requests::settings::{Differences, Entry, Registered, Side, Told, text::state};
 
 /// The answer to a question about settings.
@@ -18,11 +24,15 @@ pub(in crate::cli) fn settings(view: &View, told: &Told) -> String {
 
 fn history(view: &View, entries: &[Entry]) -> String {
     let entry = |entry: &Entry| {
-        let Entry { number, author, at, reason, changes } = entry;
+        let Entry { number, author, at, reason, changes, fate } = entry;
         let title = view.paint(Paint::Strong, &format!("version {number}"));
         let author = clean(&format!("{} ({} {})", author.who, author.door, author.from));
         let reason = if reason.is_empty() { String::new() } else { format!(": {}", clean(reason)) };
-        format!("{title}, {}, by {author}{reason}\n{}", view.moment(*at), listed(changes))
+        let fate = match fate {
+            Fate::Newest | Fate::Replaced => String::new(),
+            Fate::Superseded => view.paint(Paint::Attention, " (superseded: never applied)"),
+        };
+        format!("{title}{fate}, {}, by {author}{reason}\n{}", view.moment(*at), listed(changes))
     };
     entries.iter().map(entry).collect()
 }
@@ -40,11 +50,7 @@ fn differences(diff: &Differences) -> String {
 }
 
 fn registered(view: &View, done: &Registered) -> String {
-    let paint = match done.state {
-        State::Applied { .. } => Paint::Good,
-        State::Pending => Paint::Attention,
-        State::Failed { .. } | State::Drifted { .. } => Paint::Bad,
-    };
+    let (_, paint) = word(&done.state);
     let became = view.paint(paint, &clean(&state(&done.state)));
     format!(
         "{}: version {} is registered\n{}{became}\n",
@@ -52,6 +58,55 @@ fn registered(view: &View, done: &Registered) -> String {
         done.version,
         listed(&done.changes)
     )
+}
+
+/// What became of it, in one word.
+fn word(state: &State) -> (&'static str, Paint) {
+    match state {
+        State::Applied { .. } => ("applied", Paint::Good),
+        State::Pending => ("pending", Paint::Attention),
+        State::Failed { .. } => ("failed", Paint::Bad),
+        State::Drifted { .. } => ("drifted", Paint::Bad),
+    }
+}
+
+/// The word for the settings of a server.
+pub(super) fn word_of(settings: &SettingsStatus) -> &'static str {
+    word(&settings.state).0
+}
+
+/// Whether the server holds what is registered.
+pub(super) fn is_applied(settings: &SettingsStatus) -> bool {
+    matches!(settings.state, State::Applied { .. })
+}
+
+/// How it is with the settings of a server and since when, for a table.
+pub(super) fn cell(view: &View, server: &ServerStatus) -> Cell {
+    match &server.settings {
+        None => text(""),
+        Some(settings) => {
+            let (word, paint) = word(&settings.state);
+            text(format!("{word} {}", view.age(settings.since))).painted(paint)
+        }
+    }
+}
+
+/// How it is with the settings of a server, in a line.
+pub(super) fn about_settings(server: &ServerStatus, settings: &SettingsStatus) -> String {
+    format!("settings of {}, version {}: {}", server.name, settings.version, state(&settings.state))
+}
+
+/// A line for each server that does not hold what is registered for it.
+pub(super) fn unsettled<'a>(
+    view: &View,
+    servers: impl Iterator<Item = &'a ServerStatus>,
+) -> String {
+    let line = |server: &ServerStatus| {
+        let settings = server.settings.as_ref().filter(|settings| !is_applied(settings))?;
+        let (_, paint) = word(&settings.state);
+        Some(view.paint(paint, &clean(&about_settings(server, settings))) + "\n")
+    };
+    servers.filter_map(line).collect()
 }
 
 fn listed(changes: &[Change]) -> String {
@@ -78,7 +133,8 @@ mod tests {
         for (became, words) in [
             (State::Applied { at }, "The server holds it, since 2026-11-23 09:01 UTC."),
             (State::Pending, "Pending: "),
-            (State::Failed { at, why: "n\x1bo".into() }, "09:01 UTC: n\u{fffd}o"),
+            (State::Failed { at, why: "n\x1bo".into(), again: None }, "09:01 UTC: n\u{fffd}o"),
+            (State::Failed { at, why: "no".into(), again: Some(samples::at(120)) }, "09:02 UTC."),
         ] {
             let server = samples::server("london-1");
             let done =
@@ -98,11 +154,12 @@ mod tests {
             at: samples::at(60),
             reason: "why".into(),
             changes: vec![change(3, 5)],
+            fate: Fate::Superseded,
         };
         let shown = settings(&view(), &Told::History(vec![entry]));
         assert_eq!(
             shown,
-            "version 2, 10:01:00, by the administrator (socket uid 0): why\n  max_dials: 3 -> 5\n"
+            "version 2 (superseded: never applied), 10:01:00, by the administrator (socket uid 0): why\n  max_dials: 3 -> 5\n"
         );
         let server = || samples::server("london-1");
         let diff = |changes| {

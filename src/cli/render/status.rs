@@ -9,6 +9,7 @@ use postfax_domain::{
 
 use super::{
     Paint, View, count,
+    settings::{about_settings, cell, is_applied, unsettled, word_of},
     table::{self, Cell, number, text},
 };
 use crate::requests::{Summary, confirmed};
@@ -24,6 +25,7 @@ pub(in crate::cli) fn status(view: &View, status: &Status) -> String {
         out.push_str("No fax server is set up.\n");
     } else {
         out.push_str(&servers(view, &status.servers));
+        out.push_str(&unsettled(view, status.servers.iter()));
     }
     if !status.under_way.is_empty() {
         out.push('\n');
@@ -41,6 +43,12 @@ pub(in crate::cli) fn changes(view: &View, before: Option<&Status>, now: &Status
         let word = condition(server).0;
         if earlier.map(|e| condition(e).0) != Some(word) {
             lines.push(sentence(format!("{} is {word}", server.name), &says(server)));
+        }
+        if let Some(settings) = &server.settings
+            && earlier.and_then(|e| e.settings.as_ref()).map(word_of) != Some(word_of(settings))
+            && (earlier.is_some() || !is_applied(settings))
+        {
+            lines.push(super::clean(&about_settings(server, settings)));
         }
     }
     let earlier = |id: JobId| before.and_then(|b| b.under_way.iter().find(|j| j.id == id));
@@ -110,7 +118,8 @@ fn says(server: &ServerStatus) -> String {
 }
 
 fn servers(view: &View, servers: &[ServerStatus]) -> String {
-    let heading = ["SERVER", "HEALTH", "SINCE", "CALLS", "LINES", "S/PAGE", "FAILED", "SAYS"];
+    let heading =
+        ["SERVER", "HEALTH", "SINCE", "CALLS", "LINES", "S/PAGE", "FAILED", "SETTINGS", "SAYS"];
     let row = |server: &ServerStatus| -> Vec<Cell> {
         let (word, paint) = condition(server);
         let since = match server.live.health {
@@ -125,6 +134,7 @@ fn servers(view: &View, servers: &[ServerStatus]) -> String {
             number(server.lines),
             number(format!("{:.1}", server.live.page_s)),
             number(server.live.failures),
+            cell(view, server),
             text(says(server)),
         ]
     };

@@ -83,4 +83,10 @@ impl<'a> Sight<'a> {
         let may = |verb| check(self.setup, self.who, verb, Target::Server(name)).is_ok();
         may(Verb::JobsSee) || may(Verb::SettingsRead)
     }
+
+    /// Whether they may know how a server is set.
+    #[must_use]
+    pub fn settings(&self, name: &ServerName) -> bool {
+        check(self.setup, self.who, Verb::SettingsRead, Target::Server(name)).is_ok()
+    }
 }

@@ -91,9 +91,32 @@ pub enum Alarm {
         /// The first of the changes, from what is registered to what it holds.
         changes: Vec<Change>,
     },
+    /// A server did not take its settings.
+    NotSet {
+        /// Which server.
+        server: ServerName,
+        /// Which version of them.
+        version: u64,
+        /// Why, in words.
+        why: String,
+        /// Whether it is tried again by itself.
+        #[serde(default)]
+        again: Tried,
+    },
     /// There is so much to tell that what follows this (a job, or a server) is not mailed
     /// for a while.
     Many(Option<JobId>),
+}
+
+/// Who has to see to it that something is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tried {
+    /// Somebody: it is not tried before.
+    #[default]
+    ByHand,
+    /// Nobody: it is tried by itself.
+    ByItself,
 }
 
 impl Alarm {
@@ -107,7 +130,7 @@ impl Alarm {
             | Self::Returned(id)
             | Self::Untold(id) => Some(*id),
             Self::Many(id) => *id,
-            Self::Drifted { .. } => None,
+            Self::Drifted { .. } | Self::NotSet { .. } => None,
         }
     }
 }

@@ -6,7 +6,10 @@
 //! server. [`State::Applied`] is only said of settings that were read back and are the
 //! registered ones.
 
-use std::collections::VecDeque;
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +20,9 @@ use crate::{audit::Asker, time::Timestamp};
 pub const MAX_VERSIONS: usize = 200;
 /// Longest reason for a change.
 pub const MAX_REASON_CHARS: usize = 500;
+/// Shortest and longest pause before a push that failed is tried again by itself. Between
+/// them it is as long as it has been failing, so that each pause is twice the last.
+const TRY_AGAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
 
 /// The settings of a server as they were registered at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +52,13 @@ pub enum State {
     Pending,
     /// The server did not take it.
     Failed {
-        /// When.
+        /// Since when.
         at: Timestamp,
-        /// Why, in words.
+        /// Why, in words: what was last.
         why: String,
+        /// When it is tried again by itself; `None` when somebody has to do something.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<Timestamp>,
     },
     /// The server held it, and now holds something else.
     Drifted {
@@ -80,6 +89,12 @@ pub struct Standing {
     pub held: Held,
     /// The drift of which the postmaster was told; empty when there is none.
     pub told: Vec<Change>,
+    /// When it was last asked for that the server holds the newest version.
+    #[serde(default)]
+    pub asked: Timestamp,
+    /// The versions that the server is known to have held; only of those that are kept.
+    #[serde(default)]
+    pub reached: BTreeSet<u64>,
 }
 
 /// What is done about settings that were changed at the server itself.
@@ -99,13 +114,32 @@ pub enum OnDrift {
 pub enum NotPushed {
     /// The server is away: it gets the version when it is back.
     Away,
-    /// It did not take it.
-    Failed {
+    /// It did not take it, and would not take it another time either.
+    Refused {
         /// Why, in words.
         why: String,
         /// What it holds, where that could be read.
         held: Option<Settings>,
     },
+    /// It did not take it now, for a reason that may pass.
+    Hindered {
+        /// Why, in words.
+        why: String,
+        /// What it holds, where that could be read.
+        held: Option<Settings>,
+    },
+}
+
+/// What became of one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It is the newest; its [`State`] says more.
+    Newest,
+    /// The server held it, and then came another one.
+    Replaced,
+    /// Another one came before the server held it: it was never applied.
+    Superseded,
 }
 
 /// What a read-back has brought to light.
@@ -138,8 +172,9 @@ impl Record {
             at: held.at,
             reason: "as the server had them".into(),
         };
-        let state = State::Applied { at: held.at };
-        Self { older: VecDeque::new(), latest, standing: Standing { state, held, told: vec![] } }
+        let (state, asked) = (State::Applied { at: held.at }, held.at);
+        let standing = Standing { state, held, told: vec![], asked, reached: [1].into() };
+        Self { older: VecDeque::new(), latest, standing }
     }
 
     /// What an earlier life has left, the versions in their order; `None` without any.
@@ -191,6 +226,34 @@ impl Record {
         self.standing.state == State::Pending
     }
 
+    /// When a push that failed is tried again by itself, if it is.
+    #[must_use]
+    pub fn again(&self) -> Option<Timestamp> {
+        match self.standing.state {
+            State::Failed { again, .. } => again,
+            State::Applied { .. } | State::Pending | State::Drifted { .. } => None,
+        }
+    }
+
+    /// Since when the state is what it is.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        match self.standing.state {
+            State::Applied { at } | State::Failed { at, .. } | State::Drifted { at, .. } => at,
+            State::Pending => self.standing.asked,
+        }
+    }
+
+    /// What became of a version that is kept.
+    #[must_use]
+    pub fn fate(&self, number: u64) -> Fate {
+        match self.standing.reached.contains(&number) {
+            _ if number == self.latest.number => Fate::Newest,
+            true => Fate::Replaced,
+            false => Fate::Superseded,
+        }
+    }
+
     /// A new version, which the server does not have yet.
     pub fn register(&mut self, settings: Settings, by: Asker, reason: String, now: Timestamp) {
         self.add(settings, by, reason, now);
@@ -200,10 +263,11 @@ impl Record {
     /// A new version: what the server holds. While another one may be on its way there,
     /// this one has to follow it.
     pub fn adopt_held(&mut self, by: Asker, reason: String, now: Timestamp) {
-        let is_pending = self.is_pending();
+        let may_be_followed = self.is_pending() || self.again().is_some();
         self.add(self.standing.held.settings.clone(), by, reason, now);
-        if !is_pending {
-            self.standing.state = State::Applied { at: now };
+        match may_be_followed {
+            true => self.standing.state = State::Pending,
+            false => self.holds_it(now),
         }
     }
 
@@ -214,38 +278,63 @@ impl Record {
         while self.older.len() >= MAX_VERSIONS {
             self.older.pop_front();
         }
+        let oldest = self.older.front().map_or(number, |version| version.number);
+        self.standing.reached.retain(|reached| *reached >= oldest);
+        self.standing.asked = at;
         self.standing.told.clear();
     }
 
     /// The newest version is to be brought to the server once more.
-    pub fn push_again(&mut self) {
+    pub fn push_again(&mut self, now: Timestamp) {
         self.standing.state = State::Pending;
+        self.standing.asked = now;
+    }
+
+    /// The server holds the newest version.
+    fn holds_it(&mut self, at: Timestamp) {
+        self.standing.state = State::Applied { at };
+        self.standing.reached.insert(self.latest.number);
     }
 
     /// A push of this version has ended. One that is not the newest any more says only
     /// what the server holds.
     pub fn pushed(&mut self, version: u64, end: Result<Settings, NotPushed>, now: Timestamp) {
-        if version != self.latest.number && !self.is_pending() {
+        let is_newest = version == self.latest.number;
+        if !is_newest && !self.is_pending() {
             return;
         }
-        let state = match end {
+        let failed = |at, why, again| State::Failed { at, why, again };
+        let (held, state) = match end {
             Ok(held) => {
-                let changes = self.latest.settings.differences(&held);
-                self.hold(held, now);
-                match changes.is_empty() {
-                    true => State::Applied { at: now },
-                    false => State::Failed { at: now, why: otherwise(&changes) },
+                let pushed = self.version(version).map(|version| &version.settings);
+                // One that is forgotten is not the newest: nothing is said of it.
+                let changes = pushed.map(|pushed| pushed.differences(&held));
+                let state = match changes.as_deref() {
+                    Some(changes @ [_, ..]) => failed(now, otherwise(changes), None),
+                    _ => State::Applied { at: now },
+                };
+                if changes.is_some_and(|changes| changes.is_empty()) {
+                    self.standing.reached.insert(version);
                 }
+                (Some(held), state)
             }
-            Err(NotPushed::Away) => State::Pending,
-            Err(NotPushed::Failed { why, held }) => {
-                if let Some(held) = held {
-                    self.hold(held, now);
+            Err(NotPushed::Refused { why, held }) => (held, failed(now, why, None)),
+            Err(NotPushed::Hindered { why, held }) => {
+                let since = self.again().map_or(now, |_| self.since());
+                (held, failed(since, why, Some(next_try(since, now))))
+            }
+            // Away again: it goes on failing for the reason that is known.
+            Err(NotPushed::Away) => match &self.standing.state {
+                State::Failed { at, why, again: Some(_) } => {
+                    (None, failed(*at, why.clone(), Some(next_try(*at, now))))
                 }
-                State::Failed { at: now, why }
-            }
+                _ => (None, State::Pending),
+            },
         };
-        if version == self.latest.number {
+        if let Some(held) = held {
+            self.hold(held, now);
+        }
+        if is_newest {
             self.standing.state = state;
         }
     }
@@ -269,7 +358,7 @@ impl Record {
             }
             _ if changes.is_empty() => {
                 self.standing.told.clear();
-                self.standing.state = State::Applied { at: now };
+                self.holds_it(now);
                 return Found::Nothing;
             }
             // It was said already that the server does not hold what it should.
@@ -285,6 +374,11 @@ impl Record {
         self.standing.told.clone_from(&changes);
         Found::NewDrift(changes)
     }
+}
+
+/// When a push is tried again that has been failing since then.
+fn next_try(since: Timestamp, now: Timestamp) -> Timestamp {
+    now + now.since(since).clamp(TRY_AGAIN.0, TRY_AGAIN.1)
 }
 
 fn otherwise(changes: &[Change]) -> String {

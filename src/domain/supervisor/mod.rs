@@ -43,7 +43,7 @@ pub use accept::{Recipient, Refusal, Submission};
 pub use dispatch::TICK;
 pub use event::{Action, Change, Event};
 pub use press::Unfit;
-pub use requests::{Answer, Request, ServerStatus, Status, Unable};
+pub use requests::{Answer, Request, ServerStatus, SettingsStatus, Status, Unable};
 pub use returned::{Returned, Said};
 pub use settings::{AskSettings, SettingsRefusal, SettingsRequest, Sheet, no_such_version};
 
@@ -254,6 +254,7 @@ impl Supervisor {
             Event::Woke => {
                 self.expire_overdue(now, actions);
                 self.report_delays(now, actions);
+                self.push_again(now, actions);
             }
         }
     }
@@ -285,8 +286,13 @@ impl Supervisor {
         if !self.setup.servers.contains_key(&name) {
             return;
         }
+        let was = self.fleet.0.get(&name).map(|live| &live.health);
+        let was_up = matches!(was, Some(Health::Up { .. }));
         if let Health::Up { .. } = health {
             self.push_pending(&name, actions);
+            if !was_up {
+                self.push_to_returned(&name, actions);
+            }
         }
         let live = self.fleet.0.entry(name).or_default();
         if std::mem::discriminant(&live.health) != std::mem::discriminant(&health) {

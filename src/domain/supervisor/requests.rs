@@ -19,6 +19,7 @@ use crate::{
     number::Number,
     quota::Used,
     retry::Tries,
+    settings,
     time::Timestamp,
 };
 
@@ -211,6 +212,21 @@ pub struct ServerStatus {
     pub drained: bool,
     /// What is known of it.
     pub live: Live,
+    /// How it is with its settings; absent when none are registered, or when the asker
+    /// may not read them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<SettingsStatus>,
+}
+
+/// How it is with the registered settings of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsStatus {
+    /// The newest version.
+    pub version: u64,
+    /// What became of it.
+    pub state: settings::State,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 impl Supervisor {
@@ -329,6 +345,7 @@ impl Supervisor {
             draining: server.draining,
             drained: self.drained.contains(name),
             live: self.fleet.0.get(name).cloned().unwrap_or_default(),
+            settings: self.settings_status(name),
         };
         let servers = self.setup.servers.iter().filter(|(name, _)| sight.server(name));
         let mut status = Status { servers: servers.map(server).collect(), ..Status::default() };

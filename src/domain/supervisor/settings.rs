@@ -11,15 +11,15 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Answer, Change, Supervisor};
+use super::{Action, Answer, Change, SettingsStatus, Supervisor};
 use crate::{
     audit::{Asker, Door},
     authority::Who,
-    job::Alarm,
+    job::{Alarm, Tried},
     names::ServerName,
     settings::{
         BadSetting, Found, Held, MAX_REASON_CHARS, Name, NotPushed, OnDrift, Record, Schema,
-        Settings, Value, Version,
+        Settings, State, Value, Version,
     },
     time::Timestamp,
 };
@@ -167,8 +167,32 @@ impl Supervisor {
 
     /// Brings the newest version to its server, if it is pending and none is on its way.
     pub(super) fn push_pending(&mut self, server: &ServerName, actions: &mut Vec<Action>) {
+        self.push_if(server, Record::is_pending, actions);
+    }
+
+    /// A server is back: what failed for a reason that may have passed is tried again.
+    pub(super) fn push_to_returned(&mut self, server: &ServerName, actions: &mut Vec<Action>) {
+        self.push_if(server, |record| record.again().is_some(), actions);
+    }
+
+    /// Tries again what failed and has waited long enough.
+    pub(super) fn push_again(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let is_due = |record: &Record| record.again().is_some_and(|at| at <= now);
+        let due = self.settings.records.iter().filter(|(_, record)| is_due(record));
+        let due: Vec<ServerName> = due.map(|(name, _)| name.clone()).collect();
+        for server in due {
+            self.push_if(&server, is_due, actions);
+        }
+    }
+
+    fn push_if(
+        &mut self,
+        server: &ServerName,
+        wanted: impl Fn(&Record) -> bool,
+        actions: &mut Vec<Action>,
+    ) {
         let settings = &mut self.settings;
-        let Some(record) = settings.records.get(server).filter(|record| record.is_pending()) else {
+        let Some(record) = settings.records.get(server).filter(|record| wanted(record)) else {
             return;
         };
         if settings.schemas.contains_key(server) && settings.pushing.insert(server.clone()) {
@@ -193,8 +217,16 @@ impl Supervisor {
         self.settings.pushing.remove(server);
         let Some(record) = self.settings.records.get_mut(server) else { return };
         let is_there = end != Err(NotPushed::Away);
+        let before = kind_of_failure(record);
         record.pushed(version, end, now);
         actions.push(saved(server, record, false));
+        let after = kind_of_failure(record).filter(|after| before.as_ref() != Some(after));
+        // Told when it begins to fail, and when it is no longer tried by itself.
+        if let (Some(again), State::Failed { why, .. }) = (after, record.state()) {
+            let (server, why) = (server.clone(), why.clone());
+            let version = record.latest().number;
+            self.alarm(Alarm::NotSet { server, version, why, again }, now, actions);
+        }
         if is_there {
             self.push_pending(server, actions);
         }
@@ -220,7 +252,7 @@ impl Supervisor {
                     let reason = "changed at the server".to_owned();
                     record.adopt_held(ourselves(server), reason, now);
                 }
-                OnDrift::Push => record.push_again(),
+                OnDrift::Push => record.push_again(now),
             }
         }
         let (is_new, after) =
@@ -236,6 +268,12 @@ impl Supervisor {
             self.alarm(Alarm::Drifted { server: server.clone(), changes }, now, actions);
         }
         self.push_pending(server, actions);
+    }
+
+    pub(super) fn settings_status(&self, server: &ServerName) -> Option<SettingsStatus> {
+        let record = self.settings.records.get(server)?;
+        let (version, state) = (record.latest().number, record.state().clone());
+        Some(SettingsStatus { version, state, since: record.since() })
     }
 
     /// What the audit log says of the newest version: its number and what it changed.
@@ -310,7 +348,7 @@ fn change(
     match what {
         AskSettings::Get => return Ok(false),
         AskSettings::Push => {
-            record.push_again();
+            record.push_again(now);
             return Ok(false);
         }
         AskSettings::Register { base, changes, reason } => {
@@ -387,6 +425,15 @@ pub fn no_such_version(record: &Record, server: &ServerName, version: u64) -> Se
     let last = record.latest().number;
     let first = record.versions().next().map_or(last, |oldest| oldest.number);
     SettingsRefusal::NoSuchVersion { server: server.clone(), version, first, last }
+}
+
+/// Who tries again what has failed; `None` when nothing has.
+fn kind_of_failure(record: &Record) -> Option<Tried> {
+    match record.state() {
+        State::Failed { again: Some(_), .. } => Some(Tried::ByItself),
+        State::Failed { again: None, .. } => Some(Tried::ByHand),
+        State::Applied { .. } | State::Pending | State::Drifted { .. } => None,
+    }
 }
 
 fn saved(server: &ServerName, record: &Record, is_new: bool) -> Action {

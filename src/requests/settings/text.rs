@@ -112,7 +112,15 @@ pub(crate) fn state(state: &State) -> String {
         State::Pending => {
             "Pending: it is brought to the server as soon as that can be reached.".into()
         }
-        State::Failed { at, why } => format!("The server did not take it, {}: {why}", moment(*at)),
+        State::Failed { at, why, again: None } => {
+            format!("The server did not take it, {}: {why}", moment(*at))
+        }
+        State::Failed { at, why, again: Some(again) } => {
+            let (at, again) = (moment(*at), moment(*again));
+            format!(
+                "The server did not take it, {at}: {why}. It is tried again by itself, {again}."
+            )
+        }
         State::Drifted { at, changes } => {
             let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
             format!("Changed at the server itself, noticed {}: {}", moment(*at), changes.join(", "))

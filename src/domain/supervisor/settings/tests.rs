@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     fleet::Health,
     names::Token,
-    settings::{Characters, Key, Kind, Level, MAX_VERSIONS, State},
+    settings::{Characters, Fate, Key, Kind, Level, MAX_VERSIONS},
     supervisor::{
         Event, Request, Saved,
         tests::{NOW, alarms, server, setup, up},
@@ -107,7 +107,11 @@ fn end(supervisor: &mut Supervisor, version: u64, end: Result<Settings, NotPushe
 }
 
 fn failed(why: &str, held: Option<Settings>) -> Result<Settings, NotPushed> {
-    Err(NotPushed::Failed { why: why.into(), held })
+    Err(NotPushed::Refused { why: why.into(), held })
+}
+
+fn hindered(why: &str) -> Result<Settings, NotPushed> {
+    Err(NotPushed::Hindered { why: why.into(), held: None })
 }
 
 #[test]
@@ -147,7 +151,8 @@ fn a_push_ends_in_one_of_these_ways() {
         let record = sheet(&mut supervisor).record;
         (record.state().clone(), record.held().settings.clone())
     };
-    let fails = |why: &str| State::Failed { at: at(2), why: why.into() };
+    let fails = |why: &str| State::Failed { at: at(2), why: why.into(), again: None };
+    let waits = State::Failed { at: at(2), why: "full".into(), again: Some(at(32)) };
     let otherwise = "the server took it and holds something else: max_dials: 5 -> 4";
     for (result, wanted, holds) in [
         (Ok(dials(5)), State::Applied { at: at(2) }, 5),
@@ -155,6 +160,7 @@ fn a_push_ends_in_one_of_these_ways() {
         (Err(NotPushed::Away), State::Pending, 3),
         (failed("no", None), fails("no"), 3),
         (failed("half", Some(dials(7))), fails("half"), 7),
+        (hindered("full"), waits, 3),
     ] {
         assert_eq!(state(result), (wanted, dials(holds)));
     }
@@ -177,6 +183,107 @@ fn a_server_that_is_away_gets_the_newest_when_it_is_back() {
     assert_eq!(pushes(&end(&mut supervisor, 2, Ok(dials(5)))), [(3, dials(6))]);
     end(&mut supervisor, 3, Ok(dials(6)));
     assert_eq!(sheet(&mut supervisor).record.state(), &State::Applied { at: at(2) });
+}
+
+/// A push of version 2 that ends `seconds` after the start, and the alarms of it.
+fn end_at(
+    supervisor: &mut Supervisor,
+    seconds: u64,
+    end: Result<Settings, NotPushed>,
+) -> Vec<Alarm> {
+    alarms(&supervisor.handle(Event::Pushed(server(LONDON), 2, end), at(seconds)))
+}
+
+fn pushed_at(supervisor: &mut Supervisor, seconds: u64) -> usize {
+    pushes(&supervisor.handle(Event::Woke, at(seconds))).len()
+}
+
+#[test]
+fn what_may_pass_is_tried_again_after_pauses_that_grow() {
+    let mut supervisor = adopted(OnDrift::Report);
+    drop(ask(&mut supervisor, register(None, 5)));
+    let mut failed_at = 10;
+    for (due, rings) in [(40, 1), (70, 0), (130, 0), (250, 0), (490, 0)] {
+        let rung = end_at(&mut supervisor, failed_at, hindered("full"));
+        assert_eq!(rung.len(), rings, "at {failed_at}: one alarm for all of it");
+        assert_eq!(pushed_at(&mut supervisor, due - 1), 0, "before {due}");
+        assert_eq!(pushed_at(&mut supervisor, due), 1, "at {due}");
+        assert_eq!(pushed_at(&mut supervisor, due + 1), 0, "one at a time");
+        failed_at = due;
+    }
+    // Away in between changes neither the words nor since when.
+    end_at(&mut supervisor, 100_000, Err(NotPushed::Away));
+    let status = supervisor.settings_status(&server(LONDON)).unwrap();
+    let again = Some(at(100_000 + 3600));
+    assert_eq!(status.state, State::Failed { at: at(10), why: "full".into(), again });
+    assert_eq!((status.version, status.since), (2, at(10)));
+    assert_eq!(pushed_at(&mut supervisor, 103_600), 1);
+    end_at(&mut supervisor, 103_601, Ok(dials(5)));
+    assert_eq!(sheet(&mut supervisor).record.state(), &State::Applied { at: at(103_601) });
+    assert_eq!(pushed_at(&mut supervisor, 200_000), 0);
+}
+
+#[test]
+fn what_was_refused_waits_for_somebody() {
+    let mut supervisor = adopted(OnDrift::Report);
+    drop(ask(&mut supervisor, register(None, 5)));
+    let told = |again, why: &str| Alarm::NotSet {
+        server: server(LONDON),
+        version: 2,
+        why: why.into(),
+        again,
+    };
+    let hindered = end_at(&mut supervisor, 10, hindered("busy"));
+    assert_eq!(hindered, [told(Tried::ByItself, "busy")]);
+    assert_eq!(pushed_at(&mut supervisor, 50), 1);
+    // That it is no longer tried is told as well.
+    let refused = end_at(&mut supervisor, 51, failed("no", None));
+    assert_eq!(refused, [told(Tried::ByHand, "no")]);
+    let health = |health| Event::Health(server(LONDON), health);
+    supervisor.handle(health(Health::Down { why: String::new() }), at(60));
+    assert_eq!(pushes(&supervisor.handle(health(up()), at(70))), []);
+    assert_eq!(pushed_at(&mut supervisor, 1_000_000), 0);
+    assert_eq!(pushes(&ask(&mut supervisor, AskSettings::Push).0), [(2, dials(5))]);
+}
+
+#[test]
+fn what_may_pass_is_tried_at_every_return_of_the_server() {
+    let mut supervisor = adopted(OnDrift::Report);
+    drop(ask(&mut supervisor, register(None, 5)));
+    end_at(&mut supervisor, 2, hindered("busy"));
+    let heard = |supervisor: &mut Supervisor, health, seconds| {
+        pushes(&supervisor.handle(Event::Health(server(LONDON), health), at(seconds))).len()
+    };
+    assert_eq!(heard(&mut supervisor, up(), 3), 1, "it was not heard of before");
+    end_at(&mut supervisor, 4, hindered("busy"));
+    assert_eq!(heard(&mut supervisor, up(), 5), 0, "it was there all the time");
+    heard(&mut supervisor, Health::Down { why: String::new() }, 6);
+    assert_eq!(heard(&mut supervisor, up(), 7), 1);
+}
+
+#[test]
+fn versions_that_the_server_never_had_are_superseded() {
+    let mut supervisor = adopted(OnDrift::Report);
+    for (number, end_of_push) in
+        [(5, Err(NotPushed::Away)), (6, Err(NotPushed::Away)), (7, Ok(dials(7)))]
+    {
+        drop(ask(&mut supervisor, register(None, number)));
+        let version = sheet(&mut supervisor).record.latest().number;
+        end(&mut supervisor, version, end_of_push);
+    }
+    // One that is on its way when the next one comes is there first.
+    drop(ask(&mut supervisor, register(None, 8)));
+    drop(ask(&mut supervisor, register(None, 9)));
+    let fates = |supervisor: &mut Supervisor| {
+        let record = sheet(supervisor).record;
+        (1..=6).map(|number| record.fate(number)).collect::<Vec<_>>()
+    };
+    use Fate::{Newest, Replaced, Superseded};
+    let expected = [Replaced, Superseded, Superseded, Replaced, Superseded, Newest];
+    assert_eq!(fates(&mut supervisor), expected);
+    end(&mut supervisor, 5, Ok(dials(8)));
+    let expected = [Replaced, Superseded, Superseded, Replaced, Replaced, Newest];
+    assert_eq!(fates(&mut supervisor), expected);
 }
 
 #[test]
@@ -319,6 +426,9 @@ enum Step {
     /// What the server does with the push that is under way.
     End(u8),
     Up,
+    Down,
+    /// Time goes by.
+    Later(u64),
     Restart,
     Reload,
 }
@@ -331,8 +441,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Push),
         2 => (1..5i64).prop_map(Step::Meddle),
         3 => Just(Step::ReadBack),
-        6 => (0..5u8).prop_map(Step::End),
+        6 => (0..6u8).prop_map(Step::End),
         2 => Just(Step::Up),
+        1 => Just(Step::Down),
+        2 => (1..5000u64).prop_map(Step::Later),
         1 => Just(Step::Restart),
         1 => Just(Step::Reload),
     ]
@@ -351,6 +463,8 @@ struct World {
     ordered: Vec<(u64, Settings)>,
     last_pushed: u64,
     promised: Vec<Version>,
+    /// The versions that the server took.
+    taken: BTreeSet<u64>,
 }
 
 impl World {
@@ -365,6 +479,7 @@ impl World {
             ordered: vec![],
             last_pushed: 0,
             promised: vec![],
+            taken: BTreeSet::new(),
         }
     }
 
@@ -414,6 +529,11 @@ impl World {
         if let State::Applied { .. } = record.state() {
             assert_eq!(record.held().settings, record.latest().settings);
         }
+        for version in record.versions().rev().skip(1) {
+            let was_there = self.taken.contains(&version.number);
+            let fate = record.fate(version.number);
+            assert!(!was_there || fate == Fate::Replaced, "{} is {fate:?}", version.number);
+        }
         let pushing = self.supervisor.settings.pushing.contains(&server(LONDON));
         assert_eq!(pushing, !self.ordered.is_empty());
         let durable = self.standing.as_ref().unwrap();
@@ -453,8 +573,10 @@ impl World {
             0 => Err(NotPushed::Away),
             1 => failed("refused", Some(self.server.clone())),
             2 => failed("broken", None),
+            3 => hindered("busy"),
             _ => {
                 self.server = wanted;
+                self.taken.insert(version);
                 Ok(self.server.clone())
             }
         };
@@ -484,6 +606,13 @@ impl World {
             }
             Step::End(how) => self.end(how),
             Step::Up => self.tell(Event::Health(server(LONDON), up())),
+            Step::Down => {
+                self.tell(Event::Health(server(LONDON), Health::Down { why: String::new() }));
+            }
+            Step::Later(seconds) => {
+                self.now = self.now + Duration::from_secs(seconds);
+                self.tell(Event::Woke);
+            }
             Step::Restart => {
                 self.live_again();
                 self.reload();
@@ -510,12 +639,13 @@ proptest! {
         }
         // A server that is there and does what it is told ends up with what is registered.
         if world.ordered.is_empty() {
+            world.run(Step::Down);
             world.run(Step::Up);
         }
         while !world.ordered.is_empty() {
             world.run(Step::End(4));
         }
         let record = &world.supervisor.settings.records[&server(LONDON)];
-        prop_assert!(!record.is_pending());
+        prop_assert!(!record.is_pending() && record.again().is_none());
     }
 }
