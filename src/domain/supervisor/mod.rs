@@ -248,6 +248,7 @@ impl Supervisor {
             }
             Event::Reconfigured(setup) => {
                 self.configured = setup;
+                self.forget_drained(actions);
                 self.put_in_force();
                 self.route_held(now, actions);
             }
@@ -255,6 +256,8 @@ impl Supervisor {
                 self.expire_overdue(now, actions);
                 self.report_delays(now, actions);
                 self.push_again(now, actions);
+                // The configuration may have changed between two lives.
+                self.forget_drained(actions);
             }
         }
     }

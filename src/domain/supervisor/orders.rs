@@ -175,6 +175,15 @@ impl Supervisor {
         Answer::Draining { server, draining }
     }
 
+    /// Forgets that servers were drained that are no longer configured: one that gets
+    /// the same name later is another server.
+    pub(super) fn forget_drained(&mut self, actions: &mut Vec<Action>) {
+        let configured = &self.configured.servers;
+        for gone in self.drained.extract_if(.., |name| !configured.contains_key(name)) {
+            actions.push(Action::Save(Change::Drained(gone, false)));
+        }
+    }
+
     /// What is in force is what was configured, and what was drained by order.
     pub(super) fn put_in_force(&mut self) {
         if self.drained.is_empty() {
@@ -379,6 +388,29 @@ mod tests {
         let saved = matches!(&actions[0], Action::Save(Change::Drained(name, false)) if *name == server("london-1"));
         assert!(saved, "{actions:?}");
         assert_eq!(calls(&actions), [JobId(1)]);
+    }
+
+    #[test]
+    fn a_drained_server_that_leaves_the_configuration_is_forgotten() {
+        let forgets = |actions: &[Action]| {
+            let change = |action: &Action| match action {
+                Action::Save(Change::Drained(name, false)) => Some(name.clone()),
+                _ => None,
+            };
+            actions.iter().filter_map(change).collect::<Vec<_>>()
+        };
+        let mut without = setup();
+        without.servers.remove(&server("london-1"));
+        let mut supervisor = restored(&setup(), &["london-1", "london-2"]);
+        assert_eq!(forgets(&supervisor.handle(Event::Woke, NOW)), []);
+        let actions = supervisor.handle(Event::Reconfigured(Arc::new(without.clone())), NOW);
+        assert_eq!(forgets(&actions), [server("london-1")]);
+        supervisor.handle(Event::Reconfigured(Arc::new(setup())), NOW);
+        let draining = |name| supervisor.setup.servers[&server(name)].draining;
+        assert_eq!((draining("london-1"), draining("london-2")), (false, true));
+        // So is one that left while nobody looked.
+        let mut next_life = restored(&without, &["london-1", "london-2"]);
+        assert_eq!(forgets(&next_life.handle(Event::Woke, NOW)), [server("london-1")]);
     }
 
     #[test]
