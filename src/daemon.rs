@@ -332,8 +332,8 @@ impl Daemon {
                 self.presses.spawn(prepare::run(self.context.clone(), mail));
             }
             Action::Release(server, key) => self.watchers.release(&server, key),
-            Action::Push { server, version, settings } => {
-                self.keepers.push(&server, version, settings);
+            Action::Push { server, version, settings, known } => {
+                self.keepers.push(&server, settings::Order { version, settings, known });
             }
         }
     }

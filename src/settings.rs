@@ -59,9 +59,13 @@ struct Running {
 
 /// A version that a server is to hold.
 #[derive(Debug)]
-struct Order {
-    version: u64,
-    settings: Settings,
+pub struct Order {
+    /// Its number.
+    pub version: u64,
+    /// All that is to be set.
+    pub settings: Settings,
+    /// What the server may hold; anything else was set by somebody else, and stays.
+    pub known: Vec<Settings>,
 }
 
 impl Drop for Keepers {
@@ -100,9 +104,10 @@ impl Keepers {
     }
 
     /// Has a server hold these settings.
-    pub fn push(&self, server: &ServerName, version: u64, settings: Settings) {
+    pub fn push(&self, server: &ServerName, order: Order) {
         let Some(keeper) = self.keepers.get(server) else { return };
-        if keeper.push.try_send(Order { version, settings }).is_err() {
+        let version = order.version;
+        if keeper.push.try_send(order).is_err() {
             // It stays pending, and is ordered again when the keepers begin anew.
             warn!(%server, version, "settings could not be handed over");
         }
@@ -128,7 +133,7 @@ impl Keeper {
                 biased;
                 order = orders.recv() => {
                     let Some(order) = order else { return };
-                    let end = self.push(&order.settings).await;
+                    let end = self.push(&order).await;
                     self.log(order.version, &end);
                     Event::Pushed(self.name.clone(), order.version, end)
                 }
@@ -163,7 +168,7 @@ impl Keeper {
     /// Has the server hold these settings and no others. It is read first: what differs
     /// from what it holds now is all that is set, and that mends what an earlier life
     /// has left half done.
-    async fn push(&self, wanted: &Settings) -> Result<Settings, NotPushed> {
+    async fn push(&self, order: &Order) -> Result<Settings, NotPushed> {
         let hindered = |why, held| NotPushed::Hindered { why, held };
         self.make_safe().map_err(|bad| hindered(bad.to_string(), None))?;
         let held = match self.driver.settings(&self.safe).await {
@@ -174,7 +179,10 @@ impl Keeper {
                 return Err(hindered(why, None));
             }
         };
-        let changes = held.differences(wanted);
+        if !held.foreign_to(&order.known).is_empty() {
+            return Err(NotPushed::Meddled { held });
+        }
+        let changes = held.differences(&order.settings);
         if changes.is_empty() {
             return Ok(held);
         }
@@ -202,6 +210,9 @@ impl Keeper {
             Ok(_) => info!(%server, version, "the server has these settings"),
             Err(NotPushed::Away) => {
                 info!(%server, version, "the server is away; it gets its settings when it is back");
+            }
+            Err(NotPushed::Meddled { .. }) => {
+                warn!(%server, version, "somebody else has set something at the server");
             }
             Err(NotPushed::Refused { why, .. }) => {
                 warn!(%server, version, %why, "the server did not take its settings");

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 pub use registry::{
-    Fate, Found, Held, MAX_REASON_CHARS, MAX_VERSIONS, NotPushed, OnDrift, Record, Standing, State,
+    Fate, Held, MAX_REASON_CHARS, MAX_VERSIONS, NotPushed, OnDrift, Record, Standing, State,
     Version,
 };
 pub use schema::{BadSetting, Characters, Key, Kind, Level, Schema};
@@ -164,6 +164,16 @@ impl Settings {
                 to: other.get(name).cloned(),
             })
             .collect()
+    }
+
+    /// What somebody else has set: what is like it is in none of `known`, the first of
+    /// which are the settings that were there.
+    #[must_use]
+    pub fn foreign_to(&self, known: &[Self]) -> Vec<Change> {
+        let ours =
+            |change: &Change| known.iter().any(|one| one.get(&change.name) == change.to.as_ref());
+        let before = known.first().map(|before| before.differences(self)).unwrap_or_default();
+        before.into_iter().filter(|change| !ours(change)).collect()
     }
 
     /// These settings with some of them set anew, or (`None`) no longer set.

@@ -292,6 +292,7 @@ fn refused(refusal: SettingsRefusal) -> Problem {
         }
         SettingsRefusal::NoSchema(_)
         | SettingsRefusal::NotRead(_)
+        | SettingsRefusal::Drifted { .. }
         | SettingsRefusal::Stale { .. }
         | SettingsRefusal::Same(_) => Code::WrongState,
         SettingsRefusal::Bad(_) | SettingsRefusal::LongReason => Code::BadRequest,

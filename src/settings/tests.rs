@@ -194,8 +194,8 @@ impl House {
         let mut answer = None;
         for action in self.supervisor.handle(event, now()) {
             match action {
-                Action::Push { server, version, settings } => {
-                    self.keepers.push(&server, version, settings);
+                Action::Push { server, version, settings, known } => {
+                    self.keepers.push(&server, Order { version, settings, known });
                 }
                 Action::Promise(_, Answer::Settings(sheet)) => answer = Some(sheet.record),
                 Action::Carry(job) if matches!(job.cause, Cause::Alarm(_)) => self.alarms += 1,
@@ -310,6 +310,21 @@ async fn drift_is_noticed_by_reading_back() {
         let drifted = matches!(record.state(), State::Drifted { .. });
         assert_eq!(drifted, on_drift == OnDrift::Report, "{:?}", record.state());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_changed_just_before_a_push_is_not_overwritten() {
+    let mut house = House::new(OnDrift::Report);
+    house.next().await;
+    *house.server.holds.lock().unwrap() = dials(9);
+    house.register(5);
+    house.next().await;
+    let State::Failed { why, again: None, .. } = house.state() else { panic!("it failed") };
+    assert!(why.contains("max_dials: 3 -> 9"), "{why}");
+    assert_eq!((house.holds(), house.alarms), (dials(9), 1));
+    house.ask(AskSettings::Push);
+    house.next().await;
+    assert_eq!(house.holds(), dials(5));
 }
 
 #[tokio::test]

@@ -128,6 +128,12 @@ pub enum NotPushed {
         /// What it holds, where that could be read.
         held: Option<Settings>,
     },
+    /// Somebody has changed something else at the server since it was read: it was left
+    /// as it is.
+    Meddled {
+        /// What it holds.
+        held: Settings,
+    },
 }
 
 /// What became of one version.
@@ -140,17 +146,6 @@ pub enum Fate {
     Replaced,
     /// Another one came before the server held it: it was never applied.
     Superseded,
-}
-
-/// What a read-back has brought to light.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// The server holds what is registered, or what is to be pushed decides anyway.
-    Nothing,
-    /// Something else, of which the postmaster knows.
-    KnownDrift,
-    /// Something else, of which nobody was told: these changes.
-    NewDrift(Vec<Change>),
 }
 
 /// All that is registered for one server.
@@ -224,6 +219,16 @@ impl Record {
     #[must_use]
     pub fn is_pending(&self) -> bool {
         self.standing.state == State::Pending
+    }
+
+    /// What the server may hold although nobody else has set anything there: what it held
+    /// last, the newest version, and those before it that may be there in part.
+    #[must_use]
+    pub fn known(&self) -> Vec<Settings> {
+        let reached = self.standing.reached.last().copied().unwrap_or_default();
+        let since = self.versions().filter(|version| version.number > reached);
+        let ours = since.map(|version| &version.settings).chain([&self.latest.settings]);
+        [&self.standing.held.settings].into_iter().chain(ours).cloned().collect()
     }
 
     /// When a push that failed is tried again by itself, if it is.
@@ -318,6 +323,7 @@ impl Record {
                 }
                 (Some(held), state)
             }
+            Err(NotPushed::Meddled { held }) => (Some(held), self.standing.state.clone()),
             Err(NotPushed::Refused { why, held }) => (held, failed(now, why, None)),
             Err(NotPushed::Hindered { why, held }) => {
                 let since = self.again().map_or(now, |_| self.since());
@@ -344,35 +350,64 @@ impl Record {
         (held.settings, held.at) = (settings, at);
     }
 
-    /// The server was read. While a version is on its way there is no drift: what was
-    /// read may be from before it.
-    pub fn read_back(&mut self, held: Held) -> Found {
+    /// The server was read. Returns what somebody else has set there, when the postmaster
+    /// is to be told of it. While a version waits, only what it would overwrite unseen
+    /// counts: what was read may be from before it.
+    pub fn read_back(&mut self, held: Held, on_drift: OnDrift, by: Asker) -> Option<Vec<Change>> {
         let now = held.at;
         let changes = self.latest.settings.differences(&held.settings);
+        let foreign = held.settings.foreign_to(&self.known());
         self.standing.held = held;
-        match &self.standing.state {
-            State::Pending => return Found::Nothing,
-            State::Applied { .. } if changes.is_empty() => {
-                self.standing.told.clear();
-                return Found::Nothing;
+        let (waits, drift) = match &self.standing.state {
+            State::Pending | State::Failed { again: Some(_), .. } if !foreign.is_empty() => {
+                (true, foreign)
             }
-            _ if changes.is_empty() => {
+            State::Pending => return None,
+            state if changes.is_empty() => {
+                if !matches!(state, State::Applied { .. }) {
+                    self.holds_it(now);
+                }
                 self.standing.told.clear();
-                self.holds_it(now);
-                return Found::Nothing;
+                return None;
             }
             // It was said already that the server does not hold what it should.
-            State::Failed { .. } => return Found::Nothing,
-            State::Drifted { changes: known, .. } if *known == changes => {}
-            State::Drifted { .. } | State::Applied { .. } => {
-                self.standing.state = State::Drifted { at: now, changes: changes.clone() };
+            State::Failed { .. } => return None,
+            State::Drifted { .. } | State::Applied { .. } => (false, changes),
+        };
+        self.drifted(&drift, waits, on_drift, by, now);
+        let is_news = self.standing.told != drift;
+        self.standing.told.clone_from(&drift);
+        is_news.then_some(drift)
+    }
+
+    fn drifted(
+        &mut self,
+        drift: &[Change],
+        waits: bool,
+        on_drift: OnDrift,
+        by: Asker,
+        now: Timestamp,
+    ) {
+        match (on_drift, &self.standing.state) {
+            (OnDrift::Report, _) if waits => {
+                let why = format!("somebody has changed it at the server: {}", listed(drift));
+                self.standing.state = State::Failed { at: now, why, again: None };
             }
+            (OnDrift::Report, State::Drifted { changes, .. }) if changes == drift => {}
+            (OnDrift::Report, _) => {
+                self.standing.state = State::Drifted { at: now, changes: drift.to_vec() };
+            }
+            (OnDrift::Adopt, _) => {
+                let set = drift.iter().map(|change| (change.name.clone(), change.to.clone()));
+                let both = self.latest.settings.with(set);
+                self.add(both, by, "changed at the server".into(), now);
+                match waits {
+                    true => self.standing.state = State::Pending,
+                    false => self.holds_it(now),
+                }
+            }
+            (OnDrift::Push, _) => self.push_again(now),
         }
-        if self.standing.told == changes {
-            return Found::KnownDrift;
-        }
-        self.standing.told.clone_from(&changes);
-        Found::NewDrift(changes)
     }
 }
 
@@ -382,6 +417,10 @@ fn next_try(since: Timestamp, now: Timestamp) -> Timestamp {
 }
 
 fn otherwise(changes: &[Change]) -> String {
+    format!("the server took it and holds something else: {}", listed(changes))
+}
+
+fn listed(changes: &[Change]) -> String {
     let said: Vec<String> = changes.iter().map(Change::to_string).collect();
-    format!("the server took it and holds something else: {}", said.join(", "))
+    said.join(", ")
 }

@@ -104,6 +104,8 @@ pub enum Action {
         version: u64,
         /// All that is to be set there.
         settings: Settings,
+        /// What it may hold although nobody else has set anything there.
+        known: Vec<Settings>,
     },
 }
 

@@ -18,8 +18,8 @@ use crate::{
     job::{Alarm, Tried},
     names::ServerName,
     settings::{
-        BadSetting, Found, Held, MAX_REASON_CHARS, Name, NotPushed, OnDrift, Record, Schema,
-        Settings, State, Value, Version,
+        BadSetting, Held, MAX_REASON_CHARS, Name, NotPushed, Record, Schema, Settings, State,
+        Value, Version,
     },
     time::Timestamp,
 };
@@ -114,6 +114,18 @@ pub enum SettingsRefusal {
         /// Its author.
         author: Who,
     },
+    /// A new version would overwrite what was changed at the server itself.
+    #[error(
+        "{server} was changed by somebody else ({changes}): \
+         `postfax settings adopt {server}` keeps that, `postfax settings push {server}` undoes it; \
+         then ask again"
+    )]
+    Drifted {
+        /// The server.
+        server: ServerName,
+        /// What was changed.
+        changes: String,
+    },
     /// A setting that cannot be.
     #[error(transparent)]
     Bad(#[from] BadSetting),
@@ -201,6 +213,7 @@ impl Supervisor {
                 server: server.clone(),
                 version: version.number,
                 settings: version.settings.clone(),
+                known: record.known(),
             });
         }
     }
@@ -216,6 +229,10 @@ impl Supervisor {
     ) {
         self.settings.pushing.remove(server);
         let Some(record) = self.settings.records.get_mut(server) else { return };
+        if let Err(NotPushed::Meddled { held }) = end {
+            let held = Held { settings: held, at: now, ..record.held().clone() };
+            return self.read_back(server, held, actions);
+        }
         let is_there = end != Err(NotPushed::Away);
         let before = kind_of_failure(record);
         record.pushed(version, end, now);
@@ -244,26 +261,16 @@ impl Supervisor {
             return;
         };
         let before = record.standing().clone();
-        let found = record.read_back(held);
-        if found != Found::Nothing {
-            match on_drift {
-                OnDrift::Report => {}
-                OnDrift::Adopt => {
-                    let reason = "changed at the server".to_owned();
-                    record.adopt_held(ourselves(server), reason, now);
-                }
-                OnDrift::Push => record.push_again(now),
-            }
-        }
-        let (is_new, after) =
-            (on_drift == OnDrift::Adopt && found != Found::Nothing, record.standing());
+        let newest = record.latest().number;
+        let news = record.read_back(held, on_drift, ourselves(server));
+        let (is_new, after) = (record.latest().number != newest, record.standing());
         let same_settings =
             before.held.settings == after.held.settings && before.held.lines == after.held.lines;
         // That it was read once more is worth no write.
         if is_new || !same_settings || before.state != after.state || before.told != after.told {
             actions.push(saved(server, record, is_new));
         }
-        if let Found::NewDrift(mut changes) = found {
+        if let Some(mut changes) = news {
             changes.truncate(MAX_CHANGES_TOLD);
             self.alarm(Alarm::Drifted { server: server.clone(), changes }, now, actions);
         }
@@ -352,7 +359,7 @@ fn change(
             return Ok(false);
         }
         AskSettings::Register { base, changes, reason } => {
-            seen(record, base)?;
+            seen(record, server, base)?;
             let changes = read(schema, changes)?;
             // Only what is set anew is checked: what the server had may be beyond our schema.
             let set =
@@ -363,7 +370,7 @@ fn change(
             record.register(settings, by, short(reason)?, now);
         }
         AskSettings::Rollback { base, to, reason } => {
-            seen(record, base)?;
+            seen(record, server, base)?;
             let old = record.version(to).ok_or_else(|| no_such_version(record, server, to))?;
             let settings = old.settings.clone();
             differs(record, &settings)?;
@@ -395,8 +402,13 @@ fn read(
     changes.into_iter().map(read).collect()
 }
 
-/// Compare and set: nobody overwrites what they have not seen.
-fn seen(record: &Record, base: Option<u64>) -> Result<(), SettingsRefusal> {
+/// Compare and set: nobody overwrites what they have not seen, or what others have done
+/// at the server.
+fn seen(record: &Record, server: &ServerName, base: Option<u64>) -> Result<(), SettingsRefusal> {
+    if let State::Drifted { changes, .. } = record.state() {
+        let said: Vec<String> = changes.iter().map(ToString::to_string).collect();
+        return Err(SettingsRefusal::Drifted { server: server.clone(), changes: said.join(", ") });
+    }
     let Version { number, author, .. } = record.latest();
     match base {
         Some(base) if base != *number => {

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     fleet::Health,
     names::Token,
-    settings::{Characters, Fate, Key, Kind, Level, MAX_VERSIONS},
+    settings::{Characters, Fate, Key, Kind, Level, MAX_VERSIONS, OnDrift},
     supervisor::{
         Event, Request, Saved,
         tests::{NOW, alarms, server, setup, up},
@@ -368,6 +368,62 @@ fn two_who_fight_over_a_setting_ring_no_bell_at_every_round() {
 }
 
 #[test]
+fn what_somebody_else_has_set_is_never_overwritten_unseen() {
+    let meddled = |number| Err(NotPushed::Meddled { held: dials(number) });
+    let read = |number, seconds| Event::ReadBack(server(LONDON), held(number, at(seconds)));
+    for by_push in [true, false] {
+        for (on_drift, newest, pushed) in [
+            (OnDrift::Report, (2, dials(5)), vec![]),
+            (OnDrift::Adopt, (3, dials(9)), vec![(3, dials(9))]),
+            (OnDrift::Push, (2, dials(5)), vec![(2, dials(5))]),
+        ] {
+            let mut supervisor = adopted(on_drift);
+            drop(ask(&mut supervisor, register(None, 5)));
+            let actions = if by_push {
+                end(&mut supervisor, 2, meddled(9))
+            } else {
+                end(&mut supervisor, 2, Err(NotPushed::Away));
+                supervisor.handle(read(9, 10), at(10))
+            };
+            let changes = dials(3).differences(&dials(9));
+            let told = Alarm::Drifted { server: server(LONDON), changes };
+            assert_eq!(alarms(&actions), [told], "{on_drift:?} {by_push}");
+            assert_eq!(pushes(&actions), pushed, "{on_drift:?} {by_push}");
+            let record = sheet(&mut supervisor).record;
+            let latest = record.latest();
+            assert_eq!((latest.number, latest.settings.clone()), newest, "{on_drift:?}");
+            if on_drift == OnDrift::Report {
+                let State::Failed { why, again: None, .. } = record.state() else { panic!() };
+                assert!(why.ends_with("max_dials: 3 -> 9"), "{why}");
+                let (actions, _) = ask(&mut supervisor, AskSettings::Push);
+                assert_eq!(pushes(&actions), [(2, dials(5))], "who has read that may");
+            }
+        }
+    }
+    // What a push has left half done is our own.
+    let mut supervisor = adopted(OnDrift::Report);
+    for (version, number) in [(2, 5), (3, 6)] {
+        drop(ask(&mut supervisor, register(None, number)));
+        end(&mut supervisor, version, Err(NotPushed::Away));
+    }
+    let actions = supervisor.handle(read(5, 10), at(10));
+    assert_eq!((alarms(&actions), pushes(&actions)), (vec![], vec![(3, dials(6))]));
+}
+
+#[test]
+fn what_was_changed_at_the_server_is_dealt_with_before_it_is_set_anew() {
+    let mut supervisor = adopted(OnDrift::Report);
+    supervisor.handle(Event::ReadBack(server(LONDON), held(9, at(1))), at(1));
+    let back = AskSettings::Rollback { base: None, to: 1, reason: String::new() };
+    for what in [register(None, 5), back] {
+        let refused = ask(&mut supervisor, what).1.unwrap_err();
+        assert!(refused.contains("(max_dials: 3 -> 9)"), "{refused}");
+    }
+    drop(ask(&mut supervisor, AskSettings::Adopt { reason: String::new() }));
+    assert!(ask(&mut supervisor, register(Some(2), 5)).1.is_ok());
+}
+
+#[test]
 fn drift_is_adopted_or_overwritten_by_hand() {
     for (what, number, pushed) in [
         (AskSettings::Adopt { reason: "better so".into() }, 2, None),
@@ -450,6 +506,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A push: version, what is to be set, what the server may hold.
+type Ordered = (u64, Settings, Vec<Settings>);
+
 /// The world around the registry: a store, a server, and what was promised.
 struct World {
     supervisor: Supervisor,
@@ -460,7 +519,7 @@ struct World {
     /// What the server really holds.
     server: Settings,
     /// Pushes that were ordered, oldest first.
-    ordered: Vec<(u64, Settings)>,
+    ordered: Vec<Ordered>,
     last_pushed: u64,
     promised: Vec<Version>,
     /// The versions that the server took.
@@ -495,7 +554,7 @@ impl World {
                     }
                     self.standing = Some(*standing);
                 }
-                Action::Push { version, settings, .. } => {
+                Action::Push { version, settings, known, .. } => {
                     let newest = self.store.last().unwrap();
                     assert_eq!(
                         (version, &settings),
@@ -505,7 +564,7 @@ impl World {
                     assert!(version >= self.last_pushed, "an older version after a newer one");
                     assert!(self.ordered.is_empty(), "two pushes at a time");
                     self.last_pushed = version;
-                    self.ordered.push((version, settings));
+                    self.ordered.push((version, settings, known));
                 }
                 Action::Promise(_, Answer::Settings(sheet)) => {
                     self.promised.push(sheet.record.latest().clone());
@@ -568,13 +627,18 @@ impl World {
     }
 
     fn end(&mut self, how: u8) {
-        let Some((version, wanted)) = self.ordered.pop() else { return };
+        let Some((version, wanted, known)) = self.ordered.pop() else { return };
+        let is_foreign = !self.server.foreign_to(&known).is_empty();
         let end = match how {
             0 => Err(NotPushed::Away),
             1 => failed("refused", Some(self.server.clone())),
             2 => failed("broken", None),
             3 => hindered("busy"),
+            _ if is_foreign => Err(NotPushed::Meddled { held: self.server.clone() }),
             _ => {
+                let ours = self.store.iter().any(|version| version.settings == self.server);
+                let heard = &self.standing.as_ref().unwrap().held.settings;
+                assert!(ours || *heard == self.server, "overwritten unseen: {:?}", self.server);
                 self.server = wanted;
                 self.taken.insert(version);
                 Ok(self.server.clone())
