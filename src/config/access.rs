@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::Path,
 };
 
 use argon2::password_hash::phc::PasswordHash;
@@ -171,6 +172,27 @@ impl Check<'_> {
         }
     }
 
+    /// The lines of a secret file that say something, with their places. Where such a
+    /// place is shown, `masked` is: the same text with its secrets hidden.
+    pub(super) fn entries<'t>(
+        &mut self,
+        path: &Path,
+        text: &'t str,
+        masked: String,
+    ) -> Vec<(&'t str, Place)> {
+        let number = self.findings.text(path, masked);
+        let (mut entries, mut start) = (Vec::new(), 0);
+        for line in text.split_inclusive('\n') {
+            let entry = line.trim_end();
+            let place = Place { text: number, span: start..start + entry.len(), key: "".into() };
+            start += line.len();
+            if !entry.is_empty() && !entry.starts_with('#') {
+                entries.push((entry, place));
+            }
+        }
+        entries
+    }
+
     /// Of those who may log in: a line `client:hash` or `client:hash:keys` for each.
     fn passwords(&mut self, raw: &raw::Supervisor) -> BTreeMap<ClientName, Password> {
         let Some(file) = raw.passwords_file.given() else { return BTreeMap::new() };
@@ -184,16 +206,8 @@ impl Check<'_> {
                 return BTreeMap::new();
             }
         };
-        let number = self.findings.text(&path, masked(&text));
         let mut passwords = BTreeMap::new();
-        let mut start = 0;
-        for line in text.split_inclusive('\n') {
-            let entry = line.trim_end();
-            let place = Place { text: number, span: start..start + entry.len(), key: "".into() };
-            start += line.len();
-            if entry.is_empty() || entry.starts_with('#') {
-                continue;
-            }
+        for (entry, place) in self.entries(&path, &text, masked(&text)) {
             let Some((client, password)) = self.password(entry, &place) else { continue };
             if passwords.insert(client, password).is_some() {
                 let help = "leave one of the two lines out";

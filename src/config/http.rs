@@ -214,17 +214,9 @@ impl Check<'_> {
                 return Vec::new();
             }
         };
-        let number = self.findings.text(&path, masked(&text));
-        let (mut tokens, mut start) = (Vec::new(), 0);
-        for line in text.split_inclusive('\n') {
-            let entry = line.trim_end();
-            let place = Place { text: number, span: start..start + entry.len(), key: "".into() };
-            start += line.len();
-            if entry.is_empty() || entry.starts_with('#') {
-                continue;
-            }
-            tokens.extend(self.token(entry, &place));
-        }
+        let entries = self.entries(&path, &text, masked(&text));
+        let tokens: Vec<Token> =
+            entries.into_iter().filter_map(|(entry, place)| self.token(entry, &place)).collect();
         if tokens.len() > MAX_TOKENS {
             let message = format!("there are more than {MAX_TOKENS} tokens");
             self.findings.error(&file.place, message, "revoke those that nobody uses");

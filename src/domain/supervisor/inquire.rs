@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Supervisor {
-    /// Such answers leave half of the room to faxes, as letters to the postmaster do.
+    /// An answer to a mail that asked something is a job like any other.
     pub(super) fn inquire(
         &mut self,
         to: String,
@@ -19,11 +19,10 @@ impl Supervisor {
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) -> Answer {
-        let limits = &self.setup.limits;
-        if self.jobs.len() >= limits.max_jobs.div_ceil(2) {
+        if !self.has_room_for_letters() {
             return Answer::Refused(Refusal::QueueFull);
         }
-        let time = limits.mail_expire;
+        let time = self.setup.limits.mail_expire;
         let to = Mailbox { address: to, client: Some(inquiry.client.clone()) };
         let is_known = inquiry.answer.is_some();
         let id = self.next_id();

@@ -79,19 +79,22 @@ impl Supervisor {
         Answer::Done(id)
     }
 
-    /// A mail for the postmaster is a job like any other. Anybody may send one, so that
-    /// such mails leave half of the room to faxes.
+    /// Letters that anybody may cause leave half of the room to faxes.
+    pub(super) fn has_room_for_letters(&self) -> bool {
+        self.jobs.len() < self.setup.limits.max_jobs.div_ceil(2)
+    }
+
+    /// A mail for the postmaster is a job like any other.
     pub(super) fn forward(
         &mut self,
         mail: Forwarded,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) -> Answer {
-        let limits = &self.setup.limits;
-        if self.jobs.len() >= limits.max_jobs.div_ceil(2) {
+        if !self.has_room_for_letters() {
             return Answer::Refused(Refusal::QueueFull);
         }
-        let time = limits.mail_expire;
+        let time = self.setup.limits.mail_expire;
         let to = Mailbox { address: self.setup.postmaster.clone(), client: None };
         let id = self.next_id();
         let cause = Cause::Forwarded(Box::new(mail));
