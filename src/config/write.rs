@@ -176,11 +176,15 @@ fn refused(file: &Path, error: &io::Error) -> String {
     let folder = file.parent().unwrap_or(Path::new("/")).display();
     let help = match error.kind() {
         io::ErrorKind::PermissionDenied => format!(
-            "the user that runs Postfax must own it and be able to write it and its folder \
-             {folder}: chmod u+w, or chown"
+            "the user that runs Postfax must own it and be able to write it and its folder: \
+             as root, chown postfax {folder} {file}, and chmod u+w where that is missing",
+            file = file.display()
         ),
         io::ErrorKind::ReadOnlyFilesystem => {
-            format!("under systemd add ReadWritePaths={folder} to the unit of Postfax")
+            format!(
+                "under systemd give the unit of Postfax ReadWritePaths={folder} (systemctl edit \
+                 postfax, below [Service]) and restart it"
+            )
         }
         _ => format!("nothing was changed; see to {folder}"),
     };

@@ -121,6 +121,8 @@ impl JobFilter {
 
 /// What those who hold everything are called in a filter.
 const ADMINISTRATOR: &str = "administrator";
+/// What all those are called who are no clients.
+const STRANGER: &str = "stranger";
 
 /// Which lines of the audit log are meant. A condition that is absent always holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,6 +148,7 @@ impl AuditFilter {
         let who = match ask.who.as_deref() {
             None => None,
             Some(ADMINISTRATOR) => Some(Who::Administrator),
+            Some(STRANGER) => Some(Who::Stranger),
             Some(name) => {
                 let name = ClientName::new(name);
                 let bad = |why: BadName| Problem::new(Code::BadRequest, why.to_string());

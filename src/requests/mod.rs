@@ -183,7 +183,7 @@ pub(crate) struct AskInbound {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct AskAudit {
-    /// Who has asked: a client, or `administrator`.
+    /// Who has asked: a client, `administrator` or `stranger`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) who: Option<String>,
     /// What was asked, or a pattern (`jobs.*`).

@@ -331,6 +331,13 @@ mod tests {
         };
         let lines = format!("{:?}", status.servers[0].live.health);
         assert!(!lines.contains("ttyFAX0"), "{lines}");
+        for (name, sees) in [("anna", false), ("seer", false), ("setter", false), ("reader", true)]
+        {
+            let reply = answer(&fake, &as_client(name), Ask::Status).await;
+            let Reply::Status(status) = reply else { panic!() };
+            assert_eq!(status.servers[0].settings.is_some(), sees, "{name}");
+            assert_eq!(status.servers[1].settings, None, "{name}");
+        }
     }
 
     #[tokio::test]

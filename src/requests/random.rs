@@ -1,27 +1,33 @@
-//! Random sequences of grants, groups and requests, against a small model of the
-//! authority that was written from its words and shares no code with it.
+//! Random sequences of grants, roles, groups, requests and changes by clients, against a
+//! small model of the authority that was written from its words and shares no code with
+//! it.
 #![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod questions;
 
 use std::collections::BTreeSet;
 
 use postfax_domain::{
     audit::{Asker, Door},
-    authority::{Grant, Role, Verb, Who},
+    authority::{Grant, Role, Verb, Who, excess},
     destination::{Destination, Mailbox},
+    fleet::Health,
     job::{Cause, Job, State},
     names::{ClientName, GroupName, JobId, RoleName},
     setup::Setup,
+    supervisor::ServerStatus,
 };
 use proptest::prelude::*;
 
-use super::{
-    Ask, AskAudit, AskInbound, AskJobs, Code, Problem, Reply, answer, fake::Fake, samples,
-};
+use self::questions::{KINDS, asked};
+use super::{Ask, Code, Problem, Reply, answer, fake::Fake, samples};
 
 const CLIENTS: [&str; 3] = ["anna", "bert", "carl"];
 const SERVERS: [&str; 3] = ["london-1", "paris-1", "berlin-1"];
 const GROUPS: [&str; 2] = ["london", "paris"];
 const VERBS: usize = Verb::ALL.len();
+/// A server that is not configured, after those that are.
+const NOWHERE: usize = SERVERS.len();
 
 /// Where a grant holds: everywhere, a group, or a server.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,9 +40,19 @@ enum At {
 /// The world in numbers.
 #[derive(Debug, Clone, Default)]
 struct Plan {
+    /// To whom, which role, where.
     grants: Vec<(usize, usize, At)>,
+    /// Each role has the verb of its number, and these: role and verb.
+    also: BTreeSet<(usize, usize)>,
     of_client: [BTreeSet<usize>; 3],
     of_server: [BTreeSet<usize>; 3],
+}
+
+/// Something that may be allowed: a scope as it is granted, or one thing in it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Reach {
+    Of(At),
+    Client(usize),
 }
 
 #[derive(Debug, Clone)]
@@ -45,7 +61,11 @@ enum Step {
     Revoke(usize),
     Join(bool, usize, usize),
     Leave(bool, usize, usize),
+    Widen(usize, usize),
+    Narrow(usize),
     Asks(usize, usize, usize),
+    /// A client changes the configuration, by one of the others.
+    Changes(usize, Box<Step>),
 }
 
 /// A job: who sends it, who gets it, where it arrived.
@@ -69,16 +89,55 @@ const JOBS: [Of; 6] = [
 impl Plan {
     /// Whether a client was granted a verb at something that reaches one of these.
     fn may(&self, who: usize, verb: Verb, servers: &[usize], clients: &[usize]) -> bool {
-        self.grants.iter().filter(|(to, what, _)| *to == who && Verb::ALL[*what] == verb).any(
-            |(_, _, at)| match *at {
-                At::Everywhere => true,
-                At::Server(server) => servers.contains(&server),
-                At::Group(group) => {
-                    servers.iter().any(|server| self.of_server[*server].contains(&group))
-                        || clients.iter().any(|client| self.of_client[*client].contains(&group))
+        self.granted(who, verb).any(|at| match at {
+            At::Everywhere => true,
+            At::Server(server) => servers.contains(&server),
+            At::Group(group) => {
+                let of = |server: &usize| self.of_server.get(*server);
+                servers.iter().filter_map(of).any(|groups| groups.contains(&group))
+                    || clients.iter().any(|client| self.of_client[*client].contains(&group))
+            }
+        })
+    }
+
+    /// Where a client was granted a verb.
+    fn granted(&self, who: usize, verb: Verb) -> impl Iterator<Item = At> {
+        let has = move |role: usize, verb: Verb| {
+            Verb::ALL[role] == verb
+                || self.also.iter().any(|(of, more)| *of == role && Verb::ALL[*more] == verb)
+        };
+        let own = self.grants.iter().filter(move |(to, role, _)| *to == who && has(*role, verb));
+        own.map(|(.., at)| *at)
+    }
+
+    /// Whether a client may do something to all that this reaches.
+    fn covers(&self, who: usize, verb: Verb, reach: Reach) -> bool {
+        match reach {
+            Reach::Of(At::Server(server)) => self.may(who, verb, &[server], &[]),
+            Reach::Client(client) => self.may(who, verb, &[], &[client]),
+            // What is in a group may be more tomorrow.
+            Reach::Of(at) => self.granted(who, verb).any(|own| own == At::Everywhere || own == at),
+        }
+    }
+
+    /// What clients could do after a change that they cannot do now, and that its author
+    /// cannot do either.
+    fn beyond(&self, new: &Self, author: usize) -> Vec<(usize, Verb, Reach)> {
+        let groups = (0..GROUPS.len()).map(|group| Reach::Of(At::Group(group)));
+        let servers = (0..SERVERS.len()).map(|server| Reach::Of(At::Server(server)));
+        let clients = (0..CLIENTS.len()).map(Reach::Client);
+        let all = [Reach::Of(At::Everywhere)].into_iter().chain(groups).chain(servers);
+        let all: Vec<Reach> = all.chain(clients).collect();
+        let mut beyond = Vec::new();
+        for who in 0..CLIENTS.len() {
+            for (verb, reach) in Verb::ALL.iter().flat_map(|verb| all.iter().map(|r| (*verb, *r))) {
+                let gains = new.covers(who, verb, reach) && !self.covers(who, verb, reach);
+                if gains && !self.covers(author, verb, reach) {
+                    beyond.push((who, verb, reach));
                 }
-            },
-        )
+            }
+        }
+        beyond
     }
 
     fn on_job(&self, who: usize, verb: Verb, job: Of) -> bool {
@@ -101,19 +160,18 @@ impl Plan {
             groups.iter().map(|group| GroupName::new(GROUPS[*group]).unwrap()).collect()
         };
         let role = |verb: usize| RoleName::new(&format!("role-{verb}")).unwrap();
-        setup.roles =
-            (0..VERBS).map(|verb| (role(verb), Role { may: [Verb::ALL[verb]].into() })).collect();
+        let verbs = |of: usize| {
+            let also = self.also.iter().filter(move |(role, _)| *role == of);
+            also.map(|(_, verb)| Verb::ALL[*verb]).chain([Verb::ALL[of]])
+        };
+        setup.roles = (0..VERBS).map(|of| (role(of), Role { may: verbs(of).collect() })).collect();
         let any = setup.clients.values().next().unwrap().clone();
         setup.clients.clear();
         for (at, name) in CLIENTS.iter().enumerate() {
             let own = self.grants.iter().filter(|(to, ..)| *to == at);
-            let grants = own.map(|(_, verb, scope)| {
-                let scope = match scope {
-                    At::Everywhere => "supervisor".to_owned(),
-                    At::Group(group) => format!("group:{}", GROUPS[*group]),
-                    At::Server(server) => format!("server:{}", SERVERS[*server]),
-                };
-                Grant { role: role(*verb), scope: scope.parse().unwrap() }
+            let grants = own.map(|(_, verb, scope)| Grant {
+                role: role(*verb),
+                scope: written(Reach::Of(*scope)).parse().unwrap(),
             });
             let grants = grants.collect();
             let client = postfax_domain::setup::Client {
@@ -128,6 +186,16 @@ impl Plan {
             server.groups = named(&self.of_server[at]);
         }
         setup
+    }
+}
+
+/// As refusals write it.
+fn written(reach: Reach) -> String {
+    match reach {
+        Reach::Of(At::Everywhere) => "supervisor".to_owned(),
+        Reach::Of(At::Group(group)) => format!("group:{}", GROUPS[group]),
+        Reach::Of(At::Server(server)) => format!("server:{}", SERVERS[server]),
+        Reach::Client(client) => format!("client:{}", CLIENTS[client]),
     }
 }
 
@@ -174,47 +242,6 @@ enum Should {
     FindNothing,
 }
 
-/// The request of this kind about this thing, and what the model says of it.
-fn asked(plan: &Plan, who: usize, kind: usize, thing: usize) -> (Ask, Should) {
-    let (at, of) = (thing % JOBS.len(), JOBS[thing % JOBS.len()]);
-    let job = JobId(at as u64 + 1);
-    let server = thing % SERVERS.len();
-    let name = samples::server(SERVERS[server]);
-    let allowed = |yes| if yes { Should::BeAnswered } else { Should::BeRefused };
-    let on_job = |held| match (held, plan.on_job(who, Verb::JobsSee, of)) {
-        (true, _) => Should::BeAnswered,
-        (false, true) => Should::BeRefused,
-        (false, false) => Should::FindNothing,
-    };
-    let everywhere = |verb| plan.may(who, verb, &[], &[]);
-    let on_server = |verb| plan.may(who, verb, &[server], &[]);
-    match kind {
-        0 => (Ask::Show { job }, on_job(plan.on_job(who, Verb::JobsSee, of))),
-        1 => (Ask::Cancel { job }, on_job(plan.on_job(who, Verb::JobsCancel, of))),
-        2 => (Ask::Hold { job }, on_job(plan.on_job(who, Verb::JobsCancel, of))),
-        3 => {
-            let held = of.server.filter(|_| of.sender.is_none());
-            let servers: Vec<usize> = held.into_iter().collect();
-            let may = plan.may(who, Verb::InboundSee, &servers, &[]);
-            (Ask::Assign { job, client: client(0) }, on_job(may))
-        }
-        4 => (Ask::Drain { server: name }, allowed(on_server(Verb::SettingsWrite))),
-        5 => (Ask::GiveUp { server: name }, allowed(on_server(Verb::SettingsWrite))),
-        6 => {
-            let from = thing % CLIENTS.len();
-            let may = from == who || plan.may(who, Verb::JobsSee, &[], &[from]);
-            let ask =
-                Ask::Explain { from: CLIENTS[from].into(), to: "0140000000".into(), pages: 1 };
-            (ask, allowed(may))
-        }
-        7 => (Ask::Audit(AskAudit::default()), allowed(everywhere(Verb::AuditSee))),
-        8 => (Ask::Reload, allowed(everywhere(Verb::ConfigWrite))),
-        9 => (Ask::Jobs(AskJobs::default()), Should::BeAnswered),
-        10 => (Ask::Inbound(AskInbound::default()), Should::BeAnswered),
-        _ => (Ask::ExplainJob { job }, on_job(plan.on_job(who, Verb::JobsSee, of))),
-    }
-}
-
 /// Holds an answer against the model.
 fn hold(plan: &Plan, who: usize, ask: &Ask, should: &Should, reply: &Reply) {
     let came = match reply {
@@ -229,6 +256,11 @@ fn hold(plan: &Plan, who: usize, ask: &Ask, should: &Should, reply: &Reply) {
     };
     let found = match reply {
         Reply::Jobs(jobs) => jobs.iter().map(|job| job.job).collect::<Vec<_>>(),
+        Reply::Status(status) => return concealed(plan, who, &status.servers),
+        Reply::Servers(servers) => {
+            let servers: Vec<_> = servers.iter().map(|server| server.status.clone()).collect();
+            return concealed(plan, who, &servers);
+        }
         Reply::Job(story) => {
             for (server, _) in story.job.attempts.iter().flat_map(|a| &a.decision.servers) {
                 let at = SERVERS.iter().position(|name| *name == server.as_str()).unwrap();
@@ -250,6 +282,19 @@ fn hold(plan: &Plan, who: usize, ask: &Ask, should: &Should, reply: &Reply) {
     assert_eq!(found, model, "{} lists in {plan:?}", CLIENTS[who]);
 }
 
+/// What a server says of its lines and how it is set is for those who may know.
+fn concealed(plan: &Plan, who: usize, servers: &[ServerStatus]) {
+    for server in servers {
+        let at = [SERVERS.iter().position(|name| *name == server.name.as_str()).unwrap()];
+        let reads = plan.may(who, Verb::SettingsRead, &at, &[]);
+        assert_eq!(server.settings.is_some(), reads, "{} in {plan:?}", server.name);
+        let knows = reads || plan.may(who, Verb::JobsSee, &at, &[]);
+        if let Health::Up { lines, .. } = &server.live.health {
+            assert_eq!(!lines.is_empty(), knows, "{} in {plan:?}", server.name);
+        }
+    }
+}
+
 fn at() -> impl Strategy<Value = At> {
     prop_oneof![
         1 => Just(At::Everywhere),
@@ -258,13 +303,23 @@ fn at() -> impl Strategy<Value = At> {
     ]
 }
 
+/// A change of what is configured.
+fn change() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0..3usize, 0..VERBS, at()).prop_map(|(to, role, at)| Step::Grant(to, role, at)),
+        2 => any::<usize>().prop_map(Step::Revoke),
+        4 => (any::<bool>(), 0..3usize, 0..2usize).prop_map(|(c, who, to)| Step::Join(c, who, to)),
+        2 => (any::<bool>(), 0..3usize, 0..2usize).prop_map(|(c, who, of)| Step::Leave(c, who, of)),
+        2 => (0..VERBS, 0..VERBS).prop_map(|(role, verb)| Step::Widen(role, verb)),
+        1 => any::<usize>().prop_map(Step::Narrow),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (0..3usize, 0..VERBS, at()).prop_map(|(to, verb, at)| Step::Grant(to, verb, at)),
-        1 => any::<usize>().prop_map(Step::Revoke),
-        2 => (any::<bool>(), 0..3usize, 0..2usize).prop_map(|(c, who, to)| Step::Join(c, who, to)),
-        1 => (any::<bool>(), 0..3usize, 0..2usize).prop_map(|(c, who, of)| Step::Leave(c, who, of)),
-        8 => (0..3usize, 0..12usize, 0..30usize).prop_map(|(w, kind, what)| Step::Asks(w, kind, what)),
+        6 => change(),
+        8 => (0..3usize, 0..KINDS, 0..60usize).prop_map(|(w, kind, what)| Step::Asks(w, kind, what)),
+        3 => (0..3usize, change()).prop_map(|(who, step)| Step::Changes(who, Box::new(step))),
     ]
 }
 
@@ -272,13 +327,6 @@ impl Plan {
     /// Changes the world, or asks something of it.
     async fn take(&mut self, step: Step) {
         match step {
-            Step::Grant(to, verb, at) => self.grants.push((to, verb, at)),
-            Step::Revoke(_) if self.grants.is_empty() => {}
-            Step::Revoke(which) => drop(self.grants.swap_remove(which % self.grants.len())),
-            Step::Join(true, who, group) => drop(self.of_client[who].insert(group)),
-            Step::Join(false, who, group) => drop(self.of_server[who].insert(group)),
-            Step::Leave(true, who, group) => drop(self.of_client[who].remove(&group)),
-            Step::Leave(false, who, group) => drop(self.of_server[who].remove(&group)),
             Step::Asks(who, kind, thing) => {
                 let fake = Fake::with(self.setup()).knowing(jobs());
                 let from = "uid 1000".to_owned();
@@ -288,6 +336,44 @@ impl Plan {
                 hold(self, who, &ask, &should, &reply);
                 assert_eq!(fake.lines().len(), 1, "one line for {ask:?}");
             }
+            Step::Changes(author, step) => {
+                let mut new = self.clone();
+                new.alter(&step);
+                let beyond = self.beyond(&new, author);
+                let found = excess(&self.setup(), &new.setup(), &Who::Client(client(author)));
+                match found {
+                    None => assert!(beyond.is_empty(), "{step:?} in {self:?} gives {beyond:?}"),
+                    Some(one) => {
+                        let known = |(to, verb, reach): &(usize, Verb, Reach)| {
+                            (client(*to), *verb, written(*reach))
+                                == (one.to.clone(), one.verb, one.reach.clone())
+                        };
+                        assert!(beyond.iter().any(known), "{one} in {self:?}: {beyond:?}");
+                    }
+                }
+                if beyond.is_empty() {
+                    *self = new;
+                }
+            }
+            other => self.alter(&other),
+        }
+    }
+
+    fn alter(&mut self, step: &Step) {
+        match *step {
+            Step::Grant(to, role, at) => self.grants.push((to, role, at)),
+            Step::Revoke(_) if self.grants.is_empty() => {}
+            Step::Revoke(which) => drop(self.grants.swap_remove(which % self.grants.len())),
+            Step::Join(true, who, group) => drop(self.of_client[who].insert(group)),
+            Step::Join(false, who, group) => drop(self.of_server[who].insert(group)),
+            Step::Leave(true, who, group) => drop(self.of_client[who].remove(&group)),
+            Step::Leave(false, who, group) => drop(self.of_server[who].remove(&group)),
+            Step::Widen(role, verb) => drop(self.also.insert((role, verb))),
+            Step::Narrow(which) => {
+                let one = self.also.iter().nth(which % self.also.len().max(1)).copied();
+                self.also.retain(|other| Some(*other) != one);
+            }
+            Step::Asks(..) | Step::Changes(..) => unreachable!("no change by itself"),
         }
     }
 }
@@ -296,7 +382,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn nobody_does_or_sees_what_they_were_not_granted(steps in prop::collection::vec(step(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        // Nobody waits for a server that takes no settings.
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let mut plan = Plan::default();
             for step in steps {

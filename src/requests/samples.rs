@@ -15,8 +15,9 @@ use postfax_domain::{
     outcome::Outcome,
     retry::Tries,
     route::Arrival,
+    settings,
     setup::{Client, Group, Server, Setup},
-    supervisor::{ServerStatus, Status},
+    supervisor::{ServerStatus, SettingsStatus, Status},
     time::{Timestamp, WallClock},
 };
 
@@ -197,18 +198,27 @@ pub(crate) fn status() -> Status {
         lines: vec!["ttyFAX0: Running and idle".into()],
     };
     let live = |health, busy| Live { health, since: START, busy, page_s: 18.0, failures: 0 };
-    let one = |name: &str, draining, live| ServerStatus {
+    let settings = |state, since| Some(SettingsStatus { version: 3, state, since });
+    let applied = settings(settings::State::Applied { at: START }, START);
+    let (why, again) = ("the disk is full".into(), Some(at(180)));
+    let failed = settings(settings::State::Failed { at: at(60), why, again }, at(60));
+    let one = |name: &str, draining, live, settings| ServerStatus {
         name: server(name),
         lines: 4,
         draining,
         drained: false,
         live,
-        settings: None,
+        settings,
     };
     Status {
         servers: vec![
-            one("london-1", false, live(up, 1)),
-            one("paris-1", true, live(Health::Down { why: "connection refused".into() }, 0)),
+            one("london-1", false, live(up, 1), applied),
+            one(
+                "paris-1",
+                true,
+                live(Health::Down { why: "connection refused".into() }, 0),
+                failed,
+            ),
         ],
         faxes_preparing: 0,
         faxes_waiting: 3,

@@ -3,7 +3,9 @@
 //!
 //! Who asks is told by the kernel, not by the asker (SO_PEERCRED): root and the
 //! user that runs Postfax are its administrators, a user that a client has is that
-//! client, everyone else is refused in words. Nothing else is decided in here.
+//! client, everyone else is refused in words, which is put on record. Nothing else is decided in here.
+
+mod strangers;
 
 use std::{
     collections::BTreeMap,
@@ -28,6 +30,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use self::strangers::Strangers;
 use super::{Ask, Code, Daemon, Problem, Reply, answer, once_more};
 
 /// Longest question in bytes, its line end included: a file of a configuration fits in.
@@ -79,6 +82,7 @@ pub(crate) async fn serve(listener: UnixListener, daemon: Arc<dyn Daemon>) {
 async fn serve_administrators(listener: UnixListener, daemon: Arc<dyn Daemon>, uids: &[u32]) {
     let mut connections = JoinSet::new();
     let crowd = Arc::new(Crowd::default());
+    let strangers = Arc::new(Strangers::new());
     loop {
         while connections.try_join_next().is_some() {}
         let stream = match listener.accept().await {
@@ -98,11 +102,11 @@ async fn serve_administrators(listener: UnixListener, daemon: Arc<dyn Daemon>, u
             // Not even time for words.
             Room::None => continue,
         };
-        let daemon = daemon.clone();
+        let (daemon, strangers) = (daemon.clone(), strangers.clone());
         connections.spawn(async move {
             let _until_the_end = place;
             let (reader, writer) = stream.into_split();
-            let mut caller = Caller { who, reader: BufReader::new(reader), writer };
+            let mut caller = Caller { who, reader: BufReader::new(reader), writer, strangers };
             match (who.asker(&*daemon), is_seat) {
                 (Ok(_), true) => caller.attend(&*daemon).await,
                 (Ok(_), false) => {
@@ -110,7 +114,7 @@ async fn serve_administrators(listener: UnixListener, daemon: Arc<dyn Daemon>, u
                     caller.refuse(Problem::new(Code::Busy, busy)).await;
                 }
                 (Err(stranger), _) => {
-                    tracing::warn!(uid = who.uid, "refused at the control socket");
+                    caller.strangers.record(&*daemon, who.uid, &stranger).await;
                     caller.refuse(stranger).await;
                 }
             }
@@ -197,6 +201,7 @@ struct Caller {
     who: Peer,
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
+    strangers: Arc<Strangers>,
 }
 
 /// What an asker has sent.
@@ -219,7 +224,7 @@ impl Caller {
                 Question::Asked(ask) => {
                     let reply = match self.who.asker(daemon) {
                         Ok(asker) => answer(daemon, &asker, ask).await,
-                        Err(stranger) => stranger.into(),
+                        Err(stranger) => self.no_longer(daemon, stranger).await,
                     };
                     self.reply(&reply).await
                 }
@@ -228,6 +233,12 @@ impl Caller {
                 return;
             }
         }
+    }
+
+    /// One that is no client any more since it has come.
+    async fn no_longer(&self, daemon: &dyn Daemon, stranger: Problem) -> Reply {
+        self.strangers.record(daemon, self.who.uid, &stranger).await;
+        stranger.into()
     }
 
     /// Sends it away. What it has asked does not matter, but it must have been read: else
@@ -264,7 +275,7 @@ impl Caller {
             let reply = match self.who.asker(daemon) {
                 Ok(asker) if first => answer(daemon, &asker, Ask::Watch).await,
                 Ok(asker) => once_more(daemon, &asker).await,
-                Err(stranger) => stranger.into(),
+                Err(stranger) => self.no_longer(daemon, stranger).await,
             };
             first = false;
             self.reply(&reply).await?;
@@ -382,6 +393,9 @@ mod tests {
         assert_eq!(visitor.hear_problem().await, Code::NotPermitted);
         assert_eq!(visitor.hear().await, None);
         assert_eq!(house.daemon.asked(), 0);
+        let lines = house.daemon.lines();
+        assert_eq!(lines.len(), 1, "one line, for all that they asked");
+        assert_eq!((&lines[0].asker.who, &*lines[0].request), (&Who::Stranger, "connect"));
     }
 
     fn peer(uid: u32, administers: bool) -> Peer {

@@ -180,7 +180,8 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Group)]
 struct AuditList {
-    /// Only what this client has asked; 'administrator' for those who hold everything
+    /// Only what this client has asked; 'administrator' for those who hold everything,
+    /// 'stranger' for those who are no clients
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
     /// Only this request, or requests like this: 'jobs.*'

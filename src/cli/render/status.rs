@@ -209,9 +209,10 @@ mod tests {
         let expected = "\
 faxes: 3 waiting, 1 calling; mails: 2 waiting, 0 under way; 1 received job that nobody gets
 
-SERVER    HEALTH          SINCE   CALLS  LINES  S/PAGE  FAILED  SAYS
-london-1  up              10 min      1      4    18.0       0  HylaFAX (tm) Version 6.0.7; ttyFAX0: Running and idle
-paris-1   down, draining  10 min      0      4    18.0       0  connection refused
+SERVER    HEALTH          SINCE   CALLS  LINES  S/PAGE  FAILED  SETTINGS        SAYS
+london-1  up              10 min      1      4    18.0       0  applied 10 min  HylaFAX (tm) Version 6.0.7; ttyFAX0: Running and idle
+paris-1   down, draining  10 min      0      4    18.0       0  failed 9 min    connection refused
+settings of paris-1, version 3: The server did not take it, 2026-11-23 09:01 UTC: the disk is full. It is tried again by itself, 2026-11-23 09:03 UTC.
 
 JOB  FROM  TO            BY        PAGES             FOR    SPEED  REMOTE
  12  anna  +33140000000  london-1  [#####-----] 2/4  6 min  14400  MUELLER
@@ -229,10 +230,11 @@ JOB  FROM  TO            BY        PAGES             FOR    SPEED  REMOTE
     fn changes_are_lines() {
         let first = samples::status();
         let lines = changes(&view(), None, &first);
-        assert_eq!(lines.len(), 4, "{lines:?}");
+        assert_eq!(lines.len(), 5, "{lines:?}");
         assert_eq!(lines[1], "10:10:00 paris-1 is down, draining: connection refused");
+        assert!(lines[2].contains(" settings of paris-1, version 3: "), "{}", lines[2]);
         assert_eq!(
-            lines[2],
+            lines[3],
             "10:10:00 job 12 from anna to +33140000000 by london-1, attempt 2, page 2 of 4 confirmed"
         );
         assert!(changes(&view(), Some(&first), &first).is_empty());

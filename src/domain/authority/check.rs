@@ -25,6 +25,8 @@ pub enum Who {
     Administrator,
     /// A client: holds what it was granted.
     Client(ClientName),
+    /// Somebody who is no client: holds nothing.
+    Stranger,
 }
 
 impl fmt::Display for Who {
@@ -32,6 +34,7 @@ impl fmt::Display for Who {
         match self {
             Self::Administrator => f.write_str("the administrator"),
             Self::Client(name) => name.fmt(f),
+            Self::Stranger => f.write_str("a stranger"),
         }
     }
 }
@@ -68,16 +71,17 @@ pub struct Missing {
 pub fn check(setup: &Setup, who: &Who, verb: Verb, target: Target<'_>) -> Result<(), Missing> {
     let name = match who {
         Who::Administrator => return Ok(()),
-        Who::Client(name) => name,
+        Who::Client(name) => Some(name),
+        Who::Stranger => None,
     };
-    if let Target::Job(job) = target
+    if let (Target::Job(job), Some(name)) = (target, name)
         && matches!(verb, Verb::JobsSee | Verb::JobsCancel)
         && parties(job).contains(&name)
     {
         return Ok(());
     }
     let scopes = scopes(setup, target);
-    if scopes.iter().any(|scope| holds(setup, name, verb, scope)) {
+    if name.is_some_and(|name| scopes.iter().any(|scope| holds(setup, name, verb, scope))) {
         return Ok(());
     }
     let on: Vec<String> = scopes.iter().map(Scope::to_string).collect();
@@ -176,8 +180,11 @@ pub struct Excess {
 /// server in another group and a client's groups are others.
 #[must_use]
 pub fn excess(old: &Setup, new: &Setup, author: &Who) -> Option<Excess> {
-    let Who::Client(by) = author else { return None };
-    let own = reach(old, by);
+    let own = match author {
+        Who::Administrator => return None,
+        Who::Client(by) => reach(old, by),
+        Who::Stranger => BTreeSet::new(),
+    };
     new.clients.keys().find_map(|client| {
         let had = reach(old, client);
         let known = |one: &(Verb, Reached)| covers(&had, one) || covers(&own, one);
@@ -326,6 +333,7 @@ mod tests {
                 (found, _) => panic!("{who} {verb:?} {target:?}: {found:?}"),
             }
             assert_eq!(check(&setup, &Who::Administrator, verb, target), Ok(()));
+            assert!(check(&setup, &Who::Stranger, verb, target).is_err());
         }
     }
 

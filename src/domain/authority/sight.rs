@@ -35,6 +35,7 @@ impl<'a> Sight<'a> {
     pub fn new(setup: &'a Setup, who: &'a Who) -> Self {
         let jobs = match who {
             Who::Administrator => Jobs::All,
+            Who::Stranger => Jobs::Granted,
             Who::Client(name) if holds(setup, name, Verb::JobsSee, &Scope::Supervisor) => Jobs::All,
             Who::Client(name) => {
                 let grants = setup.clients.get(name).map_or(&[][..], |client| &client.grants);
@@ -72,6 +73,7 @@ impl<'a> Sight<'a> {
         let shares = match self.who {
             Who::Administrator => true,
             Who::Client(client) => self.setup.share_group(client, name),
+            Who::Stranger => false,
         };
         shares || self.inside(name)
     }
