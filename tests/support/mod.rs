@@ -16,6 +16,7 @@ pub mod proof;
 pub mod relay;
 pub mod sink;
 pub mod slow;
+pub mod users;
 pub mod wire;
 
 use std::time::{Duration, Instant};
