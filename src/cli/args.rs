@@ -7,7 +7,7 @@ mod orders;
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
-pub(crate) use orders::{Alter, Audit, Inbound, Servers, Verify};
+pub(crate) use orders::{Alter, Audit, Inbound, Servers, Verify, time};
 use postfax_domain::names::JobId;
 
 pub(crate) use config::{Configure, What};
