@@ -56,6 +56,8 @@ impl Asked {
             | Ask::Show { .. }
             | Ask::Explain { .. }
             | Ask::ExplainJob { .. }
+            | Ask::Pages { .. }
+            | Ask::Follow
             | Ask::Inbound(_)
             | Ask::Servers
             | Ask::Audit(_)
@@ -83,9 +85,11 @@ impl Asked {
             | Ask::Release { job }
             | Ask::Alter(AskAlter { job, .. })
             | Ask::Assign { job, .. }
+            | Ask::Pages { job }
             | Ask::ExplainJob { job } => Some(*job),
             Ask::Status
             | Ask::Watch
+            | Ask::Follow
             | Ask::Jobs(_)
             | Ask::Explain { .. }
             | Ask::Settings(_)
