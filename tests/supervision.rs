@@ -15,11 +15,13 @@ use std::{
 
 use serde_json::Value;
 use support::{
+    http::{curl, token},
     lab::{Lab, Server, Servers},
     pages,
     postfax::{Postfax, free_port},
     programs,
     sink::Sink,
+    text::{Settings, edited, in_text},
     users::{admit, ask_json_as},
     wait_for,
 };
@@ -33,6 +35,7 @@ const RINGS: i64 = 5;
 const IDENTITY: &str = "PARIS 2";
 /// What four rings more take at the least: one every half second at ten times the speed.
 const FOUR_RINGS: Duration = Duration::from_millis(1500);
+
 /// A client, as each door knows it.
 struct Person {
     name: &'static str,
@@ -55,8 +58,6 @@ enum Door {
 }
 
 const DOORS: [Door; 3] = [Door::Command, Door::Mail, Door::Http];
-
-type Settings = BTreeMap<String, Value>;
 
 struct House {
     lab: Lab,
@@ -91,7 +92,8 @@ impl House {
         }
         let mut postfax = Postfax::prepare(&lab.about, &sink, &more);
         admit(&postfax);
-        let tokens = [READER, WRITER, NOBODY].map(|who| (who.name, token(&postfax, who.name)));
+        let tokens =
+            [READER, WRITER, NOBODY].map(|who| (who.name, token(&postfax, &["create", who.name])));
         postfax.run();
         postfax.wait_for_servers();
         let url = format!("http://127.0.0.1:{port}");
@@ -203,20 +205,15 @@ impl House {
     }
 
     fn http(&self, who: &Person, arguments: &[&str], server: &str) -> Result<Value, String> {
-        let output = Command::new("curl")
-            .args(["-sS", "--max-time", "60", "-w", "\n%{http_code}"])
-            .args(["-H", &format!("Authorization: Bearer {}", self.tokens[who.name])])
-            .args(arguments)
-            .arg(format!("{}/v1/servers/{server}/settings", self.url))
-            .output()
-            .expect("curl runs");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let (body, status) = said.trim_end().rsplit_once('\n').expect("a body and a status");
-        let body: Value = serde_json::from_str(body).unwrap_or_else(|bad| panic!("{bad}: {said}"));
-        match status {
-            "200" => Ok(body),
-            "403" => Err(body["detail"].as_str().unwrap().to_owned()),
-            _ => panic!("{status}: {body:#}"),
+        let url = format!("{}/v1/servers/{server}/settings", self.url);
+        let heard = curl(&url, &self.tokens[who.name], arguments);
+        match heard.status {
+            200 => Ok(heard.json()),
+            403 => {
+                assert_eq!(heard.problem(), "not-permitted");
+                Err(heard.json()["detail"].as_str().unwrap().to_owned())
+            }
+            status => panic!("{status}: {:#}", heard.json()),
         }
     }
 
@@ -292,72 +289,6 @@ impl House {
             .spawn()
             .unwrap()
     }
-}
-
-fn token(postfax: &Postfax, client: &str) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_postfax"))
-        .args(["token", "create", client, "--file"])
-        .arg(postfax.file("tokens"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-/// The settings in a text that is made to be edited.
-fn in_text(text: &str) -> Settings {
-    let lines = text.lines().skip_while(|line| !line.starts_with("# The settings of"));
-    let lines: Vec<&str> =
-        lines.take_while(|line| !line.starts_with("# End of the settings")).collect();
-    let table: toml::Table = lines.join("\n").parse().unwrap_or_else(|bad| panic!("{bad}: {text}"));
-    let mut settings = Settings::new();
-    for (key, value) in table {
-        match (key.as_str(), value) {
-            ("server" | "version", _) => {}
-            ("line", toml::Value::Table(lines)) => {
-                for (line, of_line) in lines {
-                    for (key, value) in of_line.as_table().unwrap() {
-                        settings.insert(format!("line.{line}.{key}"), plain(value));
-                    }
-                }
-            }
-            (_, value) => drop(settings.insert(key, plain(&value))),
-        }
-    }
-    settings
-}
-
-fn plain(value: &toml::Value) -> Value {
-    match value {
-        toml::Value::String(text) => text.as_str().into(),
-        toml::Value::Integer(number) => (*number).into(),
-        toml::Value::Boolean(flag) => (*flag).into(),
-        other => panic!("{other}"),
-    }
-}
-
-/// The text with another value for a key, whether it stood behind a `#` or not.
-fn edited(text: &str, key: &str, value: &Value) -> String {
-    let (table, key) = match key.rsplit_once('.') {
-        Some((line, key)) => (format!("[{line}]"), key),
-        None => (String::new(), key),
-    };
-    let (mut at, mut found) = (String::new(), 0);
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        if line.starts_with('[') {
-            at = line.trim().to_owned();
-        }
-        let bare = line.trim_start_matches("# ");
-        if at == table && bare.split('=').next().is_some_and(|name| name.trim_end() == key) {
-            found += 1;
-            lines.push(format!("{key} = {value}"));
-        } else {
-            lines.push(line.to_owned());
-        }
-    }
-    assert_eq!(found, 1, "{table} {key}: {text}");
-    lines.join("\n") + "\n"
 }
 
 /// The time of day of a line of HylaFAX's log: `Nov 23 12:34:56.78: [99]: ...`.

@@ -82,6 +82,30 @@ pub fn token(postfax: &Postfax, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// Asks with a token.
+pub fn curl(url: &str, token: &str, arguments: &[&str]) -> Heard {
+    let (head, body) =
+        (tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
+    let output = Command::new("curl")
+        .args(["-sS", "--max-time", "60", "-w", "%{http_code}", "-D"])
+        .arg(head.path())
+        .arg("-o")
+        .arg(body.path())
+        .args(["-H", &format!("Authorization: Bearer {token}")])
+        .args(arguments)
+        .arg(url)
+        .output()
+        .expect("curl runs");
+    let status = String::from_utf8_lossy(&output.stdout).trim().parse();
+    let status =
+        status.unwrap_or_else(|_| panic!("{url}: {}", String::from_utf8_lossy(&output.stderr)));
+    Heard {
+        status,
+        headers: fs::read_to_string(head.path()).unwrap().replace('\r', ""),
+        body: fs::read(body.path()).unwrap(),
+    }
+}
+
 impl House {
     /// Starts a daemon with these servers; `http` is added to the table of the door.
     pub fn start(servers: &Description, http: &str) -> Self {
@@ -124,26 +148,7 @@ impl House {
     }
 
     pub fn curl(&self, token: &str, path: &str, arguments: &[&str]) -> Heard {
-        let (head, body) =
-            (tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
-        let output = Command::new("curl")
-            .args(["-sS", "--max-time", "60", "-w", "%{http_code}", "-D"])
-            .arg(head.path())
-            .arg("-o")
-            .arg(body.path())
-            .args(["-H", &format!("Authorization: Bearer {token}")])
-            .args(arguments)
-            .arg(format!("{}{path}", self.url))
-            .output()
-            .expect("curl runs");
-        let status = String::from_utf8_lossy(&output.stdout).trim().parse();
-        let status = status
-            .unwrap_or_else(|_| panic!("{path}: {}", String::from_utf8_lossy(&output.stderr)));
-        Heard {
-            status,
-            headers: fs::read_to_string(head.path()).unwrap().replace('\r', ""),
-            body: fs::read(body.path()).unwrap(),
-        }
+        curl(&format!("{}{path}", self.url), token, arguments)
     }
 
     pub fn send(&self, token: &str, more: &[&str]) -> Heard {

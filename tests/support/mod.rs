@@ -17,6 +17,7 @@ pub mod proof;
 pub mod relay;
 pub mod sink;
 pub mod slow;
+pub mod text;
 pub mod users;
 pub mod wire;
 
