@@ -37,7 +37,7 @@ use postfax_domain::{
 use tracing::{info, warn};
 
 use asked::{Asked, Repeat};
-use grammar::{MAX_QUESTION_CHARS, Written, candidates, own_lines, shown};
+use grammar::{MAX_QUESTION_CHARS, MAX_SHOWN_CHARS, Written, candidates, own_lines, shown};
 pub(crate) use grammar::{Service, service};
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
@@ -137,7 +137,9 @@ impl Inquiries {
             about: question.about(),
             answer: None,
         };
-        info!(client = %mail.client, question = %question.words, "asked by mail");
+        // The words behind the verb may be numbers and addresses.
+        let verb = question.words.split(' ').next().unwrap_or_default();
+        info!(client = %mail.client, verb, "asked by mail");
         if question.repeat() == Repeat::Harmless {
             let answer = Some(words::answer(context, &*daemon, mail, &question).await);
             crash::point("asked");
@@ -253,7 +255,11 @@ fn of_line(line: &str, known: Known<'_>) -> Option<Question> {
         // A value must not be cut off.
         false => Err(format!("the line has more than {MAX_QUESTION_CHARS} characters")),
     };
-    Some(Question { words: shown(line), asked })
+    let words = match line.chars().count() <= MAX_SHOWN_CHARS {
+        true => shown(line),
+        false => format!("{} .. ({})", shown(line), digest(line)),
+    };
+    Some(Question { words, asked })
 }
 
 /// What a mail without a text of settings asks.

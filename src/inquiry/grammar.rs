@@ -6,7 +6,7 @@ use postfax_domain::names::JobId;
 /// Characters of the longest question. A change of settings may have several values.
 pub(super) const MAX_QUESTION_CHARS: usize = 1000;
 /// Characters of a question that are shown.
-const MAX_SHOWN_CHARS: usize = 200;
+pub(super) const MAX_SHOWN_CHARS: usize = 200;
 /// Lines of an announcement above a quotation: `On .., Fax wrote:` is often folded.
 const MAX_ANNOUNCEMENT_LINES: usize = 3;
 /// What mail programs put before the subject of an answer, in lower case: English,

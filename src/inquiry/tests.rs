@@ -96,4 +96,7 @@ fn a_line_that_is_too_long_is_refused_and_not_cut_off() {
     let long = format!("set london-1 name={}", "x".repeat(2000));
     let why = ask(&long, "", false).asked.unwrap_err();
     assert!(why.contains("more than 1000 characters"), "{why}");
+    let words =
+        |end: &str| ask(&format!("set london-1 name={}{end}", "x".repeat(300)), "", false).words;
+    assert_ne!(words("a"), words("b"), "two questions, though they are shown alike");
 }
