@@ -211,6 +211,8 @@ fn asked(plan: &Plan, who: usize, kind: usize, thing: usize) -> (Ask, Should) {
         8 => (Ask::Reload, allowed(everywhere(Verb::ConfigWrite))),
         9 => (Ask::Jobs(AskJobs::default()), Should::BeAnswered),
         10 => (Ask::Inbound(AskInbound::default()), Should::BeAnswered),
+        11 => (Ask::Pages { job }, on_job(plan.on_job(who, Verb::JobsSee, of))),
+        12 => (Ask::Follow, Should::BeAnswered),
         _ => (Ask::ExplainJob { job }, on_job(plan.on_job(who, Verb::JobsSee, of))),
     }
 }
@@ -245,6 +247,7 @@ fn hold(plan: &Plan, who: usize, ask: &Ask, should: &Should, reply: &Reply) {
             let servers: Vec<usize> = of.server.into_iter().collect();
             unrouted && plan.may(who, Verb::InboundSee, &servers, &[])
         }),
+        Ask::Follow => expected(&|of| !of.over && plan.on_job(who, Verb::JobsSee, of)),
         _ => expected(&|of| plan.on_job(who, Verb::JobsSee, of)),
     };
     assert_eq!(found, model, "{} lists in {plan:?}", CLIENTS[who]);
@@ -264,7 +267,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Revoke),
         2 => (any::<bool>(), 0..3usize, 0..2usize).prop_map(|(c, who, to)| Step::Join(c, who, to)),
         1 => (any::<bool>(), 0..3usize, 0..2usize).prop_map(|(c, who, of)| Step::Leave(c, who, of)),
-        8 => (0..3usize, 0..12usize, 0..30usize).prop_map(|(w, kind, what)| Step::Asks(w, kind, what)),
+        8 => (0..3usize, 0..14usize, 0..30usize).prop_map(|(w, kind, what)| Step::Asks(w, kind, what)),
     ]
 }
 

@@ -42,7 +42,8 @@ async fn texts(shared: &Shared, caller: &Caller, asked: AskConfig) -> Result<Res
 }
 
 /// All that is written; needs `config.read` at the supervisor.
-#[utoipa::path(get, path = "/v1/config", tag = "config",
+#[utoipa::path(get, operation_id = "config_get",
+    path = "/v1/config", tag = "config",
     responses((status = 200, description = "The files.", body = TextsView,
         headers(("ETag" = String, description = "The version, for `If-Match`."))),
         Refusals, Conflicts))]
@@ -51,7 +52,8 @@ pub(super) async fn get(State(shared): State<Shared>, caller: Caller) -> Result<
 }
 
 /// What is written under a key.
-#[utoipa::path(get, path = "/v1/config/keys", params(ConfigKey), tag = "config",
+#[utoipa::path(get, operation_id = "config_key",
+    path = "/v1/config/keys", params(ConfigKey), tag = "config",
     responses((status = 200, description = "What stands where.", body = FoundView),
         Refusals, Conflicts))]
 pub(super) async fn key(
@@ -67,7 +69,8 @@ pub(super) async fn key(
 
 /// Changes keys; needs `config.write` at the supervisor. The new configuration is in force
 /// with the answer.
-#[utoipa::path(patch, path = "/v1/config", params(Keyed, Matched), tag = "config",
+#[utoipa::path(patch, operation_id = "config_set",
+    path = "/v1/config", params(Keyed, Matched), tag = "config",
     request_body = KeyChanges,
     responses((status = 200, description = "It is in force.", body = ChangedView,
             headers(("ETag" = String, description = "The new version, where there is one."))),
@@ -85,7 +88,8 @@ pub(super) async fn set(
 }
 
 /// Replaces the text of one file.
-#[utoipa::path(put, path = "/v1/config", params(Keyed, Matched), tag = "config",
+#[utoipa::path(put, operation_id = "config_replace",
+    path = "/v1/config", params(Keyed, Matched), tag = "config",
     request_body = FileText,
     responses((status = 200, description = "It is in force.", body = ChangedView,
             headers(("ETag" = String, description = "The new version, where there is one."))),
@@ -104,7 +108,8 @@ pub(super) async fn replace(
 
 /// Says whether a change would be good and what it would change, and changes nothing;
 /// needs what the change needs.
-#[utoipa::path(post, path = "/v1/config/check", tag = "config",
+#[utoipa::path(post, operation_id = "config_check",
+    path = "/v1/config/check", tag = "config",
     request_body = Check,
     responses((status = 200, description = "It would be good.", body = ChangedView),
         Refusals, Conflicts, Bodies))]
@@ -131,7 +136,8 @@ pub(super) async fn check(
 }
 
 /// The versions that are kept, newest first.
-#[utoipa::path(get, path = "/v1/config/history", params(Part), tag = "config",
+#[utoipa::path(get, operation_id = "config_history",
+    path = "/v1/config/history", params(Part), tag = "config",
     responses((status = 200, description = "A page of versions.", body = ConfigVersions,
         headers(("Link" = String, description = "The next page, `rel=\"next\"`."))),
         Refusals, Conflicts))]
@@ -150,7 +156,8 @@ pub(super) async fn history(
 }
 
 /// What a version said.
-#[utoipa::path(get, path = "/v1/config/history/{number}", tag = "config",
+#[utoipa::path(get, operation_id = "config_version",
+    path = "/v1/config/history/{number}", tag = "config",
     params(("number" = u64, Path, description = "The version.", minimum = 1)),
     responses((status = 200, description = "The files.", body = TextsView), Refusals, Conflicts))]
 pub(super) async fn version(
@@ -165,7 +172,8 @@ pub(super) async fn version(
 }
 
 /// What differs between two versions.
-#[utoipa::path(get, path = "/v1/config/diff", params(VersionsAsked), tag = "config",
+#[utoipa::path(get, operation_id = "config_diff",
+    path = "/v1/config/diff", params(VersionsAsked), tag = "config",
     responses((status = 200, description = "The difference.", body = DiffView),
         Refusals, Conflicts))]
 pub(super) async fn diff(
@@ -180,7 +188,8 @@ pub(super) async fn diff(
 }
 
 /// Makes a new version out of an old one, and puts it in force.
-#[utoipa::path(post, path = "/v1/config/rollback", params(Keyed, Matched), tag = "config",
+#[utoipa::path(post, operation_id = "config_rollback",
+    path = "/v1/config/rollback", params(Keyed, Matched), tag = "config",
     request_body = Back,
     responses((status = 200, description = "It is in force.", body = ChangedView,
             headers(("ETag" = String, description = "The new version, where there is one."))),
@@ -197,7 +206,8 @@ pub(super) async fn rollback(
 }
 
 /// Has Postfax read its configuration again; needs `config.write` at the supervisor.
-#[utoipa::path(post, path = "/v1/reload", params(Keyed), tag = "config",
+#[utoipa::path(post, operation_id = "config_reload",
+    path = "/v1/reload", params(Keyed), tag = "config",
     responses((status = 200, description = "It is in force.", body = Reloaded),
         Refusals, Conflicts))]
 pub(super) async fn reload(State(shared): State<Shared>, caller: Caller, key: Key) -> Response {

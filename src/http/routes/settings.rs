@@ -42,7 +42,8 @@ async fn sheet(shared: &Shared, caller: &Caller, At(server): At) -> Result<Shown
 }
 
 /// What is registered for a server, and what became of it; needs `settings.read` there.
-#[utoipa::path(get, path = "/v1/servers/{name}/settings", tag = "settings",
+#[utoipa::path(get, operation_id = "settings_get",
+    path = "/v1/servers/{name}/settings", tag = "settings",
     params(("name" = String, Path, description = "The server.", example = "london-1")),
     responses((status = 200, description = "The settings.", body = SettingsView,
         headers(("ETag" = String, description = "The version, for `If-Match`."))),
@@ -58,7 +59,8 @@ pub(super) async fn get(
 }
 
 /// What can be set at a server: keys, types, ranges, defaults; needs `settings.read` there.
-#[utoipa::path(get, path = "/v1/servers/{name}/settings/schema", tag = "settings",
+#[utoipa::path(get, operation_id = "settings_schema",
+    path = "/v1/servers/{name}/settings/schema", tag = "settings",
     params(("name" = String, Path, description = "The server.", example = "london-1")),
     responses((status = 200, description = "The keys.", body = SchemaView), Refusals, Conflicts))]
 pub(super) async fn schema(
@@ -71,7 +73,8 @@ pub(super) async fn schema(
 }
 
 /// Sets these, and leaves everything else; needs `settings.write` there.
-#[utoipa::path(patch, path = "/v1/servers/{name}/settings", tag = "settings",
+#[utoipa::path(patch, operation_id = "settings_set",
+    path = "/v1/servers/{name}/settings", tag = "settings",
     params(("name" = String, Path, description = "The server.", example = "london-1"),
         Keyed, Matched),
     request_body = SettingsAsked,
@@ -94,7 +97,8 @@ pub(super) async fn set(
 
 /// Sets what stands in an edited text, and nothing else. Without `If-Match` the version
 /// that stands in the text counts.
-#[utoipa::path(put, path = "/v1/servers/{name}/settings", tag = "settings",
+#[utoipa::path(put, operation_id = "settings_replace",
+    path = "/v1/servers/{name}/settings", tag = "settings",
     params(("name" = String, Path, description = "The server.", example = "london-1"),
         Keyed, Matched),
     request_body = SettingsText,
@@ -115,7 +119,8 @@ pub(super) async fn replace(
 }
 
 /// The versions, newest first, and what each of them changed.
-#[utoipa::path(get, path = "/v1/servers/{name}/settings/history", tag = "settings",
+#[utoipa::path(get, operation_id = "settings_history",
+    path = "/v1/servers/{name}/settings/history", tag = "settings",
     params(("name" = String, Path, description = "The server.", example = "london-1"), Part),
     responses((status = 200, description = "A page of versions.", body = SettingsVersions,
         headers(("Link" = String, description = "The next page, `rel=\"next\"`."))),
@@ -136,7 +141,8 @@ pub(super) async fn history(
 }
 
 /// Where two versions differ, or the newest one and what the server holds.
-#[utoipa::path(get, path = "/v1/servers/{name}/settings/diff", tag = "settings",
+#[utoipa::path(get, operation_id = "settings_diff",
+    path = "/v1/servers/{name}/settings/diff", tag = "settings",
     params(("name" = String, Path, description = "The server.", example = "london-1"), Sides),
     responses((status = 200, description = "The differences.", body = DifferencesView),
         Refusals, Conflicts))]
@@ -153,7 +159,8 @@ pub(super) async fn diff(
 }
 
 /// Registers an old version again, as a new one.
-#[utoipa::path(post, path = "/v1/servers/{name}/settings/rollback", tag = "settings",
+#[utoipa::path(post, operation_id = "settings_rollback",
+    path = "/v1/servers/{name}/settings/rollback", tag = "settings",
     params(("name" = String, Path, description = "The server.", example = "london-1"),
         Keyed, Matched),
     request_body = Back,
@@ -174,7 +181,8 @@ pub(super) async fn rollback(
 }
 
 /// Registers what the server holds, where that was changed at the server itself.
-#[utoipa::path(post, path = "/v1/servers/{name}/settings/adopt", tag = "settings",
+#[utoipa::path(post, operation_id = "settings_adopt",
+    path = "/v1/servers/{name}/settings/adopt", tag = "settings",
     params(("name" = String, Path, description = "The server.", example = "london-1"), Keyed),
     request_body = Reason,
     responses((status = 200, description = "It is registered.", body = RegisteredView,
@@ -191,7 +199,8 @@ pub(super) async fn adopt(
 }
 
 /// Brings what is registered to the server again.
-#[utoipa::path(post, path = "/v1/servers/{name}/settings/push", tag = "settings",
+#[utoipa::path(post, operation_id = "settings_push",
+    path = "/v1/servers/{name}/settings/push", tag = "settings",
     params(("name" = String, Path, description = "The server.", example = "london-1"), Keyed),
     responses((status = 200, description = "`state` says whether the server has it.",
             body = RegisteredView,
