@@ -38,6 +38,7 @@ use super::{Hylafax, session::Session, wire::Fault};
 use crate::driver::SettingsError;
 
 pub use self::keys::SCHEMA;
+pub(super) use self::reread::Edited;
 
 /// How often a file is put back before we give up.
 const MENDING_TRIES: u32 = 5;
@@ -72,9 +73,11 @@ impl Hylafax {
         }
         self.probe(&mut session, &files).await?;
         drop(session);
+        self.edited.in_another_second().await;
         journal::keep(safe, &files).map_err(local)?;
         let texts = self.replace(&files, safe).await?;
         journal::remove(safe).map_err(local)?;
+        self.edited.now();
         self.have_read(&files).await;
         Ok(understood(&texts))
     }

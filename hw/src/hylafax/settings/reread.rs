@@ -10,7 +10,17 @@
 //!
 //! Nothing depends on it: what is set stands in the file, which is read after the next
 //! call at the latest. So where a line might have such a program, nothing is ordered.
+//!
+//! HylaFAX knows by whole seconds whether a file has changed (`FaxConfig::updateConfig`):
+//! what is written in the second in which it has read the file, it never reads. So no
+//! change is made in the second of the one before ([`Edited`]).
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use super::{
@@ -24,6 +34,28 @@ use super::{
 const PROGRAM: &str = "EGettyArgs";
 /// What takes in another file, of which we know nothing.
 const INCLUDE: &str = "Include";
+
+/// From one change to the next, in milliseconds: the second has changed in any case.
+const APART_MS: u64 = 1_100;
+
+/// When files of settings were last changed.
+#[derive(Debug, Default)]
+pub(in crate::hylafax) struct Edited(Mutex<Option<Instant>>);
+
+impl Edited {
+    /// They were just changed.
+    pub(super) fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Waits until another second has begun than that of the last change.
+    pub(super) async fn in_another_second(&self) {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = last {
+            sleep_until(last + Duration::from_millis(APART_MS)).await;
+        }
+    }
+}
 
 impl Hylafax {
     /// Has the lines read their files that were replaced.
@@ -58,6 +90,17 @@ fn is_alone(file: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn no_change_is_made_in_the_second_of_the_one_before() {
+        let (begun, edited) = (Instant::now(), Edited::default());
+        edited.in_another_second().await;
+        assert_eq!(begun.elapsed(), Duration::ZERO, "the first is made at once");
+        edited.now();
+        tokio::time::advance(Duration::from_millis(300)).await;
+        edited.in_another_second().await;
+        assert!(begun.elapsed() > Duration::from_secs(1));
+    }
 
     #[test]
     fn a_line_with_a_program_of_its_own_is_left_alone() {
