@@ -15,6 +15,9 @@
 //! [`outbound`]: crate::outbound
 //! [`requests`]: crate::requests
 
+mod asked;
+mod edited;
+mod form;
 mod grammar;
 mod verbs;
 mod words;
@@ -33,15 +36,21 @@ use postfax_domain::{
 };
 use tracing::{info, warn};
 
+use asked::{Asked, Repeat};
+use grammar::{MAX_QUESTION_CHARS, MAX_SHOWN_CHARS, Written, candidates, own_lines, shown};
 pub(crate) use grammar::{Service, service};
-use grammar::{Written, candidates};
-use verbs::{Asked, Repeat, Verb, verb};
+use jiff::tz::TimeZone;
+use sha2::{Digest as _, Sha256};
+use verbs::{Known, Verb, verb};
 
 use crate::{
     crash,
     daemon::{Context, now},
-    requests::{Ask, Daemon},
+    requests::{Ask, Daemon, settings::AskSettings},
 };
+
+/// Octets of the digest of an edited text by which it is known again.
+const DIGEST_OCTETS: usize = 8;
 
 /// Answers the mails that ask; shared by all listeners.
 #[derive(Default)]
@@ -89,7 +98,6 @@ pub(crate) enum Unanswered {
 struct Question {
     /// Its words, for people.
     words: String,
-    repeat: Repeat,
     asked: Result<Asked, String>,
 }
 
@@ -108,7 +116,7 @@ impl Inquiries {
     pub(crate) async fn take(&self, context: &Context, mail: &Mail<'_>) -> Result<u64, Unanswered> {
         let daemon = self.daemon.get().and_then(Weak::upgrade);
         let daemon = daemon.ok_or(Unanswered::Later("starting or stopping"))?;
-        let question = read(mail);
+        let question = read(mail, &context.config.load().timezone);
         let key = mail.message_id.clone().map(|id| (mail.client.clone(), id, question.key(mail)));
         let _turn = match &key {
             Some(key) => Some(self.turn(key).ok_or(Unanswered::Later("it is being answered"))?),
@@ -129,8 +137,10 @@ impl Inquiries {
             about: question.about(),
             answer: None,
         };
-        info!(client = %mail.client, question = %question.words, "asked by mail");
-        if question.repeat == Repeat::Harmless {
+        // The words behind the verb may be numbers and addresses.
+        let verb = question.words.split(' ').next().unwrap_or_default();
+        info!(client = %mail.client, verb, "asked by mail");
+        if question.repeat() == Repeat::Harmless {
             let answer = Some(words::answer(context, &*daemon, mail, &question).await);
             crash::point("asked");
             return inquire(context, mail, Inquiry { answer, ..inquiry }).await;
@@ -185,35 +195,77 @@ impl Question {
         }
     }
 
-    /// The job that it is about, so that a reply to the answer means the same one.
+    fn repeat(&self) -> Repeat {
+        self.asked.as_ref().map_or(Repeat::Harmless, Asked::repeat)
+    }
+
     fn about(&self) -> Option<JobId> {
-        match &self.asked {
-            Ok(Asked::Of(
-                Ask::Show { job }
-                | Ask::Cancel { job }
-                | Ask::Retry { job }
-                | Ask::ExplainJob { job },
-            )) => Some(*job),
-            _ => None,
-        }
+        self.asked.as_ref().ok().and_then(Asked::about)
+    }
+
+    /// Whether a text of settings in the same mail says more than these words do.
+    fn gives_way(&self) -> bool {
+        matches!(self.asked, Err(_) | Ok(Asked::Of(Ask::Settings(AskSettings::Get { .. }))))
     }
 }
 
 /// What a mail asks: the first of its lines that can be understood, else the first that
-/// begins with a verb, so that the answer says what is wrong with it.
-fn read(mail: &Mail<'_>) -> Question {
+/// begins with a verb, so that the answer says what is wrong with it. A text of settings
+/// asks to be registered, unless its writer has asked for something else above it.
+fn read(mail: &Mail<'_>, zone: &TimeZone) -> Question {
     let job = match mail.service {
         Service::Help => return help(),
         Service::Any(job) => job,
     };
+    let known = Known { job, client: mail.client, zone };
     let subject = mail.subject.as_deref().unwrap_or_default();
-    let lines = candidates(&Written { subject, text: mail.text, is_reply: mail.is_reply });
-    let tried = |line: &String| {
-        let verb: &Verb = verb(line)?;
-        let asked = verb.read(line, job, mail.client);
-        Some(Question { words: line.clone(), repeat: verb.repeat, asked })
+    let Some(found) = form::find(mail.text) else {
+        return of_lines(
+            candidates(&Written { subject, text: mail.text, is_reply: mail.is_reply }),
+            known,
+        );
     };
-    let mut tried: Vec<Question> = lines.iter().filter_map(tried).collect();
+    let rest = [&mail.text[..found.place.start], &mail.text[found.place.end..]].concat();
+    let [first, _] = candidates(&Written { subject, text: &rest, is_reply: mail.is_reply });
+    let meant = first.as_deref().and_then(|line| of_line(line, known));
+    if let Some(question) = meant.filter(|question| !question.gives_way()) {
+        return question;
+    }
+    let asked = verbs::edited(found.form, first.as_deref(), own_lines(&rest));
+    let words = match &asked {
+        Ok(Asked::Of(Ask::Settings(AskSettings::SetText { server, text, .. }))) => {
+            format!("set {server} (text {})", digest(text))
+        }
+        _ => "set".to_owned(),
+    };
+    Question { words, asked }
+}
+
+/// What a text is known by.
+fn digest(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(DIGEST_OCTETS).map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// What a line asks, if it begins with a verb.
+fn of_line(line: &str, known: Known<'_>) -> Option<Question> {
+    let (verb, rest): (&Verb, &str) = verb(line)?;
+    let asked = match line.chars().count() <= MAX_QUESTION_CHARS {
+        true => verb.read(rest, known),
+        // A value must not be cut off.
+        false => Err(format!("the line has more than {MAX_QUESTION_CHARS} characters")),
+    };
+    let words = match line.chars().count() <= MAX_SHOWN_CHARS {
+        true => shown(line),
+        false => format!("{} .. ({})", shown(line), digest(line)),
+    };
+    Some(Question { words, asked })
+}
+
+/// What a mail without a text of settings asks.
+fn of_lines(lines: [Option<String>; 2], known: Known<'_>) -> Question {
+    let lines: Vec<String> = lines.into_iter().flatten().collect();
+    let mut tried: Vec<Question> = lines.iter().filter_map(|line| of_line(line, known)).collect();
     let best = tried.iter().position(|question| question.asked.is_ok()).unwrap_or(0);
     if !tried.is_empty() {
         return tried.swap_remove(best);
@@ -223,14 +275,14 @@ fn read(mail: &Mail<'_>) -> Question {
         Some(line) => {
             let first = line.split_whitespace().next().unwrap_or_default();
             let known: Vec<&str> = verbs::VERBS.iter().map(|verb| verb.name).collect();
-            let why = format!("\"{first}\" is none of {}", known.join(", "));
-            Question { words: line.clone(), repeat: Repeat::Harmless, asked: Err(why) }
+            let why = format!("\"{}\" is none of {}", shown(first), known.join(", "));
+            Question { words: shown(line), asked: Err(why) }
         }
     }
 }
 
 fn help() -> Question {
-    Question { words: "help".into(), repeat: Repeat::Harmless, asked: Ok(Asked::Help) }
+    Question { words: "help".into(), asked: Ok(Asked::Help) }
 }
 
 /// The one who asks, as the log will know it.
@@ -266,3 +318,6 @@ async fn tell(context: &Context, job: JobId, answer: Answered) -> Result<u64, Un
         _ => Err(Unanswered::Later("going down")),
     }
 }
+
+#[cfg(test)]
+mod tests;

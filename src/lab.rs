@@ -1,9 +1,11 @@
 //! `postfax lab`: fax servers on a telephone exchange in software, for tests and for
-//! everyone who has no line. It stays until it is told to stop.
+//! everyone who has no line. It stays until it is told to stop, and takes orders
+//! meanwhile: on its input `stop SERVER` cuts the power of a server, and `start SERVER`
+//! gives it back. Each order is answered by a line.
 
 use postfax_hw::lab::{self, Description, Kind};
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncBufReadExt as _, BufReader},
     signal::unix::{SignalKind, signal},
 };
 
@@ -33,11 +35,11 @@ pub(crate) fn run(wanted: Lab) -> Result<Exit, Failure> {
         ..lab::Options::new(dir, kind)
     };
     runtime.block_on(async {
-        let lab = lab::Lab::start(options)
+        let mut lab = lab::Lab::start(options)
             .await
             .map_err(|failed| Failure::new(Exit::Bug, failed.to_string()))?;
         say(lab.description(), wanted.output.json);
-        wait(wanted.until_eof).await;
+        serve(&mut lab, wanted.until_eof).await;
         lab.stop().await;
         Ok::<(), Failure>(())
     })?;
@@ -70,23 +72,34 @@ fn say(about: &Description, json: bool) {
     println!("Stop with Ctrl-C.");
 }
 
-async fn wait(until_eof: bool) {
+/// Takes orders until it is to end.
+async fn serve(lab: &mut lab::Lab, until_eof: bool) {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return;
     };
-    let closed = async {
-        if !until_eof {
-            return std::future::pending().await;
-        }
-        let mut byte = [0];
-        let mut stdin = tokio::io::stdin();
-        while matches!(stdin.read(&mut byte).await, Ok(1)) {}
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = closed => {}
+    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    loop {
+        // Whoever has it in the background of a terminal gets no word out of that.
+        let order = async {
+            if until_eof { orders.next_line().await } else { std::future::pending().await }
+        };
+        let order = tokio::select! {
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => return,
+            order = order => order,
+        };
+        let Ok(Some(order)) = order else { return };
+        println!("{}", obey(lab, &order).await);
     }
+}
+
+async fn obey(lab: &mut lab::Lab, order: &str) -> String {
+    let done = match order.split_once(' ') {
+        Some(("stop", name)) => lab.stop_server(name).await.map(|()| format!("{name} is stopped")),
+        Some(("start", name)) => lab.start_server(name).await.map(|()| format!("{name} runs")),
+        _ => Ok("write stop SERVER or start SERVER".to_owned()),
+    };
+    done.unwrap_or_else(|failed| failed.to_string())
 }

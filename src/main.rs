@@ -96,7 +96,7 @@
 //! | [`serve`] | [`http`] | opens that door as well |
 //! | [`http`] | [`config`], [`daemon`], [`requests`] | what is configured, what runs, what can be asked |
 //! | [`http`] | [`listen`], [`outbound`] | the desk behind the mail doors, and their certificate |
-//! | [`http`] | [`store`] | where the documents are |
+//! | [`http`] | [`store`], [`crash`] | where the documents and kept answers are; the places where tests may kill |
 //! | [`cli`] | [`config`] | how tokens are kept and called |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
 //! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`], [`config`], [`control`] | [`crash`] | the places where tests may kill |

@@ -15,9 +15,8 @@ use std::{
 
 use serde_json::Value;
 use support::{
+    http::{House, token},
     lab::{Description, Lab, Servers},
-    postfax::{Postfax, free_port},
-    sink::Sink,
     wait_for,
 };
 
@@ -25,128 +24,17 @@ use support::{
 /// `schemathesis`.
 const TOOLS: &str = "POSTFAX_OPENAPI_TOOLS";
 
-/// A daemon with an HTTP door, and the tokens of its clients.
-struct House {
-    postfax: Postfax,
-    url: String,
-    anna: String,
-    bob: String,
-    chief: String,
-    _sink: Sink,
-}
-
-/// What curl heard.
-struct Heard {
-    status: u16,
-    headers: String,
-    body: Vec<u8>,
-}
-
-impl Heard {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|bad| panic!("{bad}: {}", String::from_utf8_lossy(&self.body)))
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.headers.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).next_back()
-    }
-
-    /// The code of a problem document, whose form is looked at.
-    fn problem(&self) -> String {
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json"),
-            "{}",
-            self.headers
-        );
-        let problem = self.json();
-        assert_eq!(problem["status"], self.status, "{problem}");
-        assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
-        problem["code"].as_str().unwrap().to_owned()
-    }
-}
-
-fn token(postfax: &Postfax, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_postfax"))
-        .arg("token")
-        .args(arguments)
-        .arg("--file")
-        .arg(postfax.file("tokens"))
-        .output()
+/// Follows the events into a file.
+fn follow(house: &House, token: &str, file: &Path) -> Follower {
+    let child = Command::new("curl")
+        .args(["-sSN", "--max-time", "120", "-o"])
+        .arg(file)
+        .args(["-H", &format!("Authorization: Bearer {token}")])
+        .arg(format!("{}/v1/events", house.url))
+        .stdout(Stdio::null())
+        .spawn()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn house(servers: &Description, http: &str) -> House {
-    let sink = Sink::start();
-    let port = free_port();
-    let more = format!(
-        r#"
-[http]
-address = "127.0.0.1:{port}"
-tokens_file = "tokens"
-{http}
-[[role]]
-name = "chief"
-may = ["config.write", "jobs.see", "jobs.cancel"]
-[[client]]
-name = "chief"
-mail = ["chief@example.com"]
-groups = ["london"]
-roles = ["chief@supervisor"]
-"#
-    );
-    let mut postfax = Postfax::prepare(servers, &sink, &more);
-    let [anna, bob, chief] =
-        ["anna", "bob", "chief"].map(|client| token(&postfax, &["create", client]));
-    postfax.run();
-    let scheme = if http.contains("tls = true") { "https" } else { "http" };
-    House { postfax, url: format!("{scheme}://127.0.0.1:{port}"), anna, bob, chief, _sink: sink }
-}
-
-impl House {
-    fn curl(&self, token: &str, path: &str, arguments: &[&str]) -> Heard {
-        let (head, body) =
-            (tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
-        let output = Command::new("curl")
-            .args(["-sS", "--max-time", "60", "-w", "%{http_code}", "-D"])
-            .arg(head.path())
-            .arg("-o")
-            .arg(body.path())
-            .args(["-H", &format!("Authorization: Bearer {token}")])
-            .args(arguments)
-            .arg(format!("{}{path}", self.url))
-            .output()
-            .expect("curl runs");
-        let status = String::from_utf8_lossy(&output.stdout).trim().parse();
-        let status = status
-            .unwrap_or_else(|_| panic!("{path}: {}", String::from_utf8_lossy(&output.stderr)));
-        Heard {
-            status,
-            headers: fs::read_to_string(head.path()).unwrap().replace('\r', ""),
-            body: fs::read(body.path()).unwrap(),
-        }
-    }
-
-    fn send(&self, token: &str, more: &[&str]) -> Heard {
-        self.curl(token, "/v1/faxes", more)
-    }
-
-    /// Follows the events into a file.
-    fn follow(&self, token: &str, file: &Path) -> Follower {
-        let child = Command::new("curl")
-            .args(["-sSN", "--max-time", "120", "-o"])
-            .arg(file)
-            .args(["-H", &format!("Authorization: Bearer {token}")])
-            .arg(format!("{}/v1/events", self.url))
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        Follower(child)
-    }
+    Follower(child)
 }
 
 /// Ends with the test.
@@ -168,11 +56,11 @@ fn states(events: &str) -> Vec<String> {
 #[test]
 fn a_fax_is_sent_followed_and_fetched() {
     let lab = Lab::start(Servers::Stations, 1);
-    let house = house(&lab.about, "");
+    let house = House::start(&lab.about, "");
     house.postfax.wait_for_servers();
     let folder = tempfile::tempdir().unwrap();
     let (mine, others) = (folder.path().join("anna"), folder.path().join("bob"));
-    let _following = [house.follow(&house.anna, &mine), house.follow(&house.bob, &others)];
+    let _following = [follow(&house, &house.anna, &mine), follow(&house, &house.bob, &others)];
     let to = format!("to={}", lab.number_of(1));
     let sent =
         house.send(&house.anna, &["-F", &to, "-F", "text=Hello by HTTP", "-F", "subject=Hi"]);
@@ -239,7 +127,7 @@ fn received_pages_are_for_their_receiver(house: &House) {
 
 #[test]
 fn who_has_no_good_token_is_kept_out() {
-    let house = house(&Description::unreachable(), "");
+    let house = House::start(&Description::unreachable(), "");
     assert_eq!(house.curl("", "/v1/health", &[]).json()["status"], "ok");
     let wrong = house.anna.replace(char::is_numeric, "0");
     for token in ["", "x", &wrong] {
@@ -270,7 +158,7 @@ fn who_has_no_good_token_is_kept_out() {
 
 #[test]
 fn all_that_goes_wrong_has_one_form() {
-    let house = house(&Description::unreachable(), "max_body_bytes = 65536");
+    let house = House::start(&Description::unreachable(), "max_body_bytes = 65536");
     let large = tempfile::NamedTempFile::new().unwrap();
     fs::write(large.path(), vec![b'x'; 100_000]).unwrap();
     let large = format!("document=@{}", large.path().display());
@@ -321,7 +209,7 @@ fn all_that_goes_wrong_has_one_form() {
 
 #[test]
 fn what_is_sent_twice_with_one_key_is_done_once() {
-    let mut house = house(&Description::unreachable(), "");
+    let mut house = House::start(&Description::unreachable(), "");
     let key = ["-H", "Idempotency-Key: one"];
     let fax = |text: &str| {
         let text = format!("text={text}");
@@ -375,7 +263,7 @@ fn pages_of_a_list(house: &House) {
 
 #[test]
 fn it_is_encrypted_with_the_certificate_of_the_mail_doors() {
-    let house = house(&Description::unreachable(), "tls = true");
+    let house = House::start(&Description::unreachable(), "tls = true");
     let host = house.url.trim_start_matches("https://127.0.0.1").to_owned();
     let url = format!("https://fax1.example.com{host}/v1/status");
     let resolve = format!("fax1.example.com{host}:127.0.0.1");
@@ -401,7 +289,7 @@ fn public_tools_find_no_fault_with_the_description() {
         return;
     };
     let tools = Path::new(&tools).join("bin");
-    let house = house(&Description::unreachable(), "");
+    let house = House::start(&Description::unreachable(), "");
     for text in ["a", "b"] {
         let text = format!("text={text}");
         assert_eq!(house.send(&house.chief, &["-F", "to=+12125550199", "-F", &text]).status, 201);
@@ -419,7 +307,7 @@ fn public_tools_find_no_fault_with_the_description() {
     let output = Command::new("timeout")
         .arg("300")
         .arg(tools.join("schemathesis"))
-        .args(["run", "--url", &house.url, "--checks", checks, "--max-examples", "25"])
+        .args(["run", "--url", &house.url, "--checks", checks, "--max-examples", "10"])
         .args([
             "--seed",
             "1",

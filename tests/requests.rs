@@ -6,12 +6,16 @@ mod support;
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
     process::{Command, Output},
 };
 
 use serde_json::Value;
-use support::{lab::Description, postfax::Postfax, sink::Sink};
+use support::{
+    lab::Description,
+    postfax::Postfax,
+    sink::Sink,
+    users::{admit, ask_as, code, said},
+};
 
 /// Users of this host: the client anna, the client dora, and nobody that is known.
 const ANNA: u32 = 64_001;
@@ -30,34 +34,9 @@ fn set_up() -> Postfax {
     let config = fs::read_to_string(postfax.config()).unwrap();
     let anna = format!("name = \"anna\"\nusers = [\"{ANNA}\"]");
     fs::write(postfax.config(), config.replace("name = \"anna\"", &anna)).unwrap();
-    fs::set_permissions(postfax.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    // Wherever this was built, others may not get there.
-    fs::copy(env!("CARGO_BIN_EXE_postfax"), postfax.file("postfax")).unwrap();
-    fs::set_permissions(postfax.file("postfax"), fs::Permissions::from_mode(0o755)).unwrap();
+    admit(&postfax);
     postfax.run();
     postfax
-}
-
-/// Runs a command as a user of this host.
-fn ask_as(postfax: &Postfax, uid: u32, arguments: &[&str]) -> Output {
-    let id = uid.to_string();
-    Command::new("setpriv")
-        .args(["--reuid", &id, "--regid", &id, "--clear-groups"])
-        .arg(postfax.file("postfax"))
-        .args(arguments)
-        .arg("--socket")
-        .arg(postfax.file("control.sock"))
-        .env_clear()
-        .output()
-        .unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 fn send(postfax: &Postfax, client: &str, number: &str) -> String {

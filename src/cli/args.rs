@@ -7,7 +7,7 @@ mod orders;
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
-pub(crate) use orders::{Alter, Audit, Inbound, Servers, Verify};
+pub(crate) use orders::{Alter, Audit, Inbound, Servers, Verify, time};
 use postfax_domain::names::JobId;
 
 pub(crate) use config::{Configure, What};
@@ -343,7 +343,8 @@ pub(crate) struct Lab {
     /// How many times faster than a real telephone line
     #[arg(long, value_name = "FACTOR", default_value_t = 10.0, value_parser = speed)]
     pub(crate) speed: f64,
-    /// Stop when the input is closed as well, so that it ends with the one that started it
+    /// Stop when the input is closed as well, so that it ends with the one that started it;
+    /// until then a line `stop SERVER` or `start SERVER` on the input does that
     #[arg(long)]
     pub(crate) until_eof: bool,
     #[command(flatten)]

@@ -14,6 +14,7 @@ mod settings;
 mod token;
 mod watch;
 
+pub(crate) use args::time;
 pub(crate) use ask::{is_running, plain, run as ask, show};
 pub(crate) use configure::configure;
 pub(crate) use exit::{Exit, Failure};

@@ -89,12 +89,22 @@ phrases! {
         NotSetSubject "not_set_subject", NotSet "not_set", NotSetYet "not_set_yet",
         See "see", SeeSettings "see_settings",
     }
-    "answer" ["question", "domain", "problem", "job"] {
+    "answer" ["question", "domain", "problem", "job", "version"] {
         AnswerAsked "asked", AnswerMisread "misread", AnswerUnsure "unsure",
-        AnswerMore "more", AnswerHelp "help",
-        HelpStatus "help_status", HelpList "help_list", HelpShow "help_show",
-        HelpCancel "help_cancel", HelpRetry "help_retry", HelpExplain "help_explain",
-        HelpHelp "help_help", AnswerReply "reply",
+        AnswerMore "more", AnswerEdit "edit", AnswerSame "same", AnswerSince "since",
+        AnswerWanted "wanted", AnswerHelp "help", AnswerReply "reply",
+        TopicJobs "topic_jobs", HelpList "help_list", HelpShow "help_show",
+        HelpExplain "help_explain", HelpCancel "help_cancel", HelpRetry "help_retry",
+        HelpHold "help_hold", HelpRelease "help_release", HelpAlter "help_alter",
+        TopicInbound "topic_inbound", HelpInbound "help_inbound", HelpAssign "help_assign",
+        TopicServers "topic_servers", HelpServers "help_servers", HelpDrain "help_drain",
+        HelpResume "help_resume", HelpGiveUp "help_give_up",
+        TopicSettings "topic_settings", HelpGet "help_get", HelpSet "help_set",
+        HelpHistory "help_history", HelpDiff "help_diff", HelpRollback "help_rollback",
+        HelpAdopt "help_adopt", HelpPush "help_push",
+        TopicSupervisor "topic_supervisor", HelpConfig "help_config", HelpAudit "help_audit",
+        HelpReload "help_reload",
+        TopicRest "topic_rest", HelpStatus "help_status", HelpHelp "help_help",
     }
 }
 

@@ -229,7 +229,7 @@ impl Control {
         {
             let message =
                 format!("version {} is the last one, not {wanted}: look at it first", old.version);
-            return Err(Problem::new(Code::WrongState, message));
+            return Err(Problem::stale(old.version, message));
         }
         if terms.reason.len() > MAX_REASON_BYTES {
             let message = format!("a reason has at most {MAX_REASON_BYTES} bytes");

@@ -17,11 +17,7 @@ use axum::{
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::stream::{self, Stream};
-use postfax_domain::{
-    job::{Job, State as JobPlace},
-    names::JobId,
-    time::Timestamp,
-};
+use postfax_domain::{job::State as JobPlace, names::JobId, time::Timestamp};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::sleep,
@@ -29,15 +25,15 @@ use tokio::{
 
 use super::{
     Shared,
+    ask::ask,
     door::{self, Caller},
-    may,
     problem::{Code, Problem},
     routes::Refusals,
     view::JobRow,
 };
 use crate::{
     daemon::now,
-    requests::{AskJobs, Condition, MAX_JOBS},
+    requests::{self, Ask, AskJobs, Condition, MAX_JOBS, Summary},
 };
 
 /// Shortest time between two looks at the jobs.
@@ -74,6 +70,8 @@ pub(super) async fn events(
     let place = place.map_err(|_| {
         Problem::new(Code::Busy, "too many follow events at once; try again in a moment")
     })?;
+    // That somebody follows is on record; what they are told is the answer to it.
+    ask(&shared, &caller, Ask::Follow).await?;
     let follower = Follower {
         changes: shared.daemon.changes(),
         stop: shared.stop.clone(),
@@ -151,18 +149,20 @@ impl Follower {
             AskJobs { state: Some(Condition::Open), limit: Some(MAX_JOBS), ..AskJobs::default() };
         let first = if self.since.is_some() && !self.began { MAX_JOBS } else { NEWEST };
         let newest = AskJobs { limit: Some(first), ..AskJobs::default() };
-        let mut jobs = may::jobs(&self.shared, &self.caller, &open).await?.jobs;
-        jobs.extend(may::jobs(&self.shared, &self.caller, &newest).await?.jobs);
+        let mut jobs = self.jobs(&open).await?;
+        jobs.extend(self.jobs(&newest).await?);
         let mut ended = Vec::new();
         let open = self.known.iter().filter(|(_, row)| !row.state.is_over());
-        for (id, _) in open.filter(|(id, _)| jobs.iter().all(|job| job.id != **id)) {
+        for (id, _) in open.filter(|(id, _)| jobs.iter().all(|job| job.job != **id)) {
             // It has ended, and many others have come since.
-            ended.extend(may::job_seen(&self.shared, &self.caller, *id).await.ok());
+            let before = Some(JobId(id.0.saturating_add(1)));
+            let only = AskJobs { limit: Some(1), before, ..AskJobs::default() };
+            ended.extend(self.jobs(&only).await?.into_iter().filter(|job| job.job == *id));
         }
         jobs.extend(ended);
-        jobs.sort_by_key(|job| job.id);
-        jobs.dedup_by_key(|job| job.id);
-        self.known.retain(|id, _| jobs.iter().any(|job| job.id == *id));
+        jobs.sort_by_key(|job| job.job);
+        jobs.dedup_by_key(|job| job.job);
+        self.known.retain(|id, _| jobs.iter().any(|job| job.job == *id));
         for job in &jobs {
             self.tell(job, moment);
         }
@@ -170,9 +170,14 @@ impl Follower {
         Ok(())
     }
 
-    fn tell(&mut self, job: &Job, moment: Timestamp) {
+    async fn jobs(&self, ask: &AskJobs) -> Result<Vec<Summary>, Problem> {
+        let asker = self.caller.asker();
+        Ok(requests::jobs_once_more(&*self.shared.daemon, &asker, ask).await?)
+    }
+
+    fn tell(&mut self, job: &Summary, moment: Timestamp) {
         let row = JobRow::from(job);
-        let news = match (self.known.get(&job.id), &job.state) {
+        let news = match (self.known.get(&job.job), &job.state) {
             (Some(known), _) => *known != row,
             // It was over before the stream began, or before it was left.
             (None, JobPlace::Ended { at, .. }) => self.since.is_some_and(|since| *at >= since),
@@ -181,6 +186,6 @@ impl Follower {
         if news && let Ok(event) = Event::default().event("job").json_data(&row) {
             self.ready.push_back(event.id(moment.0.to_string()));
         }
-        self.known.insert(job.id, row);
+        self.known.insert(job.job, row);
     }
 }

@@ -25,7 +25,7 @@ use super::{
     form::{FaxForm, Form, no_room, size},
     once::{self, Answer},
     problem::{Code, Problem},
-    routes::{Conflicts, Refusals},
+    routes::{Bodies, Conflicts, Refusals},
 };
 use crate::{config::Config, daemon::now, outbound};
 
@@ -59,11 +59,7 @@ pub(super) struct AcceptedJob {
     responses(
         (status = 201, description = "It is accepted, and durable.", body = Accepted,
             headers(("Location" = String, description = "The first of the jobs."))),
-        (status = 413, description = "It is too large.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "It is no multipart/form-data.", body = Problem,
-            content_type = "application/problem+json"),
-        Refusals, Conflicts))]
+        Refusals, Conflicts, Bodies))]
 pub(super) async fn send(
     State(shared): State<Shared>,
     caller: Caller,
@@ -79,9 +75,11 @@ pub(super) async fn send(
         Err(problem) => return problem.into_response(),
     };
     let print = form.print();
+    let client = caller.client.clone();
     let id = message_id(&shared, &config, &caller, key.as_deref());
     let work = accept(&shared, &config, &caller, form, id);
-    shared.kept.once(limits, &caller.client, key, print, work).await
+    let request = key.map(|key| once::Request { client, key, print });
+    shared.kept.once(limits, request.as_ref(), work).await
 }
 
 async fn read(shared: &Shared, config: &Config, request: Request) -> Result<Form, Problem> {
@@ -157,7 +155,7 @@ async fn accept(
     let accepted = Accepted { jobs: made.collect() };
     let location = accepted.jobs.first().map(|first| format!("/v1/jobs/{}", first.job));
     let body = serde_json::to_value(&accepted).unwrap_or_default();
-    Ok(Answer { status: StatusCode::CREATED, body, location })
+    Ok(Answer { status: StatusCode::CREATED.as_u16(), body, location, version: None })
 }
 
 /// What MAIL FROM would say.

@@ -3,21 +3,21 @@
 //! a token, and how questions and answers look; what is answered is decided behind it.
 //!
 //! ```text
-//!  socket ─▶ serve ─▶ door ─▶ routes, events ─▶ may ─▶ requests ─▶ daemon
-//!                             pages ──────────▶ may ─▶ the documents of the store
+//!  socket ─▶ serve ─▶ door ─▶ routes ─▶ ask ─▶ once ─▶ requests ─▶ daemon
+//!                             events, pages ─▶ ask     the documents of the store
 //!                             faxes ─▶ once ──▶ the desk of the mail doors
 //! ```
 //!
 //! A fax by HTTP is a mail that we write ourselves: the desk that decides about mails
 //! decides about it, so that no rule is here a second time.
 
+mod ask;
 mod body;
 mod door;
 mod events;
 mod faxes;
 mod form;
 mod guard;
-mod may;
 mod once;
 mod pages;
 mod problem;

@@ -1,6 +1,8 @@
 //! Requests that may be sent again: the same key and the same request get the same
-//! answer, and what was asked is done once. Kept in memory, for the life of the
-//! daemon; a fax is recognised after that as well, by the Message-ID that its key makes.
+//! answer, and what was asked is done once. In memory is what is under way and what was
+//! answered in this life; what changes something is in the store as well, noted as begun
+//! before it is done. A fax is recognised in the next life by the Message-ID that its key
+//! makes.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,36 +16,52 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use postfax_domain::names::ClientName;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::problem::{Code, Problem};
-use crate::config::HttpLimits;
+use super::{
+    problem::{self, Code, Problem},
+    view::moment,
+};
+use crate::{
+    config::HttpLimits,
+    crash,
+    daemon::now,
+    store::{Known, Reader},
+};
+
+pub(super) use crate::store::Keyed as Request;
 
 /// Most answers that are kept for all clients.
 const MAX_KEPT: usize = 100_000;
 
 /// What a request does: an answer that can be given again.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Answer {
-    pub(super) status: StatusCode,
+    /// The status in digits.
+    pub(super) status: u16,
     pub(super) body: Value,
     /// Where the new thing is.
     pub(super) location: Option<String>,
+    /// The version that was made.
+    pub(super) version: Option<u64>,
 }
 
 impl Answer {
     /// It went well.
     pub(super) fn ok(body: &impl serde::Serialize) -> Self {
         let body = serde_json::to_value(body).unwrap_or_default();
-        Self { status: StatusCode::OK, body, location: None }
+        Self { status: StatusCode::OK.as_u16(), body, location: None, version: None }
     }
 }
 
 impl axum::response::IntoResponse for Answer {
     fn into_response(self) -> Response {
         let location = self.location.map(|path| [(header::LOCATION, path)]);
-        (self.status, location, Json(self.body)).into_response()
+        let tag = self.version.and_then(problem::tag).map(|tag| [(header::ETAG, tag)]);
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        (status, location, tag, Json(self.body)).into_response()
     }
 }
 
@@ -89,13 +107,11 @@ impl Kept {
     pub(super) async fn once(
         &self,
         limits: &HttpLimits,
-        client: &ClientName,
-        key: Option<String>,
-        print: [u8; 32],
+        request: Option<&Request>,
         work: impl Future<Output = Result<Answer, Problem>>,
     ) -> Response {
-        let Some(key) = key else { return said(work.await) };
-        let mut claim = match self.claim(limits, (client.clone(), key), print) {
+        let Some(Request { client, key, print }) = request else { return said(work.await) };
+        let mut claim = match self.claim(limits, (client.clone(), key.clone()), *print) {
             Ok(Ok(claim)) => claim,
             Ok(Err(answer)) => return answer.into_response(),
             Err(problem) => return problem.into_response(),
@@ -117,18 +133,14 @@ impl Kept {
         book.forget(Duration::from_secs(limits.keep_answers_s));
         if let Some(entry) = book.entries.get(&name) {
             return match &entry.answer {
-                _ if entry.print != print => {
-                    let words = "this Idempotency-Key was used for another request";
-                    Err(Problem::new(Code::KeyUsed, words))
-                }
+                _ if entry.print != print => Err(used()),
                 None => Err(Problem::new(Code::UnderWay, "the same request is under way")),
                 Some(answer) => Ok(Err(answer.clone())),
             };
         }
         let of_client = book.of_client.get(&name.0).copied().unwrap_or(0);
         if of_client >= limits.max_kept_answers || book.entries.len() >= MAX_KEPT {
-            let words = format!("{of_client} answers are kept for you already: send no key");
-            return Err(Problem::new(Code::TooMany, words));
+            return Err(full(of_client));
         }
         *book.of_client.entry(name.0.clone()).or_default() += 1;
         book.order.push_back((Instant::now(), name.clone()));
@@ -184,7 +196,70 @@ impl Drop for Claim<'_> {
     }
 }
 
-fn said(answer: Result<Answer, Problem>) -> Response {
+/// Does something that is noted in the store: as begun before it is done, and with its
+/// answer after that. `place` is where it can be seen whether it was done.
+pub(super) async fn lasting(
+    reader: &Reader,
+    limits: &HttpLimits,
+    request: &Request,
+    place: &str,
+    work: impl Future<Output = Result<Answer, Problem>>,
+) -> Result<Answer, Problem> {
+    let kept = Duration::from_secs(limits.keep_answers_s);
+    let most = u32::try_from(limits.max_kept_answers).unwrap_or(u32::MAX);
+    let known = reader.begin(request, now(), kept, most).await;
+    let unable = |why: &dyn std::fmt::Display| {
+        tracing::warn!(%why, "a request with a key could not be noted");
+        Problem::new(Code::Busy, "the key could not be noted; nothing was done")
+    };
+    match known.map_err(|why| unable(&why))? {
+        Known::New => {}
+        Known::Other => return Err(used()),
+        Known::Full(own) => return Err(full(own as usize)),
+        Known::Answered(text) => {
+            let unreadable = |why: serde_json::Error| {
+                Problem::new(Code::Failed, format!("the answer that was kept: {why}"))
+            };
+            return serde_json::from_str(&text).map_err(unreadable);
+        }
+        Known::Begun(at) => {
+            let words = format!(
+                "this was begun at {}, and nobody knows whether it was done: look at {place} \
+                 and into the audit log, and ask again with another key if it was not",
+                moment(at)
+            );
+            return Err(Problem::new(Code::OutcomeUnknown, words));
+        }
+    }
+    crash::point("request begun");
+    let answer = work.await;
+    crash::point("request done");
+    let noted = match &answer {
+        Ok(answer) => {
+            let text = serde_json::to_string(answer).unwrap_or_default();
+            reader.answered(request, Some(&text)).await
+        }
+        Err(problem) if problem.leaves_open() => Ok(()),
+        // What was refused may be tried again.
+        Err(_) => reader.answered(request, None).await,
+    };
+    if let Err(why) = noted {
+        tracing::warn!(%why, "the answer to a request with a key could not be noted");
+    }
+    answer
+}
+
+fn used() -> Problem {
+    Problem::new(Code::KeyUsed, "this Idempotency-Key was used for another request")
+}
+
+fn full(kept: usize) -> Problem {
+    let words = format!("{kept} answers are kept for you already: send no key");
+    Problem::new(Code::TooMany, words)
+}
+
+/// The answer on the wire.
+pub(super) fn said(answer: Result<Answer, Problem>) -> Response {
     answer.map_or_else(|problem| problem.into_response(), |answer| answer.into_response())
 }
 
@@ -210,8 +285,8 @@ mod tests {
 
     async fn status(kept: &Kept, most: usize, key: &str, print: u8, says: u32) -> (u16, String) {
         let work = async move { Ok(Answer::ok(&says)) };
-        let key = Some(key.to_owned());
-        let response = kept.once(&limits(most), &anna(), key, [print; 32], work).await;
+        let request = Request { client: anna(), key: key.to_owned(), print: [print; 32] };
+        let response = kept.once(&limits(most), Some(&request), work).await;
         let status = response.status().as_u16();
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())

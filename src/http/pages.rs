@@ -13,13 +13,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Shared,
+    ask::{ask, unexpected},
     body::{Asked, Of},
     door::Caller,
-    may,
     problem::{Code, Problem},
     routes::{Conflicts, Refusals},
     view,
 };
+use crate::requests::{Ask, Reply};
 
 /// The forms that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -81,7 +82,7 @@ pub(super) struct Wanted {
 }
 
 /// The pages of a fax, sent or received.
-#[utoipa::path(get, path = "/v1/jobs/{id}/pages",
+#[utoipa::path(get, path = "/v1/jobs/{id}/pages", tag = "jobs",
     params(("id" = u64, Path, description = "The job."), Wanted),
     responses((status = 200, description = "The pages.", content(
             (Vec<u8> = "application/pdf"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/png"))),
@@ -95,7 +96,10 @@ pub(super) async fn pages(
     Asked(wanted): Asked<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let job = may::job_seen(&shared, &caller, id).await?;
+    let Reply::Job(story) = ask(&shared, &caller, Ask::Pages { job: id }).await? else {
+        return Err(unexpected());
+    };
+    let job = story.job;
     let form = wanted.format.or_else(|| Form::accepted(&headers)).ok_or_else(|| {
         let words = "the pages are application/pdf, image/tiff or image/png";
         Problem::new(Code::NotAcceptable, words)

@@ -33,6 +33,10 @@ pub(super) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "5.7.1")]
     mail_status: Option<String>,
+    /// The newest version, where `If-Match` named another; `ETag` says the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 4, minimum = 0)]
+    version: Option<u64>,
 }
 
 /// Kinds of problems.
@@ -41,8 +45,17 @@ pub(super) struct Problem {
 pub(super) enum Code {
     /// There is no such job, or it is not for the asker to see.
     NoSuchJob,
-    /// The job is not in a state in which this could be done.
+    /// There is no such fax server or no such version of its settings, or it is not for the
+    /// asker to see.
+    NoSuchServer,
+    /// It is not in a state in which this could be done.
     WrongState,
+    /// `If-Match` names another version than the newest.
+    Stale,
+    /// It was begun, and nobody knows whether it was done.
+    OutcomeUnknown,
+    /// A file of Postfax cannot be written.
+    ReadOnly,
     /// The question could not be understood.
     BadRequest,
     /// The one who asks may not.
@@ -76,15 +89,20 @@ pub(super) enum Code {
 }
 
 impl Code {
+    /// Which status it has.
     fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::NotPermitted => StatusCode::FORBIDDEN,
-            Self::NoSuchJob | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NoSuchJob | Self::NoSuchServer | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-            Self::WrongState | Self::UnderWay => StatusCode::CONFLICT,
+            Self::WrongState | Self::UnderWay | Self::OutcomeUnknown | Self::ReadOnly => {
+                StatusCode::CONFLICT
+            }
+            // RFC 9110 13.1.1.
+            Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BadConfiguration | Self::KeyUsed | Self::Refused => {
@@ -103,26 +121,35 @@ impl Problem {
         let status = code.status();
         let title = status.canonical_reason().unwrap_or("Problem").to_owned();
         let detail = detail.into();
-        Self { title, status: status.as_u16(), detail, code, mail_status: None }
+        Self { title, status: status.as_u16(), detail, code, mail_status: None, version: None }
     }
 
+    /// The status of the answer.
     pub(super) fn status(&self) -> StatusCode {
         self.code.status()
+    }
+
+    /// Whether it leaves open if something was done.
+    pub(super) fn leaves_open(&self) -> bool {
+        matches!(self.code, Code::Failed | Code::OutcomeUnknown)
     }
 }
 
 impl From<requests::Problem> for Problem {
     fn from(problem: requests::Problem) -> Self {
         let code = match problem.code {
-            requests::Code::NoSuchJob | requests::Code::NoSuchServer => Code::NoSuchJob,
+            requests::Code::NoSuchJob => Code::NoSuchJob,
+            requests::Code::NoSuchServer => Code::NoSuchServer,
+            requests::Code::Stale => Code::Stale,
             requests::Code::WrongState => Code::WrongState,
             requests::Code::BadRequest => Code::BadRequest,
             requests::Code::NotPermitted => Code::NotPermitted,
             requests::Code::BadConfiguration => Code::BadConfiguration,
             requests::Code::Busy | requests::Code::Unreachable => Code::Busy,
-            requests::Code::Failed | requests::Code::ReadOnly => Code::Failed,
+            requests::Code::ReadOnly => Code::ReadOnly,
+            requests::Code::Failed => Code::Failed,
         };
-        Self::new(code, problem.message)
+        Self { version: problem.version, ..Self::new(code, problem.message) }
     }
 }
 
@@ -145,11 +172,14 @@ impl From<&Reply> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, code) = (self.status(), self.code);
+        let (status, code, version) = (self.status(), self.code, self.version);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         let form = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, form);
+        if let Some(tag) = version.and_then(tag) {
+            headers.insert(header::ETAG, tag);
+        }
         match code {
             Code::Unauthenticated => {
                 let scheme = HeaderValue::from_static("Bearer realm=\"postfax\"");
@@ -162,6 +192,11 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// A version as an entity tag (RFC 9110 8.8.3).
+pub(super) fn tag(version: u64) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("\"{version}\"")).ok()
 }
 
 #[cfg(test)]

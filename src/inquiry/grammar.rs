@@ -3,8 +3,10 @@
 
 use postfax_domain::names::JobId;
 
-/// Characters of a question that are looked at; the rest of a line asks nothing.
-const MAX_QUESTION_CHARS: usize = 200;
+/// Characters of the longest question. A change of settings may have several values.
+pub(super) const MAX_QUESTION_CHARS: usize = 1000;
+/// Characters of a question that are shown.
+pub(super) const MAX_SHOWN_CHARS: usize = 200;
 /// Lines of an announcement above a quotation: `On .., Fax wrote:` is often folded.
 const MAX_ANNOUNCEMENT_LINES: usize = 3;
 /// What mail programs put before the subject of an answer, in lower case: English,
@@ -85,19 +87,28 @@ pub(super) fn number(word: &str) -> Option<JobId> {
 
 /// The lines that may be the question, the likeliest first: in a reply that which its
 /// writer added, since its subject is that of what it answers.
-pub(super) fn candidates(mail: &Written<'_>) -> Vec<String> {
+pub(super) fn candidates(mail: &Written<'_>) -> [Option<String>; 2] {
     let (subject, is_answer) = without_prefixes(mail.subject);
-    let added = first_line(mail.text);
+    let added = own_lines(mail.text).into_iter().find(|line| !line.is_empty());
     let both = match mail.is_reply || is_answer {
         true => [added, Some(subject)],
         false => [Some(subject), added],
     };
-    both.into_iter().flatten().map(cut).filter(|line| !line.is_empty()).collect()
+    both.map(|line| line.map(plain).filter(|line| !line.is_empty()))
 }
 
-fn cut(line: &str) -> String {
+/// A line without what cannot be typed. One that is longer than a question may be stays
+/// too long.
+fn plain(line: &str) -> String {
+    let plain = line.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
+    let plain: String = plain.filter(|c| !c.is_control()).take(MAX_QUESTION_CHARS + 1).collect();
+    plain.trim().to_owned()
+}
+
+/// A question as it is shown and known again.
+pub(super) fn shown(line: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
-    words.join(" ").chars().filter(|c| !c.is_control()).take(MAX_QUESTION_CHARS).collect()
+    words.join(" ").chars().take(MAX_SHOWN_CHARS).collect()
 }
 
 /// A subject without `Re:`, `AW:`, `[EXTERN]`, and whether one of them said that it
@@ -123,9 +134,9 @@ fn without_prefixes(subject: &str) -> (&str, bool) {
     (rest, answers)
 }
 
-/// The first line that is neither quoted, nor announces a quotation, nor belongs to a
-/// signature (RFC 3676 4.3).
-fn first_line(text: &str) -> Option<&str> {
+/// The lines that are neither quoted, nor announce a quotation, nor belong to a
+/// signature (RFC 3676 4.3); empty ones between them are among them.
+pub(super) fn own_lines(text: &str) -> Vec<&str> {
     let mut own: Vec<&str> = Vec::new();
     let mut quoted = false;
     for line in text.lines() {
@@ -143,7 +154,7 @@ fn first_line(text: &str) -> Option<&str> {
             own.push(bare);
         }
     }
-    own.into_iter().find(|line| !line.is_empty())
+    own
 }
 
 fn forget_announcement(own: &mut Vec<&str>) {
@@ -201,26 +212,31 @@ mod tests {
             (">status\n", None),
             ("", None),
         ] {
-            assert_eq!(first_line(text), line, "{text:?}");
+            let first = own_lines(text).into_iter().find(|line| !line.is_empty());
+            assert_eq!(first, line, "{text:?}");
         }
     }
 
     #[test]
     fn a_reply_is_asked_by_what_was_added_and_a_new_mail_by_its_subject() {
         for (subject, text, is_reply, lines) in [
-            ("cancel 12", "Dear all", false, vec!["cancel 12", "Dear all"]),
-            ("Re: Your fax", "cancel", false, vec!["cancel", "Your fax"]),
-            ("Your fax", "cancel\n> x", true, vec!["cancel", "Your fax"]),
-            ("", "status", false, vec!["status"]),
-            ("", "", false, vec![]),
-            (" list \t open\u{7} ", "", false, vec!["list open"]),
+            ("cancel 12", "Dear all", false, [Some("cancel 12"), Some("Dear all")]),
+            ("Re: Your fax", "cancel", false, [Some("cancel"), Some("Your fax")]),
+            ("Your fax", "cancel\n> x", true, [Some("cancel"), Some("Your fax")]),
+            ("Re: get x", "\n> x", true, [None, Some("get x")]),
+            ("", "status", false, [None, Some("status")]),
+            ("", "", false, [None, None]),
+            (" list\topen\u{a0}\u{7} ", "", false, [Some("list open"), None]),
         ] {
             let mail = Written { subject, text, is_reply };
-            assert_eq!(candidates(&mail), lines, "{mail:?}");
+            let found = candidates(&mail);
+            assert_eq!(found.each_ref().map(Option::as_deref), lines, "{mail:?}");
         }
         let long = "x".repeat(5000);
         let mail = Written { subject: &long, text: "", is_reply: false };
-        assert_eq!(candidates(&mail)[0].len(), MAX_QUESTION_CHARS);
+        let [Some(line), None] = candidates(&mail) else { panic!() };
+        assert_eq!(line.len(), MAX_QUESTION_CHARS + 1, "so that it is seen to be too long");
+        assert_eq!(shown(&line).len(), MAX_SHOWN_CHARS);
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! The verbs that can be written in a mail. A new one is a line of [`VERBS`], a function
-//! that reads its words, and a phrase of the help.
+//! that reads its words, in the file of what it is about, and a phrase of the help.
 
-use clap::ValueEnum as _;
-use postfax_domain::names::{ClientName, JobId};
+mod config;
+mod jobs;
+mod pieces;
+mod servers;
+mod settings;
 
-use super::grammar::number;
-use crate::{
-    config::Phrase,
-    requests::{Ask, AskJobs, Condition, Kind},
-};
+use jiff::tz::TimeZone;
+use postfax_domain::names::{ClientName, JobId, ServerName};
 
-/// Pages that are asked about when a mail does not say.
-const PAGES: u32 = 1;
+use super::{asked::Asked, grammar::number};
+use crate::{config::Phrase, requests::Ask};
+pub(super) use settings::edited;
 
 /// Something that can be asked.
 pub(super) struct Verb {
@@ -19,8 +20,8 @@ pub(super) struct Verb {
     pub(super) name: &'static str,
     /// What else people write for it.
     also: &'static [&'static str],
-    /// Whether asking twice does no more than asking once.
-    pub(super) repeat: Repeat,
+    /// What it is about.
+    pub(super) topic: Topic,
     /// For the help.
     pub(super) examples: &'static [&'static str],
     /// For the help.
@@ -28,31 +29,46 @@ pub(super) struct Verb {
     read: fn(&Words<'_>) -> Result<Asked, String>,
 }
 
-/// Whether something may be done once more when nobody knows whether it was done.
+/// What verbs are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeat {
-    /// It only reads, or comes to the same.
-    Harmless,
-    /// It is noted before it is done.
-    Once,
+pub(super) enum Topic {
+    Jobs,
+    Inbound,
+    Servers,
+    Settings,
+    Supervisor,
+    Rest,
 }
 
-/// What a mail asks.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Asked {
-    /// What can be asked?
-    Help,
-    /// Something of the running Postfax.
-    Of(Ask),
+/// All topics in the order of the help, with their headings, and the word of the command
+/// line that may stand before their verbs: `settings get london-1`.
+pub(super) const TOPICS: &[(Topic, Phrase, Option<&str>)] = &[
+    (Topic::Jobs, Phrase::TopicJobs, Some("jobs")),
+    (Topic::Inbound, Phrase::TopicInbound, Some("inbound")),
+    (Topic::Servers, Phrase::TopicServers, Some("servers")),
+    (Topic::Settings, Phrase::TopicSettings, Some("settings")),
+    (Topic::Supervisor, Phrase::TopicSupervisor, None),
+    (Topic::Rest, Phrase::TopicRest, None),
+];
+
+/// What is known besides the words.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// The job that the address names.
+    pub(super) job: Option<JobId>,
+    /// Who asks.
+    pub(super) client: &'a ClientName,
+    /// Where their clock is.
+    pub(super) zone: &'a TimeZone,
 }
 
 /// The words behind a verb, and what is known besides.
-pub(super) struct Words<'a> {
+struct Words<'a> {
+    /// One by one.
     words: Vec<&'a str>,
-    /// The job that the address names.
-    job: Option<JobId>,
-    /// Who asks.
-    client: &'a ClientName,
+    /// As they were written.
+    rest: &'a str,
+    known: Known<'a>,
 }
 
 /// All verbs, in the order of the help.
@@ -60,24 +76,31 @@ pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "list",
         also: &["jobs"],
-        repeat: Repeat::Harmless,
+        topic: Topic::Jobs,
         examples: &["list", "list open", "list failed 20", "list +33140000000"],
         says: Phrase::HelpList,
-        read: list,
+        read: jobs::list,
     },
     Verb {
         name: "show",
         also: &[],
-        repeat: Repeat::Harmless,
+        topic: Topic::Jobs,
         examples: &["show 12"],
         says: Phrase::HelpShow,
         read: |words| words.only_job().map(|job| Asked::Of(Ask::Show { job })),
     },
     Verb {
+        name: "explain",
+        also: &["why"],
+        topic: Topic::Jobs,
+        examples: &["explain +33140000000", "explain +33140000000 3 pages", "explain job 12"],
+        says: Phrase::HelpExplain,
+        read: jobs::explain,
+    },
+    Verb {
         name: "cancel",
         also: &["stop"],
-        // A call that is being stopped is stopped once more; what is over says so.
-        repeat: Repeat::Harmless,
+        topic: Topic::Jobs,
         examples: &["cancel 12"],
         says: Phrase::HelpCancel,
         read: |words| words.only_job().map(|job| Asked::Of(Ask::Cancel { job })),
@@ -85,23 +108,182 @@ pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "retry",
         also: &[],
-        repeat: Repeat::Once,
+        topic: Topic::Jobs,
         examples: &["retry 12"],
         says: Phrase::HelpRetry,
         read: |words| words.only_job().map(|job| Asked::Of(Ask::Retry { job })),
     },
     Verb {
-        name: "explain",
-        also: &["why"],
-        repeat: Repeat::Harmless,
-        examples: &["explain +33140000000", "explain +33140000000 3 pages", "explain job 12"],
-        says: Phrase::HelpExplain,
-        read: explain,
+        name: "hold",
+        also: &[],
+        topic: Topic::Jobs,
+        examples: &["hold 12"],
+        says: Phrase::HelpHold,
+        read: |words| words.only_job().map(|job| Asked::Of(Ask::Hold { job })),
+    },
+    Verb {
+        name: "release",
+        also: &[],
+        topic: Topic::Jobs,
+        examples: &["release 12"],
+        says: Phrase::HelpRelease,
+        read: |words| words.only_job().map(|job| Asked::Of(Ask::Release { job })),
+    },
+    Verb {
+        name: "alter",
+        also: &["change"],
+        topic: Topic::Jobs,
+        examples: &[
+            "alter 12 priority=5",
+            "alter 12 number=+33140000000 tries=3",
+            "alter 12 due=2026-11-24 08:00 expires=+6h",
+        ],
+        says: Phrase::HelpAlter,
+        read: jobs::alter,
+    },
+    Verb {
+        name: "inbound",
+        also: &[],
+        topic: Topic::Inbound,
+        examples: &["inbound", "inbound 20"],
+        says: Phrase::HelpInbound,
+        read: jobs::inbound,
+    },
+    Verb {
+        name: "assign",
+        also: &[],
+        topic: Topic::Inbound,
+        examples: &["assign 12 anna"],
+        says: Phrase::HelpAssign,
+        read: jobs::assign,
+    },
+    Verb {
+        name: "servers",
+        also: &[],
+        topic: Topic::Servers,
+        examples: &["servers"],
+        says: Phrase::HelpServers,
+        read: servers::list,
+    },
+    Verb {
+        name: "drain",
+        also: &[],
+        topic: Topic::Servers,
+        examples: &["drain london-1"],
+        says: Phrase::HelpDrain,
+        read: |words| words.only_server().map(|server| Asked::Of(Ask::Drain { server })),
+    },
+    Verb {
+        name: "resume",
+        also: &[],
+        topic: Topic::Servers,
+        examples: &["resume london-1"],
+        says: Phrase::HelpResume,
+        read: |words| words.only_server().map(|server| Asked::Of(Ask::Resume { server })),
+    },
+    Verb {
+        name: "give-up",
+        also: &[],
+        topic: Topic::Servers,
+        examples: &["give-up london-1"],
+        says: Phrase::HelpGiveUp,
+        read: |words| words.only_server().map(|server| Asked::Of(Ask::GiveUp { server })),
+    },
+    Verb {
+        name: "get",
+        also: &["settings"],
+        topic: Topic::Settings,
+        examples: &["get london-1"],
+        says: Phrase::HelpGet,
+        read: settings::get,
+    },
+    Verb {
+        name: "set",
+        also: &[],
+        topic: Topic::Settings,
+        examples: &[
+            "set london-1 max_dials=3 because the carrier blocks more",
+            "set london-1 line.ttyFAX0.ecm=no max_tries=",
+        ],
+        says: Phrase::HelpSet,
+        read: settings::set,
+    },
+    Verb {
+        name: "history",
+        also: &[],
+        topic: Topic::Settings,
+        examples: &["history london-1"],
+        says: Phrase::HelpHistory,
+        read: settings::history,
+    },
+    Verb {
+        name: "diff",
+        also: &[],
+        topic: Topic::Settings,
+        examples: &["diff london-1", "diff london-1 3 5"],
+        says: Phrase::HelpDiff,
+        read: settings::diff,
+    },
+    Verb {
+        name: "rollback",
+        also: &[],
+        topic: Topic::Settings,
+        examples: &["rollback london-1 3"],
+        says: Phrase::HelpRollback,
+        read: settings::rollback,
+    },
+    Verb {
+        name: "adopt",
+        also: &[],
+        topic: Topic::Settings,
+        examples: &["adopt london-1"],
+        says: Phrase::HelpAdopt,
+        read: settings::adopt,
+    },
+    Verb {
+        name: "push",
+        also: &[],
+        topic: Topic::Settings,
+        examples: &["push london-1"],
+        says: Phrase::HelpPush,
+        read: settings::push,
+    },
+    Verb {
+        name: "config",
+        also: &[],
+        topic: Topic::Supervisor,
+        examples: &[
+            "config",
+            "config get limits.max_pages",
+            "config set limits.max_pages = 100",
+            "config history",
+            "config show 3",
+            "config diff 3 5",
+            "config rollback 3",
+        ],
+        says: Phrase::HelpConfig,
+        read: config::config,
+    },
+    Verb {
+        name: "audit",
+        also: &[],
+        topic: Topic::Supervisor,
+        examples: &["audit", "audit who=anna request=settings.* 20", "audit verify"],
+        says: Phrase::HelpAudit,
+        read: servers::audit,
+    },
+    Verb {
+        name: "reload",
+        also: &[],
+        topic: Topic::Supervisor,
+        examples: &["reload"],
+        says: Phrase::HelpReload,
+        read: |words| words.none().map(|()| Asked::Of(Ask::Reload)),
     },
     Verb {
         name: "status",
         also: &[],
-        repeat: Repeat::Harmless,
+        topic: Topic::Rest,
         examples: &["status"],
         says: Phrase::HelpStatus,
         read: |words| words.none().map(|()| Asked::Of(Ask::Status)),
@@ -109,33 +291,44 @@ pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "help",
         also: &["?"],
-        repeat: Repeat::Harmless,
+        topic: Topic::Rest,
         examples: &["help"],
         says: Phrase::HelpHelp,
         read: |_| Ok(Asked::Help),
     },
 ];
 
-/// The verb that a line begins with, if it begins with one.
-pub(super) fn verb(line: &str) -> Option<&'static Verb> {
-    let first = line.split_whitespace().next()?.trim_end_matches([':', '.', '!', ',']);
-    let first = first.to_lowercase();
-    VERBS.iter().find(|verb| verb.name == first || verb.also.contains(&first.as_str()))
+/// The verb that a line begins with, if it begins with one, and the words behind it.
+pub(super) fn verb(line: &str) -> Option<(&'static Verb, &str)> {
+    let (first, rest) = word(line)?;
+    let topic = TOPICS.iter().find(|(.., noun)| *noun == Some(first.as_str()));
+    if let (Some((topic, ..)), Some((second, behind))) = (topic, word(rest)) {
+        let verb = VERBS.iter().find(|verb| verb.name == second && verb.topic == *topic);
+        if let Some(verb) = verb {
+            return Some((verb, behind));
+        }
+    }
+    let verb =
+        VERBS.iter().find(|verb| verb.name == first || verb.also.contains(&first.as_str()))?;
+    Some((verb, rest))
+}
+
+/// The first word in lower case without the marks behind it, and the rest.
+fn word(line: &str) -> Option<(String, &str)> {
+    let line = line.trim();
+    let end = line.find(char::is_whitespace).unwrap_or(line.len());
+    let first = line[..end].trim_end_matches([':', '.', '!', ',']).to_lowercase();
+    (!first.is_empty()).then(|| (first, line[end..].trim()))
 }
 
 impl Verb {
-    /// What a line that begins with this verb asks.
+    /// What a line that begins with this verb asks; `rest` is what stands behind it.
     ///
     /// # Errors
-    /// Says what is wrong with the words behind it, and what would be right.
-    pub(super) fn read(
-        &self,
-        line: &str,
-        job: Option<JobId>,
-        client: &ClientName,
-    ) -> Result<Asked, String> {
-        let words = line.split_whitespace().skip(1).collect();
-        (self.read)(&Words { words, job, client })
+    /// Says what is wrong with the words, and what would be right.
+    pub(super) fn read(&self, rest: &str, known: Known<'_>) -> Result<Asked, String> {
+        let words = rest.split_whitespace().collect();
+        (self.read)(&Words { words, rest, known })
             .map_err(|why| format!("{}: {why}; for example: {}", self.name, self.examples[0]))
     }
 }
@@ -144,160 +337,61 @@ impl Words<'_> {
     fn none(&self) -> Result<(), String> {
         match self.words.first() {
             None => Ok(()),
-            Some(word) => Err(format!("\"{word}\" is one word too many")),
+            Some(word) => Err(too_many(word)),
         }
     }
 
-    /// The job that is meant: `12`, `#12`, `job 12`, or that of the address.
     fn only_job(&self) -> Result<JobId, String> {
+        job(&self.words, self.known.job)
+    }
+
+    /// The server that is meant, and nothing else.
+    fn only_server(&self) -> Result<ServerName, String> {
+        let (server, more) = self.server()?;
+        match more.first() {
+            None => Ok(server),
+            Some(word) => Err(too_many(word)),
+        }
+    }
+
+    /// The server that is meant, and the words behind it.
+    fn server(&self) -> Result<(ServerName, &[&str]), String> {
         let words = match self.words.first() {
-            Some(word) if word.eq_ignore_ascii_case("job") => &self.words[1..],
+            Some(word) if word.eq_ignore_ascii_case("server") => &self.words[1..],
             _ => &self.words[..],
         };
-        let written = match words {
-            [] => None,
-            [word] => Some(number(word).ok_or(format!("\"{word}\" is no number of a job"))?),
-            [_, word, ..] => return Err(format!("\"{word}\" is one word too many")),
-        };
-        match (written, self.job) {
-            (Some(written), Some(job)) if written != job => {
-                Err(format!("the address says job {job} and the words say job {written}"))
-            }
-            (Some(job), _) | (None, Some(job)) => Ok(job),
-            (None, None) => Err("the number of the job is missing".to_owned()),
-        }
+        let (name, more) = words.split_first().ok_or("the name of the server is missing")?;
+        Ok((server(name)?, more))
     }
 }
 
-/// `list`, and behind it in any order: a state, a kind, a number to call, how many.
-fn list(words: &Words<'_>) -> Result<Asked, String> {
-    let mut ask = AskJobs::default();
-    for word in &words.words {
-        if let Ok(state) = Condition::from_str(word, true) {
-            ask.state = Some(state);
-        } else if let Ok(kind) = Kind::from_str(word, true) {
-            ask.kind = Some(kind);
-        } else if word.starts_with('+') || word.contains('*') {
-            ask.number = Some((*word).to_owned());
-        } else if let Ok(limit) = word.parse() {
-            ask.limit = Some(limit);
-        } else {
-            let known =
-                Condition::value_variants().iter().filter_map(|one| one.to_possible_value());
-            let known: Vec<String> = known.map(|one| one.get_name().to_owned()).collect();
-            return Err(format!(
-                "\"{word}\" is none of {}, no number that begins with +, and no count",
-                known.join(", ")
-            ));
-        }
-    }
-    Ok(Asked::Of(Ask::Jobs(ask)))
+fn server(name: &str) -> Result<ServerName, String> {
+    ServerName::new(name).map_err(|bad| bad.to_string())
 }
 
-/// `explain NUMBER`, `explain NUMBER 3 pages`, `explain job 12`; a client asks for itself.
-fn explain(words: &Words<'_>) -> Result<Asked, String> {
-    let about_job = match words.words.first() {
-        None => true,
-        Some(first) => first.eq_ignore_ascii_case("job") || first.starts_with('#'),
+fn too_many(word: &str) -> String {
+    format!("\"{word}\" is one word too many")
+}
+
+/// The job that is meant: `12`, `#12`, `job 12`, or that of the address.
+fn job(words: &[&str], address: Option<JobId>) -> Result<JobId, String> {
+    let words = match words.first() {
+        Some(word) if word.eq_ignore_ascii_case("job") => &words[1..],
+        _ => words,
     };
-    if about_job {
-        return words.only_job().map(|job| Asked::Of(Ask::ExplainJob { job }));
-    }
-    let (to, pages) = match &words.words[..] {
-        [to @ .., count, unit] if ["page", "pages"].contains(unit) => {
-            let pages = count.parse().map_err(|_| format!("\"{count}\" is no count of pages"))?;
-            (to, pages)
+    let written = match words {
+        [] => None,
+        [word] => Some(number(word).ok_or(format!("\"{word}\" is no number of a job"))?),
+        [_, word, ..] => return Err(too_many(word)),
+    };
+    match (written, address) {
+        (Some(written), Some(job)) if written != job => {
+            Err(format!("the address says job {job} and the words say job {written}"))
         }
-        to => (to, PAGES),
-    };
-    let from = words.client.to_string();
-    Ok(Asked::Of(Ask::Explain { from, to: to.join(" "), pages }))
+        (Some(job), _) | (None, Some(job)) => Ok(job),
+        (None, None) => Err("the number of the job is missing".to_owned()),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: &str, job: Option<u64>) -> Result<Asked, String> {
-        let anna = ClientName::new("anna").unwrap();
-        verb(line).unwrap_or_else(|| panic!("{line}")).read(line, job.map(JobId), &anna)
-    }
-
-    fn jobs(change: impl FnOnce(&mut AskJobs)) -> Ask {
-        let mut ask = AskJobs::default();
-        change(&mut ask);
-        Ask::Jobs(ask)
-    }
-
-    fn explain(to: &str, pages: u32) -> Ask {
-        Ask::Explain { from: "anna".into(), to: to.into(), pages }
-    }
-
-    #[test]
-    fn what_is_written_is_what_is_asked() {
-        let twelve = JobId(12);
-        for (line, job, wanted) in [
-            ("status", None, Ask::Status),
-            ("Status.", None, Ask::Status),
-            ("show 12", None, Ask::Show { job: twelve }),
-            ("SHOW #12.", None, Ask::Show { job: twelve }),
-            ("cancel job 12", None, Ask::Cancel { job: twelve }),
-            ("cancel", Some(12), Ask::Cancel { job: twelve }),
-            ("cancel!", Some(12), Ask::Cancel { job: twelve }),
-            ("cancel 12", Some(12), Ask::Cancel { job: twelve }),
-            ("stop job", Some(12), Ask::Cancel { job: twelve }),
-            ("retry 12", None, Ask::Retry { job: twelve }),
-            ("list", Some(12), jobs(|_| {})),
-            ("jobs open", None, jobs(|ask| ask.state = Some(Condition::Open))),
-            (
-                "list Failed out 20 +33*",
-                None,
-                jobs(|ask| {
-                    ask.state = Some(Condition::Failed);
-                    ask.kind = Some(Kind::Out);
-                    ask.limit = Some(20);
-                    ask.number = Some("+33*".into());
-                }),
-            ),
-            ("explain +33140000000", None, explain("+33140000000", 1)),
-            ("explain 01 40 00 00 00", Some(12), explain("01 40 00 00 00", 1)),
-            ("why 01 40 00 00 00 3 pages", None, explain("01 40 00 00 00", 3)),
-            ("explain job 12", None, Ask::ExplainJob { job: twelve }),
-            ("explain", Some(12), Ask::ExplainJob { job: twelve }),
-        ] {
-            assert_eq!(read(line, job), Ok(Asked::Of(wanted)), "{line}");
-        }
-        assert_eq!(read("help me", None), Ok(Asked::Help));
-    }
-
-    #[test]
-    fn what_cannot_be_understood_says_why_and_what_would_be_right() {
-        for (line, job, words) in [
-            ("cancel", None, "missing; for example: cancel 12"),
-            ("cancel it", None, "\"it\" is no number"),
-            ("cancel 12 13", None, "\"13\" is one word too many"),
-            ("cancel 13", Some(12), "the address says job 12"),
-            ("status of my fax", None, "\"of\" is one word too many"),
-            ("list 12a", None, "none of open, waiting"),
-            ("explain", None, "missing"),
-            ("explain +33 x pages", None, "\"x\" is no count"),
-        ] {
-            let why = read(line, job).unwrap_err();
-            assert!(why.contains(words), "{line}: {why}");
-        }
-    }
-
-    #[test]
-    fn only_verbs_are_verbs() {
-        for line in ["", "Your fax", "canceled", "12 cancel", "Re: cancel"] {
-            assert!(verb(line).is_none(), "{line}");
-        }
-    }
-
-    #[test]
-    fn every_example_of_the_help_is_understood() {
-        for example in VERBS.iter().flat_map(|verb| verb.examples) {
-            assert!(read(example, None).is_ok(), "{example}");
-        }
-    }
-}
+mod tests;

@@ -30,7 +30,7 @@ pub(crate) mod settings;
 pub(crate) mod socket;
 mod summary;
 
-pub(crate) use answer::{Daemon, Sees, answer, once_more};
+pub(crate) use answer::{Daemon, Sees, answer, jobs_once_more, once_more};
 pub(crate) use config::{AskConfig, ConfigReply, Line, Terms};
 pub(crate) use filter::{AuditFilter, Condition, JobFilter, MAX_JOBS};
 use postfax_domain::{
@@ -66,6 +66,14 @@ pub(crate) enum Ask {
         /// The job.
         job: JobId,
     },
+    /// What are the pages of a job? Answered by [`Reply::Job`]: it names the document.
+    Pages {
+        /// The job.
+        job: JobId,
+    },
+    /// Which jobs are not over? Answered by [`Reply::Jobs`], as many as an answer holds,
+    /// and by [`jobs_once_more`] whenever something has changed.
+    Follow,
     /// Stop a job. Answered by [`Reply::Done`].
     Cancel {
         /// The job.
@@ -377,6 +385,9 @@ pub(crate) struct Problem {
     pub(crate) code: Code,
     /// What people read.
     pub(crate) message: String,
+    /// The newest version, where the asker has not seen it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<u64>,
 }
 
 /// Kinds of problems.
@@ -389,6 +400,8 @@ pub(crate) enum Code {
     NoSuchServer,
     /// The job is not in a state in which this could be done.
     WrongState,
+    /// Somebody was faster: there is a newer version than the one that the asker has seen.
+    Stale,
     /// The question could not be understood.
     BadRequest,
     /// The one who asks may not.
@@ -408,7 +421,12 @@ pub(crate) enum Code {
 impl Problem {
     /// A problem of this kind, in these words.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), version: None }
+    }
+
+    /// There is a newer version than the one that was seen.
+    pub(crate) fn stale(newest: u64, message: impl Into<String>) -> Self {
+        Self { version: Some(newest), ..Self::new(Code::Stale, message) }
     }
 
     /// There is no such job.

@@ -43,8 +43,12 @@ pub(crate) enum Need {
 /// What this question needs.
 pub(crate) fn need(ask: &Ask) -> Need {
     match ask {
-        Ask::Status | Ask::Watch | Ask::Jobs(_) | Ask::Inbound(_) | Ask::Servers => Need::Nothing,
-        Ask::Show { job } | Ask::ExplainJob { job } => Need::Job(Verb::JobsSee, *job),
+        Ask::Status | Ask::Watch | Ask::Jobs(_) | Ask::Follow | Ask::Inbound(_) | Ask::Servers => {
+            Need::Nothing
+        }
+        Ask::Show { job } | Ask::Pages { job } | Ask::ExplainJob { job } => {
+            Need::Job(Verb::JobsSee, *job)
+        }
         Ask::Cancel { job }
         | Ask::Retry { job }
         | Ask::Hold { job }
@@ -207,7 +211,7 @@ mod tests {
     async fn verdict(who: &Who, ask: &Ask) -> char {
         let asker = Asker { who: who.clone(), ..samples::administrator() };
         match answer(&Fake::with(setup()), &asker, ask.clone()).await {
-            Reply::Problem(Problem { code: Code::NotPermitted, message }) => {
+            Reply::Problem(Problem { code: Code::NotPermitted, message, .. }) => {
                 assert!(message.contains(" may not: that needs "), "{message}");
                 '-'
             }
@@ -255,7 +259,10 @@ mod tests {
             (Ask::Jobs(AskJobs::default()), "+++++++++++"),
             (Ask::Inbound(AskInbound::default()), "+++++++++++"),
             (Ask::Servers, "+++++++++++"),
+            (Ask::Follow, "+++++++++++"),
             (Ask::Show { job: fax }, "++0+0000000"),
+            (Ask::Pages { job: fax }, "++0+0000000"),
+            (Ask::Pages { job: unrouted }, "+00+0000000"),
             (Ask::ExplainJob { job: fax }, "++0+0000000"),
             (Ask::Cancel { job: fax }, "++0-+000000"),
             (Ask::Retry { job: fax }, "++0-+000000"),

@@ -277,6 +277,7 @@ fn hold(plan: &Plan, who: usize, ask: &Ask, should: &Should, reply: &Reply) {
             let servers: Vec<usize> = of.server.into_iter().collect();
             unrouted && plan.may(who, Verb::InboundSee, &servers, &[])
         }),
+        Ask::Follow => expected(&|of| !of.over && plan.on_job(who, Verb::JobsSee, of)),
         _ => expected(&|of| plan.on_job(who, Verb::JobsSee, of)),
     };
     assert_eq!(found, model, "{} lists in {plan:?}", CLIENTS[who]);

@@ -28,6 +28,8 @@ fn request(ask: &Ask) -> &'static str {
         Ask::Watch => "status.watch",
         Ask::Jobs(_) => "jobs.list",
         Ask::Show { .. } => "jobs.show",
+        Ask::Pages { .. } => "jobs.pages",
+        Ask::Follow => "jobs.follow",
         Ask::Cancel { .. } => "jobs.cancel",
         Ask::Retry { .. } => "jobs.retry",
         Ask::Hold { .. } => "jobs.hold",
@@ -55,6 +57,7 @@ fn object(ask: &Ask) -> String {
     let server = |server: &ServerName| format!("server:{server}");
     match ask {
         Ask::Show { job: id }
+        | Ask::Pages { job: id }
         | Ask::Cancel { job: id }
         | Ask::Retry { job: id }
         | Ask::Hold { job: id }
@@ -76,6 +79,7 @@ fn object(ask: &Ask) -> String {
         }),
         Ask::Status
         | Ask::Watch
+        | Ask::Follow
         | Ask::Reload
         | Ask::Config(_)
         | Ask::Inbound(_)

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 pub(crate) mod fake;
+mod field;
 pub(crate) mod text;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -21,6 +22,8 @@ use postfax_domain::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
+
+pub(crate) use field::{Field, FieldKind};
 
 use super::{
     Code, Problem, Reply,
@@ -172,6 +175,9 @@ pub(crate) struct Shown {
     pub(crate) held: Held,
     /// The same as TOML with comments, to be edited and sent back.
     pub(crate) text: String,
+    /// What can be set; empty when the server has left the configuration.
+    #[serde(default)]
+    pub(crate) keys: Vec<Field>,
 }
 
 /// One version, and what it changed.
@@ -287,13 +293,15 @@ fn sheet(answer: Answer) -> Result<Sheet, Problem> {
 
 fn refused(refusal: SettingsRefusal) -> Problem {
     let code = match &refusal {
+        SettingsRefusal::Stale { current, .. } => {
+            return Problem::stale(*current, refusal.to_string());
+        }
         SettingsRefusal::UnknownServer(_) | SettingsRefusal::NoSuchVersion { .. } => {
             Code::NoSuchServer
         }
         SettingsRefusal::NoSchema(_)
         | SettingsRefusal::NotRead(_)
         | SettingsRefusal::Drifted { .. }
-        | SettingsRefusal::Stale { .. }
         | SettingsRefusal::Same(_) => Code::WrongState,
         SettingsRefusal::Bad(_) | SettingsRefusal::LongReason => Code::BadRequest,
     };
@@ -339,6 +347,7 @@ fn shown(sheet: &Sheet) -> Shown {
         state: sheet.record.state().clone(),
         held: sheet.record.held().clone(),
         text: text::print(sheet),
+        keys: sheet.schema.map_or_else(Vec::new, |s| s.keys.iter().map(Field::from).collect()),
     }
 }
 

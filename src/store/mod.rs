@@ -5,6 +5,7 @@
 //! connection, and the daemon commits all changes of a round in one transaction.
 //! Documents are files beside the database ([`documents`]); rows only name them.
 
+mod answers;
 mod audit;
 pub mod documents;
 mod mails;
@@ -35,7 +36,12 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub use self::{audit::verify_file, mails::Mail, versions::Version};
+pub use self::{
+    answers::{Keyed, Known},
+    audit::verify_file,
+    mails::Mail,
+    versions::Version,
+};
 use self::{
     documents::Documents,
     round::{delete_ended, write},

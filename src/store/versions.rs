@@ -92,7 +92,8 @@ impl Reader {
         done.execute(&mut writer).await.map(drop).map_err(|source| self.fail(source))
     }
 
-    async fn writer(&self) -> Result<SqliteConnection, StoreError> {
+    /// A connection for a change that is not of a round of the daemon.
+    pub(super) async fn writer(&self) -> Result<SqliteConnection, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(&self.path)
             .journal_mode(SqliteJournalMode::Wal)

@@ -1,9 +1,9 @@
 //! The laboratory: `postfax lab` with its exchange and fax servers.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::PathBuf,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 use serde::Deserialize;
@@ -61,7 +61,8 @@ impl Description {
 pub struct Lab {
     pub about: Description,
     child: Child,
-    _stdin: ChildStdin,
+    orders: ChildStdin,
+    replies: BufReader<ChildStdout>,
 }
 
 /// Which fax servers stand in the laboratory.
@@ -88,12 +89,30 @@ impl Lab {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the laboratory starts");
-        let stdin = child.stdin.take().unwrap();
+        let orders = child.stdin.take().unwrap();
+        let mut replies = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        replies.read_line(&mut line).unwrap();
         let about = serde_json::from_str(&line)
             .unwrap_or_else(|bad| panic!("the laboratory said {line:?}: {bad}"));
-        Self { about, child, _stdin: stdin }
+        Self { about, child, orders, replies }
+    }
+
+    /// Cuts the power of a server.
+    pub fn stop(&mut self, server: &str) {
+        self.order("stop", server, "is stopped");
+    }
+
+    /// Gives it back, and waits until the server can be used.
+    pub fn start_again(&mut self, server: &str) {
+        self.order("start", server, "runs");
+    }
+
+    fn order(&mut self, order: &str, server: &str, done: &str) {
+        writeln!(self.orders, "{order} {server}").unwrap();
+        let mut line = String::new();
+        self.replies.read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), format!("{server} {done}"));
     }
 
     /// The number that behaves in this way.

@@ -5,6 +5,7 @@
 
 pub mod dns;
 pub mod dovecot;
+pub mod http;
 pub mod lab;
 pub mod ledger;
 pub mod mta;
@@ -16,6 +17,8 @@ pub mod proof;
 pub mod relay;
 pub mod sink;
 pub mod slow;
+pub mod text;
+pub mod users;
 pub mod wire;
 
 use std::time::{Duration, Instant};

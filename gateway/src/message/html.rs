@@ -51,23 +51,27 @@ pub(super) fn words(html: &str) -> String {
 fn with_line_ends(html: &str) -> String {
     let mut marked = String::with_capacity(html.len() + html.len() / 8);
     let mut rest = html;
+    let mut preformatted = false;
     while let Some(open) = rest.find('<') {
         let begins_tag = |c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?');
         if !rest[open + 1..].starts_with(begins_tag) {
             // The decoder would take the words behind it for a tag.
-            marked.push_str(&rest[..open]);
+            push(&mut marked, &rest[..open], preformatted);
             marked.push_str("&lt;");
             rest = &rest[open + 1..];
             continue;
         }
         let Some(length) = rest[open..].find('>') else { break };
         let (before, tag) = (&rest[..open], &rest[open..=open + length]);
-        marked.push_str(before);
+        push(&mut marked, before, preformatted);
         marked.push_str(tag);
         let inside = &tag[1..tag.len() - 1];
         let name = inside.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric());
         let name = name.into_iter().next().unwrap_or_default().to_ascii_lowercase();
         let closes = inside.starts_with('/') || name == "hr";
+        if name == "pre" {
+            preformatted = !closes;
+        }
         if closes && BLOCKS.contains(&name.as_str()) {
             marked.push_str("<br>");
         } else if closes && matches!(name.as_str(), "td" | "th") {
@@ -78,8 +82,16 @@ fn with_line_ends(html: &str) -> String {
         }
         rest = &rest[open + length + 1..];
     }
-    marked.push_str(rest);
+    push(&mut marked, rest, preformatted);
     marked
+}
+
+/// Adds words; in preformatted ones every line end is one (HTML, 4.4.3).
+fn push(marked: &mut String, words: &str, preformatted: bool) {
+    match preformatted {
+        true => marked.push_str(&words.replace('\n', "<br>")),
+        false => marked.push_str(words),
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +112,7 @@ mod tests {
                 "Pieces Price\n1 200\n",
             ),
             ("2 < 3", "2 < 3\n"),
+            ("<pre>a = 1\r\nb < 2\n</pre>c\nd", "a = 1\nb < 2\n\nc d\n"),
             ("", ""),
         ] {
             assert_eq!(words(html), expected, "{html}");

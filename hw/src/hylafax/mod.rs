@@ -128,6 +128,8 @@ pub struct Hylafax {
     trigger: Trigger,
     /// One reads or sets settings at a time.
     editing: Semaphore,
+    /// When it last changed a file of settings.
+    edited: settings::Edited,
     /// A fax was coming in when we last looked.
     coming_in: AtomicBool,
     /// The arrivals that the last look has covered.
@@ -171,6 +173,7 @@ impl Hylafax {
             receiving: Desk::new(Arc::clone(&options), Rights::Admin),
             trigger: Trigger::new(Arc::clone(&options)),
             editing: Semaphore::new(1),
+            edited: settings::Edited::default(),
             coming_in: AtomicBool::new(false),
             covered: AtomicU64::new(0),
             options,

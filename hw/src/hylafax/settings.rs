@@ -13,8 +13,7 @@
 //! file, so it is never guessed.
 //!
 //! When it counts: faxq looks at its file at each pass over its queue, faxsend at each
-//! call, and faxgetty when it sets its modem up. So a line that waits for calls answers one
-//! more as it was set before.
+//! call, and faxgetty when it sets its modem up, which it is made to do (`reread`).
 //!
 //! Each step has a session of its own: hfaxd remembers sizes, and keeps a data
 //! connection that it has refused to use.
@@ -22,6 +21,7 @@
 mod files;
 mod journal;
 mod keys;
+mod reread;
 mod text;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
@@ -42,6 +42,7 @@ use super::{
 use crate::driver::SettingsError;
 
 pub use self::keys::SCHEMA;
+pub(super) use self::reread::Edited;
 
 /// How often a file is put back before we give up.
 const MENDING_TRIES: u32 = 5;
@@ -76,9 +77,12 @@ impl Hylafax {
         }
         self.probe(&mut session, &files).await?;
         drop(session);
+        self.edited.in_another_second().await;
         journal::keep(safe, &files).map_err(local)?;
         let texts = self.replace(&files, safe).await?;
         journal::remove(safe).map_err(local)?;
+        self.edited.now();
+        self.have_read(&files).await;
         Ok(understood(&texts))
     }
 

@@ -228,8 +228,15 @@ fn server(text: &str) -> Result<ServerName, String> {
     ServerName::new(text).map_err(|bad| bad.to_string())
 }
 
-/// A moment on the clock of the one who asks, or so long from now.
 fn when(text: &str) -> Result<Timestamp, String> {
+    time(text, &TimeZone::system())
+}
+
+/// A moment on the clock of this zone, or so long from now.
+///
+/// # Errors
+/// Says what would be a time.
+pub(crate) fn time(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
     let wrong = "write a time such as '2026-11-24 08:00', +2h or -30m";
     let now = jiff::Timestamp::now();
     let at = match text.strip_prefix('+') {
@@ -238,7 +245,7 @@ fn when(text: &str) -> Result<Timestamp, String> {
             Some(ago) => now.checked_sub(ago.parse::<SignedDuration>().map_err(|_| wrong)?),
             None => {
                 let written = text.parse::<DateTime>().map_err(|_| wrong)?;
-                written.to_zoned(TimeZone::system()).map(|zoned| zoned.timestamp())
+                written.to_zoned(zone.clone()).map(|zoned| zoned.timestamp())
             }
         },
     };

@@ -103,6 +103,8 @@ pub(in crate::http) enum Stand {
     Open,
     /// Waiting for its time or for a free line.
     Waiting,
+    /// Waiting to be released.
+    OnHold,
     /// A call or a delivery is under way.
     Carrying,
     /// Waiting for an administrator.
@@ -122,6 +124,7 @@ impl From<Stand> for Condition {
         match stand {
             Stand::Open => Self::Open,
             Stand::Waiting => Self::Waiting,
+            Stand::OnHold => Self::OnHold,
             Stand::Carrying => Self::Carrying,
             Stand::Held => Self::Held,
             Stand::Ended => Self::Ended,
@@ -169,6 +172,8 @@ pub(in crate::http) struct JobRow {
     pub(in crate::http) job: u64,
     kind: Kind,
     pub(in crate::http) state: JobState,
+    /// Whether it is not called before it is released.
+    on_hold: bool,
     /// A client, the caller of a received fax, or the job that a receipt is about.
     #[schema(example = "anna")]
     from: String,
@@ -196,6 +201,7 @@ impl From<&Summary> for JobRow {
             job: row.job.0,
             kind: row.kind.into(),
             state: JobState::from(&row.state),
+            on_hold: row.on_hold,
             from: row.from.clone(),
             to: row.to.clone(),
             pages: row.pages,
@@ -213,12 +219,43 @@ impl From<&Job> for JobRow {
     }
 }
 
+/// What is to be different about a fax that waits. Absent means as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Alteration {
+    /// 0 is ordinary, 9 most urgent, -9 least; no more than the client may have.
+    #[schema(minimum = -9, maximum = 9)]
+    pub(in crate::http) priority: Option<i8>,
+    /// After so many more attempts it is given up.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub(in crate::http) tries: Option<u32>,
+    /// When it is given up.
+    #[schema(format = DateTime)]
+    pub(in crate::http) expires: Option<String>,
+    /// Not before this moment.
+    #[schema(format = DateTime)]
+    pub(in crate::http) due: Option<String>,
+    /// Whom it calls.
+    #[schema(example = "+33140000000")]
+    pub(in crate::http) number: Option<String>,
+}
+
+/// Who is to get a received fax.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Assignment {
+    /// The client.
+    #[schema(example = "anna")]
+    pub(in crate::http) client: String,
+}
+
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct JobList {
     /// Newest first.
     pub(in crate::http) jobs: Vec<JobRow>,
-    /// The next page is `before` this one; absent on the last page.
+    /// The next page is `before` this one; absent where there is none. That page may be
+    /// empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) next: Option<u64>,
 }

@@ -1,25 +1,24 @@
-//! How the status looks: less for those who see less.
+//! How the status and the fax servers look.
 
 use postfax_domain::{
     fleet::Health,
-    job::Job,
     supervisor::{ServerStatus, Status},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{JobRow, moment};
+use crate::requests::Server;
 
 /// How everything is, as far as the asker may know.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct StatusView {
-    /// The servers that it shares a group with.
+    /// The servers that it may know of.
     servers: Vec<ServerView>,
     /// The jobs under way that it sees.
     under_way: Vec<JobRow>,
-    /// How much there is to do in all, for those who see all jobs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    queue: Option<Queue>,
+    /// How much there is to do, as far as it sees.
+    queue: Queue,
 }
 
 /// How much there is to do.
@@ -29,6 +28,8 @@ pub(in crate::http) struct Queue {
     faxes_preparing: usize,
     /// Faxes that wait.
     faxes_waiting: usize,
+    /// Those of them that wait to be released.
+    faxes_on_hold: usize,
     /// Faxes with a call under way.
     faxes_calling: usize,
     /// Mails that wait.
@@ -55,8 +56,55 @@ pub(in crate::http) struct ServerView {
     lines: u32,
     /// Calls that it has now.
     busy: u32,
-    /// Whether it is to get no new work.
+    /// Whether it is configured to get no new work.
     draining: bool,
+    /// Whether somebody has ordered that it gets no new work.
+    drained: bool,
+}
+
+/// A server, and whom it serves.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct ServerDetail {
+    /// How it is.
+    pub(in crate::http) status: ServerView,
+    /// The groups that it serves.
+    groups: Vec<String>,
+    /// The numbers that it answers on.
+    numbers: Vec<String>,
+}
+
+impl From<&Server> for ServerDetail {
+    fn from(server: &Server) -> Self {
+        Self {
+            status: ServerView::from(&server.status),
+            groups: server.groups.iter().map(ToString::to_string).collect(),
+            numbers: server.numbers.iter().map(|number| number.as_str().to_owned()).collect(),
+        }
+    }
+}
+
+/// The fax servers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct ServerList {
+    /// Those that the asker may know of.
+    pub(in crate::http) servers: Vec<ServerDetail>,
+}
+
+/// Whether a server gets new work.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Draining {
+    #[schema(example = "london-1")]
+    pub(in crate::http) server: String,
+    /// Whether it gets none.
+    pub(in crate::http) draining: bool,
+}
+
+/// The jobs that were at a server that was given up, and have ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct GivenUp {
+    #[schema(example = "london-1")]
+    pub(in crate::http) server: String,
+    pub(in crate::http) jobs: Vec<u64>,
 }
 
 /// Whether a server answers.
@@ -86,31 +134,25 @@ impl From<&ServerStatus> for ServerView {
             lines: server.lines,
             busy: server.live.busy,
             draining: server.draining,
+            drained: server.drained,
         }
     }
 }
 
-impl StatusView {
-    /// The status, less what the asker may not know.
-    pub(in crate::http) fn new(
-        status: &Status,
-        knows: impl Fn(&ServerStatus) -> bool,
-        sees: impl Fn(&Job) -> bool,
-        sees_all: bool,
-    ) -> Self {
-        let servers = status.servers.iter().filter(|server| knows(server));
-        let jobs = status.under_way.iter().filter(|job| sees(job));
+impl From<&Status> for StatusView {
+    fn from(status: &Status) -> Self {
         Self {
-            servers: servers.map(ServerView::from).collect(),
-            under_way: jobs.map(JobRow::from).collect(),
-            queue: sees_all.then_some(Queue {
+            servers: status.servers.iter().map(ServerView::from).collect(),
+            under_way: status.under_way.iter().map(JobRow::from).collect(),
+            queue: Queue {
                 faxes_preparing: status.faxes_preparing,
                 faxes_waiting: status.faxes_waiting,
+                faxes_on_hold: status.faxes_on_hold,
                 faxes_calling: status.faxes_calling,
                 mails_waiting: status.mails_waiting,
                 mails_under_way: status.mails_under_way,
                 unrouted: status.unrouted,
-            }),
+            },
         }
     }
 }

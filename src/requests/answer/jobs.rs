@@ -28,12 +28,13 @@ const MAX_PRIORITY: i8 = 9;
 const MAX_TRIES: u32 = 1000;
 
 impl Desk<'_> {
-    pub(super) async fn jobs(&self, ask: &AskJobs) -> Result<Reply, Problem> {
+    /// Those that are meant and that the asker sees.
+    pub(super) async fn listed(&self, ask: &AskJobs) -> Result<Vec<Summary>, Problem> {
         let filter = JobFilter::parse(ask, self.setup.country)?;
         let sight = self.sight();
         let sees = |job: &Job| sight.job(job);
         let jobs = self.daemon.jobs(&filter, sight.only_of(), &sees).await.map_err(failed)?;
-        Ok(Reply::Jobs(jobs.iter().map(Summary::of).collect()))
+        Ok(jobs.iter().map(Summary::of).collect())
     }
 
     pub(super) async fn show(&self, id: JobId) -> Result<Reply, Problem> {

@@ -20,7 +20,8 @@ use postfax_domain::{
 use tokio::sync::watch;
 
 use super::{
-    Ask, AskConfig, AuditFilter, Code, ConfigReply, JobFilter, Problem, Reply, permit, record,
+    Ask, AskConfig, AskJobs, AuditFilter, Code, Condition, ConfigReply, JobFilter, MAX_JOBS,
+    Problem, Reply, Summary, permit, record,
 };
 
 /// Whether somebody may see a job.
@@ -111,6 +112,16 @@ pub(crate) async fn once_more(daemon: &dyn Daemon, asker: &Asker) -> Reply {
     status.unwrap_or_else(Reply::Problem)
 }
 
+/// The jobs that are meant, for one who follows them and was answered before: to follow is
+/// one request.
+pub(crate) async fn jobs_once_more(
+    daemon: &dyn Daemon,
+    asker: &Asker,
+    ask: &AskJobs,
+) -> Result<Vec<Summary>, Problem> {
+    Desk { daemon, asker, setup: daemon.setup(), line: None }.listed(ask).await
+}
+
 /// Where one question is answered.
 pub(super) struct Desk<'a> {
     pub(super) daemon: &'a dyn Daemon,
@@ -130,8 +141,13 @@ impl Desk<'_> {
         need.met(&self.setup, &self.asker.who, job.as_ref())?;
         match ask {
             Ask::Status | Ask::Watch => Ok(Reply::Status(Box::new(self.status().await?))),
-            Ask::Jobs(ask) => self.jobs(&ask).await,
-            Ask::Show { job } => self.show(job).await,
+            Ask::Jobs(ask) => self.listed(&ask).await.map(Reply::Jobs),
+            Ask::Follow => {
+                let (state, limit) = (Some(Condition::Open), Some(MAX_JOBS));
+                let open = AskJobs { state, limit, ..AskJobs::default() };
+                self.listed(&open).await.map(Reply::Jobs)
+            }
+            Ask::Show { job } | Ask::Pages { job } => self.show(job).await,
             Ask::Cancel { job } => self.cancel(job).await,
             Ask::Retry { job } => self.retry(job).await,
             Ask::Hold { job } => self.hold(job).await,
@@ -324,6 +340,8 @@ mod tests {
         for (ask, request, object, allowed, refused) in [
             (Ask::Status, "status", "", true, false),
             (Ask::Show { job: JobId(12) }, "jobs.show", "job:12", true, false),
+            (Ask::Pages { job: JobId(12) }, "jobs.pages", "job:12", true, false),
+            (Ask::Follow, "jobs.follow", "", true, false),
             (Ask::Cancel { job: JobId(15) }, "jobs.cancel", "job:15", true, false),
             (Ask::Cancel { job: JobId(12) }, "jobs.cancel", "job:12", false, false),
             (Ask::Retry { job: JobId(12) }, "jobs.retry", "job:12", true, false),

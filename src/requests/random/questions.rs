@@ -12,7 +12,7 @@ use super::{
 use crate::config::Text;
 
 /// Kinds of questions, as [`kind`] counts them.
-pub(super) const KINDS: usize = 35;
+pub(super) const KINDS: usize = 37;
 
 /// The number of its kind: one that is new has to be asked below.
 fn kind(ask: &Ask) -> usize {
@@ -52,6 +52,8 @@ fn kind(ask: &Ask) -> usize {
         Ask::Config(AskConfig::Show { .. }) => 32,
         Ask::Config(AskConfig::Diff { .. }) => 33,
         Ask::Config(AskConfig::Rollback { .. }) => 34,
+        Ask::Follow => 35,
+        Ask::Pages { .. } => 36,
     }
 }
 
@@ -67,7 +69,7 @@ pub(super) fn asked(plan: &Plan, who: usize, kind: usize, thing: usize) -> (Ask,
     let allowed = |yes| if yes { Should::BeAnswered } else { Should::BeRefused };
     let everywhere = |verb| allowed(plan.may(who, verb, &[], &[]));
     match kind {
-        0..=7 => about_job(plan, who, kind, thing),
+        0..=7 | 36 => about_job(plan, who, kind, thing),
         8..=10 | 20..=27 => about_server(plan, who, kind, thing),
         11 => {
             let from = thing % CLIENTS.len();
@@ -84,6 +86,7 @@ pub(super) fn asked(plan: &Plan, who: usize, kind: usize, thing: usize) -> (Ask,
         17 => (Ask::Status, Should::BeAnswered),
         18 => (Ask::Watch, Should::BeAnswered),
         19 => (Ask::Servers, Should::BeAnswered),
+        35 => (Ask::Follow, Should::BeAnswered),
         _ => {
             let (ask, verb) = about_configuration(kind);
             (Ask::Config(ask), everywhere(verb))
@@ -104,6 +107,7 @@ fn about_job(plan: &Plan, who: usize, kind: usize, thing: usize) -> (Ask, Should
     let (tries, due, number, expires) = (Some(1), None, None, None);
     match kind {
         0 => (Ask::Show { job }, sees),
+        36 => (Ask::Pages { job }, sees),
         1 => (Ask::ExplainJob { job }, sees),
         2 => (Ask::Cancel { job }, stops),
         3 => (Ask::Retry { job }, stops),

@@ -12,6 +12,11 @@ use postfax_domain::{
     time::Timestamp,
 };
 
+/// How a text begins; behind it the name of the server.
+pub(crate) const FIRST: &str = "# The settings of ";
+/// How its last line begins, so that a text that was cut off is noticed; behind it the
+/// name of the server.
+pub(crate) const LAST: &str = "# End of the settings of ";
 /// The words at the head of a text that are no settings.
 const SERVER: &str = "server";
 const VERSION: &str = "version";
@@ -52,7 +57,7 @@ pub(crate) fn print(sheet: &Sheet) -> String {
     let author =
         comment(&format!("{} ({} {})", latest.author.who, latest.author.door, latest.author.from));
     let mut out = format!(
-        "# The settings of {}, {kind}.\n# Version {} by {author}, {}",
+        "{FIRST}{}, {kind}.\n# Version {} by {author}, {}",
         sheet.server,
         latest.number,
         moment(latest.at)
@@ -73,6 +78,7 @@ pub(crate) fn print(sheet: &Sheet) -> String {
         out += &format!("\n[{LINE}.{line}]\n");
         section(&mut out, sheet, Some(line), at == 0);
     }
+    out += &format!("\n{LAST}{}.\n", sheet.server);
     out
 }
 

@@ -36,6 +36,11 @@ pub(super) fn of_line(line: &str) -> String {
     format!("/etc/{OF_LINE}{line}")
 }
 
+/// The line that a path is about, if it is one.
+pub(super) fn line_of_path(path: &str) -> Option<&str> {
+    line_of(path.strip_prefix("/etc/")?)
+}
+
 /// The line that a file in `/etc` is about, if it is one.
 fn line_of(file: &str) -> Option<&str> {
     let line = file.strip_prefix(OF_LINE)?;
@@ -108,6 +113,8 @@ mod tests {
         }
         assert_eq!(line_of(&format!("config.{}", "x".repeat(33))), None);
         assert_eq!(of_line("ttyFAX0"), "/etc/config.ttyFAX0");
+        assert_eq!(line_of_path(&of_line("ttyFAX0")), Some("ttyFAX0"));
+        assert_eq!(line_of_path(SCHEDULER), None);
     }
 
     #[test]

@@ -1,0 +1,107 @@
+//! What a mail asks, once it is understood: whether that may be done twice, and which job
+//! it is about. Pure.
+
+use postfax_domain::names::JobId;
+
+use crate::requests::{Ask, AskAlter, AskConfig, settings::AskSettings};
+
+/// What a mail asks.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Asked {
+    /// What can be asked?
+    Help,
+    /// Something of the running Postfax.
+    Of(Ask),
+}
+
+/// Whether something may be done once more when nobody knows whether it was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// It only reads, or comes to the same.
+    Harmless,
+    /// It is noted before it is done.
+    Once,
+}
+
+impl Asked {
+    pub(super) fn repeat(&self) -> Repeat {
+        let Self::Of(ask) = self else { return Repeat::Harmless };
+        match ask {
+            Ask::Retry { .. }
+            | Ask::Alter(_)
+            | Ask::Assign { .. }
+            | Ask::GiveUp { .. }
+            | Ask::Reload
+            | Ask::Settings(
+                AskSettings::Set { .. }
+                | AskSettings::SetText { .. }
+                | AskSettings::Rollback { .. }
+                | AskSettings::Adopt { .. },
+            )
+            | Ask::Config(
+                AskConfig::Set { .. } | AskConfig::Replace { .. } | AskConfig::Rollback { .. },
+            ) => Repeat::Once,
+            // What is being stopped is stopped once more; what is over, on hold or
+            // drained says so.
+            Ask::Cancel { .. }
+            | Ask::Hold { .. }
+            | Ask::Release { .. }
+            | Ask::Drain { .. }
+            | Ask::Resume { .. }
+            | Ask::Settings(AskSettings::Push { .. })
+            // These only read.
+            | Ask::Status
+            | Ask::Watch
+            | Ask::Jobs(_)
+            | Ask::Show { .. }
+            | Ask::Explain { .. }
+            | Ask::ExplainJob { .. }
+            | Ask::Pages { .. }
+            | Ask::Follow
+            | Ask::Inbound(_)
+            | Ask::Servers
+            | Ask::Audit(_)
+            | Ask::VerifyAudit { .. }
+            | Ask::Settings(
+                AskSettings::Get { .. } | AskSettings::History { .. } | AskSettings::Diff { .. },
+            )
+            | Ask::Config(
+                AskConfig::Get { .. }
+                | AskConfig::History
+                | AskConfig::Show { .. }
+                | AskConfig::Diff { .. },
+            ) => Repeat::Harmless,
+        }
+    }
+
+    /// The job that it is about, so that a reply to the answer means the same one.
+    pub(super) fn about(&self) -> Option<JobId> {
+        let Self::Of(ask) = self else { return None };
+        match ask {
+            Ask::Show { job }
+            | Ask::Cancel { job }
+            | Ask::Retry { job }
+            | Ask::Hold { job }
+            | Ask::Release { job }
+            | Ask::Alter(AskAlter { job, .. })
+            | Ask::Assign { job, .. }
+            | Ask::Pages { job }
+            | Ask::ExplainJob { job } => Some(*job),
+            Ask::Status
+            | Ask::Watch
+            | Ask::Follow
+            | Ask::Jobs(_)
+            | Ask::Explain { .. }
+            | Ask::Settings(_)
+            | Ask::Reload
+            | Ask::Config(_)
+            | Ask::Inbound(_)
+            | Ask::Servers
+            | Ask::Drain { .. }
+            | Ask::Resume { .. }
+            | Ask::GiveUp { .. }
+            | Ask::Audit(_)
+            | Ask::VerifyAudit { .. } => None,
+        }
+    }
+}
