@@ -86,6 +86,7 @@ impl<'a> Check<'a> {
         let groups = self.groups(&raw.group, &clients);
         let dial = self.dial_rules(&raw.dial);
         let routes = self.routes(&raw.route, &clients, &servers);
+        let (webhooks, reached) = self.webhooks(&raw.webhook);
         let retry = self.retry_rules(&raw.retry);
         let client_access = self.client_access(&raw.client, &raw.supervisor);
         self.members(raw, &clients, &servers);
@@ -102,6 +103,7 @@ impl<'a> Check<'a> {
             roles,
             dial,
             routes,
+            webhooks,
             retry,
             limits,
         };
@@ -116,6 +118,7 @@ impl<'a> Check<'a> {
             delivery,
             dns,
             http,
+            webhooks: reached,
             servers: access,
             access: client_access,
             intake,
@@ -291,7 +294,8 @@ impl<'a> Check<'a> {
 const SECRET_HELP: &str = "name a file of one line, relative to the folder of the configuration \
      or one of $CREDENTIALS_DIRECTORY";
 
-fn declared<'r>(
+/// The names of one kind of thing, and where they are; reports those that are there twice.
+pub(super) fn declared<'r>(
     findings: &mut Findings,
     what: &str,
     names: impl Iterator<Item = &'r Entry<String>>,

@@ -79,14 +79,17 @@ phrases! {
         FaxArrived "arrived", FaxProblem "problem", FaxReply "reply", Named "named",
         UnknownNumber "unknown",
     }
-    "alarm" ["job", "server"] {
+    "alarm" ["job", "server", "hook"] {
         UnroutedSubject "unrouted_subject", Unrouted "unrouted",
         UndeliverableSubject "undeliverable_subject", Undeliverable "undeliverable",
         LostSubject "lost_subject", Lost "lost",
         ReturnedSubject "returned_subject", Returned "returned",
         UntoldSubject "untold_subject", Untold "untold", ManySubject "many_subject", Many "many",
         DriftedSubject "drifted_subject", Drifted "drifted", Changes "changes",
-        See "see", SeeSettings "see_settings",
+        HookGivenUpSubject "hook_given_up_subject", HookGivenUp "hook_given_up",
+        HookFullSubject "hook_full_subject", HookFull "hook_full",
+        HookGoneSubject "hook_gone_subject", HookGone "hook_gone",
+        See "see", SeeSettings "see_settings", SeeHooks "see_hooks",
     }
     "answer" ["question", "domain", "problem", "job"] {
         AnswerAsked "asked", AnswerMisread "misread", AnswerUnsure "unsure",

@@ -99,6 +99,7 @@ fn origin(job: &Job) -> String {
         },
         Cause::Receipt { of, .. } => format!("job {of}"),
         Cause::Alarm(Alarm::Drifted { server, .. }) => format!("server {server}"),
+        Cause::Alarm(Alarm::Webhook { hook, .. }) => format!("webhook {hook}"),
         Cause::Alarm(alarm) => alarm.job().map_or_else(String::new, |id| format!("job {id}")),
         Cause::Forwarded(mail) => mail.from.clone().unwrap_or_else(|| "<>".into()),
         Cause::Answer(inquiry) => format!("\"{}\"", inquiry.question),

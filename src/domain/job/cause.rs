@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     document::Digest,
-    names::{ClientName, JobId, ServerName},
+    names::{ClientName, HookName, JobId, ServerName},
     notice::{DeliverBy, Notify, Release, Report},
     route::Arrival,
     settings::Change,
+    webhook::Trouble,
 };
 
 /// Why a job exists.
@@ -91,13 +92,20 @@ pub enum Alarm {
         /// The first of the changes, from what is registered to what it holds.
         changes: Vec<Change>,
     },
+    /// Events do not get to somebody who is to be told of them.
+    Webhook {
+        /// To whom.
+        hook: HookName,
+        /// Why.
+        trouble: Trouble,
+    },
     /// There is so much to tell that what follows this (a job, or a server) is not mailed
     /// for a while.
     Many(Option<JobId>),
 }
 
 impl Alarm {
-    /// The job that it is about; `None` when it is about a server.
+    /// The job that it is about; `None` when it is about something else.
     #[must_use]
     pub fn job(&self) -> Option<JobId> {
         match self {
@@ -107,7 +115,7 @@ impl Alarm {
             | Self::Returned(id)
             | Self::Untold(id) => Some(*id),
             Self::Many(id) => *id,
-            Self::Drifted { .. } => None,
+            Self::Drifted { .. } | Self::Webhook { .. } => None,
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::{
         Settings, Value, Version,
     },
     time::Timestamp,
+    webhook::Event,
 };
 
 /// Changes that an alarm lists.
@@ -236,6 +237,7 @@ impl Supervisor {
         if let Found::NewDrift(mut changes) = found {
             changes.truncate(MAX_CHANGES_TOLD);
             self.alarm(Alarm::Drifted { server: server.clone(), changes }, now, actions);
+            self.note_server(Event::Drifted, server);
         }
         self.push_pending(server, actions);
     }
