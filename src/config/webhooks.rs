@@ -195,11 +195,12 @@ fn url_of(text: &str, clear: bool) -> Result<Url, Wrong> {
         return Err(wrong("a part behind # is never sent"));
     }
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    let port = match (authority.port_u16(), authority.as_str().ends_with(':')) {
-        (Some(0), _) | (None, true) => return Err(wrong("this URL has no usable port")),
-        (Some(port), _) => port,
-        (None, false) if encrypted => 443,
-        (None, false) => 80,
+    let behind = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    let port = match (behind, authority.port_u16()) {
+        ("", _) if encrypted => 443,
+        ("", _) => 80,
+        (_, Some(port)) if port > 0 => port,
+        _ => return Err(wrong("this URL has no usable port: it must be from 1 to 65535")),
     };
     if host.is_empty() {
         return Err(wrong("this URL has no host"));

@@ -235,7 +235,7 @@ mod tests {
             (Ask::GiveUp { server: server("london-1") }, "+----+---"),
             (Ask::Drain { server: server("paris-1") }, "+--------"),
             (Ask::Drain { server: server("nowhere") }, "+--------"),
-            (Ask::Webhooks, "+------+-"),
+            (Ask::Webhooks, "+--------"),
             (Ask::RetryWebhook { webhook: HookName::new("crm").unwrap() }, "+------+-"),
             (Ask::Audit(AskAudit::default()), "+-------+"),
             (Ask::VerifyAudit { head: None }, "+-------+"),

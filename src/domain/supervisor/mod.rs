@@ -214,6 +214,9 @@ impl Supervisor {
         for event in events {
             self.take(event, now, &mut actions);
         }
+        // Before the dispatch, for the alarms that may come of it, and after it, for what
+        // it has ended.
+        self.tell_hooks(now, &mut actions);
         self.dispatch(now, &mut actions);
         self.tell_hooks(now, &mut actions);
         actions
