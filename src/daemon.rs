@@ -302,8 +302,11 @@ impl Daemon {
                 other => rest.push(other),
             }
         }
-        // Who only asked has changed nothing that others watch.
-        let changed = changes.iter().any(|change| !matches!(change, Change::Audit(_)));
+        // Who only asked, or only took an event, has changed nothing that others watch.
+        let is_quiet = |change: &Change| {
+            matches!(change, Change::Audit(_) | Change::Webhook { new: None, .. })
+        };
+        let changed = !changes.iter().all(is_quiet);
         if changed {
             crash::point("commit");
         }
