@@ -170,6 +170,56 @@ fn an_event_leaves_the_outbox_only_when_it_is_known_to_be_taken() {
     assert_eq!(sequences(&hook.taken()), [1, 1, 2, 3]);
 }
 
+/// Kills the daemon before one point after the other of a life in which a fax is taken
+/// and told, until such a life is lived to its end.
+#[test]
+fn wherever_the_daemon_dies_a_fax_and_its_event_are_both_there_or_neither() {
+    const MOST_POINTS: usize = 60;
+    let servers = Description::unreachable();
+    let mut died = 0;
+    for point in 1.. {
+        assert!(point < MOST_POINTS, "this life never ends");
+        let (sink, hook) = (Sink::start(), Hook::start());
+        let mut postfax = house(&servers, &sink, &table("crm", "anna", hook.port, JOBS));
+        postfax.environment(&[("POSTFAX_DIE_BEFORE", &point.to_string())]);
+        postfax.spawn();
+        let to = format!("{FAR}@fax.example.com");
+        let send = |postfax: &Postfax| {
+            postfax.send_as("-", "anna@example.com", &to, None, "<one@example.com>", None).accepted
+        };
+        let is_over = wait_for("the fax to be told, or the death", 30, || {
+            let ended = postfax.has_ended();
+            (ended || (send(&postfax) && !hook.taken().is_empty())).then_some(!ended)
+        });
+        // What is noted after it was told is a point as well.
+        let is_over = is_over
+            && !{
+                std::thread::sleep(Duration::from_millis(500));
+                postfax.has_ended()
+            };
+        postfax.kill();
+        postfax.environment(&[]);
+        postfax.run();
+        assert!(send(&postfax), "again, since nobody knows whether it was taken");
+        wait_for("the event", 20, || (!hook.taken().is_empty()).then_some(()));
+        wait_for("the outbox to be empty", 20, || {
+            (hooks(&postfax)[0]["waiting"] == 0).then_some(())
+        });
+        let events = once(&hook.heard());
+        let jobs = postfax.ask_json(&["jobs", "--kind", "out"])["jobs"].clone();
+        let ids: Vec<&Value> = jobs.as_array().unwrap().iter().map(|row| &row["job"]).collect();
+        let told: Vec<&Value> = events.iter().map(|one| &one["body"]["data"]["job"]).collect();
+        assert_eq!((ids.len(), sequences(&events)), (1, vec![1]), "point {point}: {events:?}");
+        assert_eq!(told, ids, "point {point}");
+        if is_over {
+            break;
+        }
+        died += 1;
+    }
+    assert!(died >= 6, "only {died} deaths");
+    println!("{died} deaths");
+}
+
 #[test]
 fn a_receiver_that_was_down_gets_everything_in_order() {
     let (sink, mut hook) = (Sink::start(), Hook::prepare());

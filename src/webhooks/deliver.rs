@@ -125,7 +125,9 @@ impl Deliverer {
         tokio::select! {
             // The daemon keeps both senders.
             _ = self.changed.changed() => {}
-            _ = self.stop.changed() => {}
+            _ = self.stop.wait_for(|stop| *stop) => {}
+            // An order where nothing waits is not to count later.
+            () = self.hurry.notified() => {}
         }
     }
 
