@@ -72,6 +72,7 @@ impl Deliverer {
                 Ok(None) => self.wait_for_news().await,
                 Err(failed) => {
                     warn!(hook = %self.name, %failed, "the outbox could not be read");
+                    self.show(failed.to_string(), READ_AGAIN);
                     self.pause(READ_AGAIN).await;
                 }
             }
@@ -108,10 +109,15 @@ impl Deliverer {
         let backoff = pause::backoff(self.hook.retry, self.failures, pause::chance());
         let wait = asked.unwrap_or(backoff);
         info!(hook = %self.name, sequence, why, failures = self.failures, ?wait, "not taken yet");
+        self.show(why, wait);
+        self.pause(wait).await;
+    }
+
+    /// Lets everybody see why it waits.
+    fn show(&self, why: String, wait: Duration) {
         let at = now();
         let trouble = HookTrouble { failures: self.failures, why, at, next: at + wait };
         self.context.hooks.write(&self.name, Some(trouble));
-        self.pause(wait).await;
     }
 
     async fn settle(&mut self, sequence: u64, settled: Settled) {
