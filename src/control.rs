@@ -3,13 +3,13 @@
 
 mod configure;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use postfax_domain::{
     audit::{Asker, Chain, Entry, Head, Line},
     job::Job,
-    names::{ClientName, JobId},
+    names::{ClientName, HookName, JobId},
     setup::Setup,
     supervisor::{Answer, Event, Request},
 };
@@ -21,7 +21,10 @@ use crate::{
     inbound,
     listen::Doors,
     post,
-    requests::{AskConfig, AuditFilter, Condition, ConfigReply, Daemon, JobFilter, Problem, Sees},
+    requests::{
+        AskConfig, AuditFilter, Condition, ConfigReply, Daemon, HookTrouble, JobFilter, Problem,
+        Sees,
+    },
     store::Page,
 };
 
@@ -158,6 +161,10 @@ impl Daemon for Control {
 
     async fn verify_audit(&self, known: Option<&Head>) -> Result<Chain, String> {
         self.context.reader.verify_audit(known).await.map_err(|bad| bad.to_string())
+    }
+
+    fn hook_troubles(&self) -> BTreeMap<HookName, HookTrouble> {
+        self.context.hooks.troubles()
     }
 
     async fn reload(&self) -> Result<String, String> {

@@ -52,6 +52,7 @@ use crate::{
     post, prepare,
     settings::{self, Keepers},
     store::{Reader, Store, StoreError},
+    webhooks::{self, Hooks},
 };
 
 /// Events that may wait for the loop; who brings more waits as well.
@@ -115,6 +116,8 @@ pub struct Context {
     pub converters: Semaphore,
     /// This program, for the children that convert documents.
     pub exe: PathBuf,
+    /// What is wrong with the webhooks.
+    pub hooks: webhooks::Board,
     /// Goes up with every round that changed something.
     pub changed: watch::Sender<u64>,
     events: mpsc::Sender<Event>,
@@ -189,6 +192,7 @@ pub struct Daemon {
     carriers: Carriers,
     watchers: Watchers,
     keepers: Keepers,
+    hooks: Hooks,
     /// Mails whose pages are being made.
     presses: JoinSet<()>,
     /// Work besides the loop: listeners, doors.
@@ -217,6 +221,7 @@ impl Daemon {
             config: ArcSwap::from_pointee(config),
             reader: store.reader(),
             exe,
+            hooks: webhooks::Board::default(),
             changed: watch::Sender::new(0),
             events,
             answers: Mutex::default(),
@@ -226,6 +231,7 @@ impl Daemon {
             carriers: Carriers::new(context.clone()),
             watchers: Watchers::start(context.clone()),
             keepers: Keepers::start(&context),
+            hooks: Hooks::start(context.clone()),
             context,
             supervisor,
             store,
@@ -286,6 +292,7 @@ impl Daemon {
         if events.iter().any(|event| matches!(event, Event::Reconfigured(_))) {
             self.watchers = Watchers::start(self.context.clone());
             self.keepers = Keepers::start(&self.context);
+            self.hooks.heed();
             events.push(self.settable());
         }
         let (mut changes, mut rest) = (Vec::new(), Vec::new());
@@ -295,8 +302,11 @@ impl Daemon {
                 other => rest.push(other),
             }
         }
-        // Who only asked has changed nothing that others watch.
-        let changed = changes.iter().any(|change| !matches!(change, Change::Audit(_)));
+        // Who only asked, or only took an event, has changed nothing that others watch.
+        let is_quiet = |change: &Change| {
+            matches!(change, Change::Audit(_) | Change::Webhook { new: None, .. })
+        };
+        let changed = !changes.iter().all(is_quiet);
         if changed {
             crash::point("commit");
         }
@@ -332,6 +342,7 @@ impl Daemon {
                 self.presses.spawn(prepare::run(self.context.clone(), mail));
             }
             Action::Release(server, key) => self.watchers.release(&server, key),
+            Action::TellAgain(hook) => self.hooks.hurry(&hook),
             Action::Push { server, version, settings, known } => {
                 self.keepers.push(&server, settings::Order { version, settings, known });
             }
@@ -368,7 +379,8 @@ impl Daemon {
             }
         }
         self.tasks.shutdown().await;
-        // What the last mails have said is saved as well.
+        let _ = tokio::time::timeout_at(deadline, self.hooks.stop()).await;
+        // What the last mails and receivers have said is saved as well.
         self.events.close();
         while self.events.recv_many(&mut batch, ROUND).await > 0 {
             let round = std::mem::take(&mut batch);
@@ -395,6 +407,7 @@ fn deed(action: &Action) -> &'static str {
         Action::Forget(..) => "let forget",
         Action::Prepare(_) => "prepare",
         Action::Release(..) => "let go",
+        Action::TellAgain(_) => "tell again",
         Action::Push { .. } => "push settings",
     }
 }

@@ -54,6 +54,7 @@
 //! | [`returns`] | the return path of a fax mail, and who may report to it |
 //! | [`requests`] | what can be asked of a running Postfax, and the socket it is asked through |
 //! | [`http`] | the same by HTTP, with tokens, and faxes sent, followed and fetched by it |
+//! | [`webhooks`] | tells those who want to know, by HTTP, what has happened |
 //! | [`control`] | the running daemon answers [`requests`], and takes a new configuration |
 //! | [`cli`] | what can be typed, and how answers look |
 //! | [`crash`] | where tests may kill a debug build |
@@ -73,9 +74,9 @@
 //!
 //! | from | to | why |
 //! |---|---|---|
-//! | [`daemon`] | [`carry`], [`inbound`], [`post`], [`prepare`], [`settings`] | builds them, owns their tasks, hands them the actions |
+//! | [`daemon`] | [`carry`], [`inbound`], [`post`], [`prepare`], [`settings`], [`webhooks`] | builds them, owns their tasks, hands them the actions |
 //! | [`daemon`] | [`store`] | the only writer |
-//! | [`carry`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`], [`settings`] | [`daemon`] | tell it what has happened; share its context |
+//! | [`carry`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`], [`settings`], [`webhooks`] | [`daemon`] | tell it what has happened; share its context |
 //! | [`listen`], [`control`], [`serve`], [`demo`] | [`daemon`] | wire the doors and the signals to it |
 //! | [`daemon`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`], [`listen`], [`control`], [`serve`], [`demo`] | [`config`] | what was configured |
 //! | [`carry`] | [`letters`], [`post`] | an attempt by mail: written, then brought |
@@ -97,6 +98,9 @@
 //! | [`http`] | [`config`], [`daemon`], [`requests`] | what is configured, what runs, what can be asked |
 //! | [`http`] | [`listen`], [`outbound`] | the desk behind the mail doors, and their certificate |
 //! | [`http`] | [`store`], [`crash`] | where the documents and kept answers are; the places where tests may kill |
+//! | [`webhooks`] | [`config`], [`requests`] | where they are, and what is said of their trouble |
+//! | [`webhooks`] | [`http`] | a job looks to them as it does there |
+//! | [`webhooks`] | [`crash`] | the places where tests may kill |
 //! | [`cli`] | [`config`] | how tokens are kept and called |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
 //! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`], [`config`], [`control`] | [`crash`] | the places where tests may kill |
@@ -140,6 +144,7 @@ mod returns;
 mod serve;
 mod settings;
 mod store;
+mod webhooks;
 
 use std::{
     path::{Path, PathBuf},
@@ -181,6 +186,7 @@ fn run(args: Args) -> Result<Exit, Failure> {
         | Command::Inbound(_)
         | Command::Servers(_)
         | Command::Explain(_)
+        | Command::Webhooks(_)
         | Command::Settings { .. }
         | Command::Reload { .. }) => {
             let socket = socket.unwrap_or_else(|| control_socket(&config));

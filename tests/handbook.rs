@@ -138,8 +138,16 @@ fn every_command_that_is_written_down_is_understood() {
     assert!(!understood("postfax frobnicate"), "an unknown command is noticed");
     assert!(!understood("postfax jobs --frobnicate"), "an unknown option is noticed");
     let mut tried = 0;
-    let pages =
-        ["commands", "configuration", "letters", "logins", "mail-servers", "settings", "story"];
+    let pages = [
+        "commands",
+        "configuration",
+        "letters",
+        "logins",
+        "mail-servers",
+        "settings",
+        "story",
+        "webhooks",
+    ];
     let pages = pages.map(|page| format!("docs/{page}.md"));
     for document in pages.iter().map(String::as_str).chain(["README.md"]) {
         for command in commands(&read(document)) {

@@ -37,6 +37,7 @@ use tokio_rustls::TlsConnector;
 
 pub use relay::{Authorities, Login, Mechanism, Relay, RelayError, Route, StartTls};
 pub use reply::Reply;
+pub use tls::believing;
 
 use open::Session;
 use transaction::{After, Measure};

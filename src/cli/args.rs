@@ -7,7 +7,7 @@ mod orders;
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
-pub(crate) use orders::{Alter, Audit, Inbound, Servers, Verify, time};
+pub(crate) use orders::{Alter, Audit, Inbound, Servers, Verify, Webhooks, time};
 use postfax_domain::names::JobId;
 
 pub(crate) use config::{Configure, What};
@@ -163,6 +163,10 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: super::settings::Settings,
     },
+
+    /// List the webhooks, or try at once what waits for one
+    #[command(after_help = "Examples:\n  postfax webhooks\n  postfax webhooks retry crm")]
+    Webhooks(Webhooks),
 
     /// Have the running Postfax read its configuration again
     #[command(after_help = "Example:\n  postfax check && postfax reload\n\n\

@@ -86,6 +86,7 @@ pub(super) fn question(command: Command) -> Result<(Ask, bool), Failure> {
         }
         Command::Inbound(inbound) => inbound.into(),
         Command::Servers(servers) => servers.into(),
+        Command::Webhooks(webhooks) => webhooks.into(),
         Command::Audit(audit) => audit.into(),
         Command::Explain(explain) => (explained(&explain), explain.output.json),
         Command::Settings { command } => super::settings::question(command)?,
@@ -161,6 +162,8 @@ fn as_text(view: &View, reply: &Reply) -> String {
         Reply::Servers(servers) => render::servers(view, servers),
         Reply::Draining { server, draining } => render::draining(server, *draining),
         Reply::GaveUp { server, jobs } => render::gave_up(server, jobs),
+        Reply::Webhooks(hooks) => render::webhooks(view, hooks),
+        Reply::ToldAgain { webhook } => format!("what waits for {webhook} is tried now\n"),
         Reply::Audit(entries) => render::audit(view, entries),
         Reply::Chain(chain) => render::chain(view, chain),
         Reply::Config(reply) => render::configuration(view, reply),

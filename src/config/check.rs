@@ -73,20 +73,18 @@ impl<'a> Check<'a> {
         let tls = self.tls(&raw.tls);
         let listeners = self.listeners(&raw.listener, &raw.tls);
         let delivery = self.delivery(&raw.delivery);
-        let dns = self.dns(&raw.dns);
-        let http = self.http(&raw.http, &raw.tls);
+        let (dns, http) = (self.dns(&raw.dns), self.http(&raw.http, &raw.tls));
         let convert = self.convert(&raw.convert);
         let intake = self.intake(&raw.limits);
-        let keep_days = self.keep_days(&raw.limits);
-        let read_back = self.read_back(&raw.limits);
+        let (keep_days, read_back) = (self.keep_days(&raw.limits), self.read_back(&raw.limits));
         let letters = self.letters(&raw.letters);
         let roles = self.roles(&raw.role);
         let (servers, access) = self.servers(&raw.server);
         let clients = self.clients(&raw.client, &raw.supervisor, &letters);
         let groups = self.groups(&raw.group, &clients);
-        let dial = self.dial_rules(&raw.dial);
+        let (dial, retry) = (self.dial_rules(&raw.dial), self.retry_rules(&raw.retry));
         let routes = self.routes(&raw.route, &clients, &servers);
-        let retry = self.retry_rules(&raw.retry);
+        let (webhooks, reached) = self.webhooks(&raw.webhook);
         let client_access = self.client_access(&raw.client, &raw.supervisor);
         self.members(raw, &clients, &servers);
         let delivery = delivery?;
@@ -102,6 +100,7 @@ impl<'a> Check<'a> {
             roles,
             dial,
             routes,
+            webhooks,
             retry,
             limits,
         };
@@ -116,6 +115,7 @@ impl<'a> Check<'a> {
             delivery,
             dns,
             http,
+            webhooks: reached,
             servers: access,
             access: client_access,
             intake,
@@ -291,7 +291,8 @@ impl<'a> Check<'a> {
 const SECRET_HELP: &str = "name a file of one line, relative to the folder of the configuration \
      or one of $CREDENTIALS_DIRECTORY";
 
-fn declared<'r>(
+/// The names of one kind of thing, and where they are; reports those that are there twice.
+pub(super) fn declared<'r>(
     findings: &mut Findings,
     what: &str,
     names: impl Iterator<Item = &'r Entry<String>>,

@@ -30,6 +30,7 @@ mod servers;
 mod service;
 mod suggest;
 mod texts;
+mod webhooks;
 mod words;
 mod write;
 
@@ -44,7 +45,7 @@ use std::{
 
 use postfax_domain::{
     document::Resolution,
-    names::{ClientName, ServerName},
+    names::{ClientName, HookName, ServerName},
     setup::Setup,
 };
 use postfax_gateway::{sign::Signer, verify};
@@ -57,6 +58,7 @@ pub(crate) use problem::{Problem, report};
 pub(crate) use rights::{permitted, touchable};
 pub(crate) use secret::Secret;
 pub(crate) use texts::Text;
+pub(crate) use webhooks::{Key, Webhook};
 pub(crate) use words::{Languages, Phrase, Words};
 pub(crate) use write::{mend, replace};
 
@@ -91,6 +93,8 @@ pub(crate) struct Config {
     pub(crate) dns: verify::Options,
     /// The door for requests by HTTP, if there is one.
     pub(crate) http: Option<Http>,
+    /// How each webhook of the setup is reached; it has the same names.
+    pub(crate) webhooks: BTreeMap<HookName, Webhook>,
     /// How each server of the setup is reached; it has the same names.
     pub(crate) servers: BTreeMap<ServerName, ServerAccess>,
     /// How each client of the setup shows who it is; it has the same names.

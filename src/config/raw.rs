@@ -76,6 +76,7 @@ tables! {
         role: Vec<Role>,
         dial: Vec<Dial>,
         route: Vec<Route>,
+        webhook: Vec<Webhook>,
     }
 
     /// `[supervisor]`
@@ -286,6 +287,21 @@ tables! {
         hours: Text,
         to: Texts,
     }
+
+    /// `[[webhook]]`
+    Webhook {
+        name: Text,
+        url: Text,
+        client: Text,
+        secret_file: Text,
+        previous_secret_file: Text,
+        events: Texts,
+        ca_file: Text,
+        cleartext: Flag,
+        max_waiting: Count,
+        retry_s: Count,
+        give_up_s: Count,
+    }
 }
 
 /// Every table with its keys, as the reference has them.
@@ -311,5 +327,6 @@ pub(super) fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         ("[[role]]", Role::KEYS),
         ("[[dial]]", Dial::KEYS),
         ("[[route]]", Route::KEYS),
+        ("[[webhook]]", Webhook::KEYS),
     ]
 }

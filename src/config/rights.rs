@@ -16,13 +16,14 @@ use super::{Config, Text};
 /// Keys of a client by which it shows who it is.
 const IDENTITY: [&str; 4] = ["mail", "users", "certificates", "may_send_as"];
 /// Keys by which somebody could become another, or read what is not theirs.
-const ADMINISTRATORS: [(&str, &str); 6] = [
+const ADMINISTRATORS: [(&str, &str); 7] = [
     ("supervisor.control_socket", "whoever can open it is an administrator"),
     ("supervisor.passwords_file", "it says who logs in as whom"),
     ("supervisor.state", "everything that is known is there"),
     ("listener", "its trust and users say who is believed"),
     ("tls", "its authority says whose certificates are believed"),
     ("dns.servers", "senders are proved by what they answer"),
+    ("webhook", "it is told what another may see"),
 ];
 
 /// Whether `who` may change `old` into `new`.

@@ -139,7 +139,7 @@ impl Check<'_> {
         let signer = self.signer(&raw.dkim);
         let fallback = self.fallback(raw);
         let auth = self.choice(raw.auth.given(), AUTHS);
-        let ca_file = self.ca_file(raw);
+        let ca_file = self.ca_file(&raw.ca_file);
         let verify = self.verify(raw, starttls);
         Some(Delivery {
             relay: relay?,
@@ -162,8 +162,9 @@ impl Check<'_> {
         written.iter().filter_map(|url| self.parsed(Some(url), Relay::parse)).collect()
     }
 
-    fn ca_file(&mut self, raw: &raw::Delivery) -> Option<PathBuf> {
-        let file = raw.ca_file.given()?;
+    /// A PEM file of certificates that are believed.
+    pub(super) fn ca_file(&mut self, named: &Entry<String>) -> Option<PathBuf> {
+        let file = named.given()?;
         let path = self.beside(&file.value);
         if let Err(error) = std::fs::File::open(&path) {
             let message = format!("{} cannot be read: {error}", path.display());

@@ -108,6 +108,21 @@ fn what_is_written_of_mail_out_and_of_limits_is_used() {
 }
 
 #[test]
+fn what_is_written_of_webhooks_is_used() {
+    let config = load_with(&folder().join("full/postfax.toml"), None).unwrap();
+    let name = HookName::new("crm").unwrap();
+    let (hook, reached) = (&config.setup.webhooks[&name], &config.webhooks[&name]);
+    assert_eq!((hook.who.to_string().as_str(), hook.max_waiting), ("anna", 500));
+    let events: Vec<String> = hook.events.iter().map(ToString::to_string).collect();
+    assert_eq!(events, ["job.delivered", "job.failed"]);
+    assert_eq!(hook.url, "https://hooks.example.com:8443/fax?from=postfax");
+    assert_eq!((reached.url.encrypted, reached.url.port), (true, 8443));
+    assert_eq!(reached.keys.iter().map(Key::octets).collect::<Vec<_>>(), [[b'0'; 32], [b'1'; 32]]);
+    assert_eq!(reached.ca_file.as_ref(), Some(&folder().join("full/tls/cert.pem")));
+    assert_eq!((reached.retry.as_secs(), reached.give_up.as_secs()), (10, 86_400));
+}
+
+#[test]
 fn what_is_not_written_is_as_in_the_core() {
     let config = load_with(&folder().join("minimal.toml"), None).unwrap();
     let core = postfax_domain::setup::JobLimits::default();

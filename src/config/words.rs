@@ -79,7 +79,7 @@ phrases! {
         FaxArrived "arrived", FaxProblem "problem", FaxReply "reply", Named "named",
         UnknownNumber "unknown",
     }
-    "alarm" ["job", "server"] {
+    "alarm" ["job", "server", "hook"] {
         UnroutedSubject "unrouted_subject", Unrouted "unrouted",
         UndeliverableSubject "undeliverable_subject", Undeliverable "undeliverable",
         LostSubject "lost_subject", Lost "lost",
@@ -87,7 +87,10 @@ phrases! {
         UntoldSubject "untold_subject", Untold "untold", ManySubject "many_subject", Many "many",
         DriftedSubject "drifted_subject", Drifted "drifted", Changes "changes",
         NotSetSubject "not_set_subject", NotSet "not_set", NotSetYet "not_set_yet",
-        See "see", SeeSettings "see_settings",
+        HookGivenUpSubject "hook_given_up_subject", HookGivenUp "hook_given_up",
+        HookFullSubject "hook_full_subject", HookFull "hook_full",
+        HookGoneSubject "hook_gone_subject", HookGone "hook_gone",
+        See "see", SeeSettings "see_settings", SeeHooks "see_hooks",
     }
     "answer" ["question", "domain", "problem", "job", "version"] {
         AnswerAsked "asked", AnswerMisread "misread", AnswerUnsure "unsure",

@@ -25,3 +25,4 @@ pub mod settings;
 pub mod setup;
 pub mod supervisor;
 pub mod time;
+pub mod webhook;

@@ -88,6 +88,11 @@ name!(
     RoleName
 );
 
+name!(
+    /// Somebody who is told by HTTP of what has happened.
+    HookName
+);
+
 macro_rules! id {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*

@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     authority::{Grant, Role},
     dial::DialRule,
-    names::{ClientName, GroupName, RoleName, ServerName},
+    names::{ClientName, GroupName, HookName, RoleName, ServerName},
     number::{Country, Number, Pattern},
     quota::Quota,
     retry::RetryRules,
     route::Route,
     settings::OnDrift,
+    webhook::Hook,
 };
 
 /// Everything that an administrator has set up.
@@ -41,6 +42,8 @@ pub struct Setup {
     pub dial: Vec<DialRule>,
     /// Routes of received faxes; the first that matches decides.
     pub routes: Vec<Route>,
+    /// Who is told of what has happened.
+    pub webhooks: BTreeMap<HookName, Hook>,
     /// Delays and budgets of attempts.
     pub retry: RetryRules,
     /// Limits of jobs.

@@ -60,6 +60,8 @@ impl Asked {
             | Ask::Follow
             | Ask::Inbound(_)
             | Ask::Servers
+            | Ask::Webhooks
+            | Ask::RetryWebhook { .. }
             | Ask::Audit(_)
             | Ask::VerifyAudit { .. }
             | Ask::Settings(
@@ -97,6 +99,8 @@ impl Asked {
             | Ask::Config(_)
             | Ask::Inbound(_)
             | Ask::Servers
+            | Ask::Webhooks
+            | Ask::RetryWebhook { .. }
             | Ask::Drain { .. }
             | Ask::Resume { .. }
             | Ask::GiveUp { .. }

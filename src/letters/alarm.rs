@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use postfax_domain::{
     destination::Mailbox,
     job::{Alarm, Job, Tried},
+    webhook::Trouble,
 };
 use postfax_gateway::{
     compose::{Automatic, Delimiters, Head, Letter},
@@ -69,10 +70,24 @@ fn said<'w>(words: &'w Words, alarm: &Alarm) -> (String, Page<'w>) {
         Alarm::Drifted { .. } => (Phrase::DriftedSubject, Phrase::Drifted),
         Alarm::NotSet { again: Tried::ByHand, .. } => (Phrase::NotSetSubject, Phrase::NotSet),
         Alarm::NotSet { again: Tried::ByItself, .. } => (Phrase::NotSetSubject, Phrase::NotSetYet),
+        Alarm::Webhook { trouble: Trouble::GivenUp, .. } => {
+            (Phrase::HookGivenUpSubject, Phrase::HookGivenUp)
+        }
+        Alarm::Webhook { trouble: Trouble::Full, .. } => {
+            (Phrase::HookFullSubject, Phrase::HookFull)
+        }
+        Alarm::Webhook { trouble: Trouble::Gone, .. } => {
+            (Phrase::HookGoneSubject, Phrase::HookGone)
+        }
         Alarm::Many(_) => (Phrase::ManySubject, Phrase::Many),
     };
+    let hook = match alarm {
+        Alarm::Webhook { hook, .. } => hook.as_str(),
+        _ => "",
+    };
     let id = alarm.job().map(|id| id.to_string());
-    let values = [("job", id.clone().unwrap_or_default()), ("server", server)];
+    let values =
+        [("job", id.clone().unwrap_or_default()), ("server", server), ("hook", hook.into())];
     let values = values.each_ref().map(|(slot, value)| (*slot, value.as_str()));
     let mut page = Page::new(words);
     page.paragraph(words.say(text, &values));
@@ -83,6 +98,9 @@ fn said<'w>(words: &'w Words, alarm: &Alarm) -> (String, Page<'w>) {
     if let Alarm::NotSet { why, .. } = alarm {
         page.facts([(Phrase::Problem, Some(why.clone()))]);
         page.paragraph(words.say(Phrase::SeeSettings, &values));
+    }
+    if let Alarm::Webhook { .. } = alarm {
+        page.paragraph(words.say(Phrase::SeeHooks, &values));
     }
     if id.is_some() {
         page.paragraph(words.say(Phrase::See, &values));
@@ -95,7 +113,7 @@ mod tests {
     use std::path::Path;
 
     use postfax_domain::{
-        names::{JobId, ServerName},
+        names::{HookName, JobId, ServerName},
         settings::{Change, Name, Value},
     };
 
@@ -116,12 +134,14 @@ mod tests {
         };
         let (by_hand, by_itself) = (not_set(Tried::ByHand), not_set(Tried::ByItself));
         let drifted = Alarm::Drifted { server, changes: vec![change] };
+        let gone = Alarm::Webhook { hook: HookName::new("crm").unwrap(), trouble: Trouble::Gone };
         for (alarm, about, words) in [
             (drifted, "The settings of london-1 were changed", "  max_dials: 3 -> (not set)\n"),
             (by_hand.clone(), "london-1 did not take", "postfax settings push london-1"),
             (by_hand, "london-1", "550 No such thing"),
             (by_itself, "london-1 did not take", "tried again by itself"),
             (Alarm::Unrouted(JobId(12)), "(job 12)", "See: postfax show 12"),
+            (gone, "The webhook crm wants no more", "postfax webhooks retry crm"),
             (Alarm::Many(Some(JobId(12))), "more alarms", "See: postfax show 12"),
         ] {
             let (subject, page) = said(words_of(&config, None), &alarm);

@@ -1,9 +1,12 @@
 //! A daemon for tests that knows the jobs of the samples and answers as the real
 //! one would.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -12,15 +15,15 @@ use postfax_domain::{
     destination::Destination,
     fleet::Denial,
     job::{Job, State},
-    names::{ClientName, JobId},
+    names::{ClientName, HookName, JobId},
     setup::Setup,
     supervisor::{Answer, Request, Unable},
 };
 use tokio::sync::watch;
 
 use super::{
-    AskConfig, AuditFilter, Code, ConfigReply, Daemon, JobFilter, Problem, Sees, samples,
-    settings::fake::settings,
+    AskConfig, AuditFilter, Code, ConfigReply, Daemon, HookTrouble, JobFilter, Problem, Sees,
+    samples, settings::fake::settings,
 };
 
 /// The user that is anna.
@@ -123,6 +126,8 @@ impl Daemon for Fake {
             Request::Answered(id, _) => Answer::Done(id),
             Request::Forward(_) | Request::Inquire { .. } => Answer::Accepted(vec![JobId(16)]),
             Request::Explain { .. } => Answer::Explained(Err(Denial::UnknownClient)),
+            Request::Hooks => Answer::Hooks(BTreeMap::new()),
+            Request::RetryHook(name) => Answer::ToldAgain(name),
             Request::Settings(request) => settings(*request),
         })
     }
@@ -166,6 +171,10 @@ impl Daemon for Fake {
 
     async fn reload(&self) -> Result<String, String> {
         Err("postfax.toml:3: `domian` is unknown; did you mean `domain`?".into())
+    }
+
+    fn hook_troubles(&self) -> BTreeMap<HookName, HookTrouble> {
+        BTreeMap::new()
     }
 
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<Entry>, String> {

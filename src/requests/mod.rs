@@ -37,7 +37,7 @@ use postfax_domain::{
     audit::{Chain, Entry, Head},
     fleet::Decision,
     job::Job,
-    names::{ClientName, GroupName, JobId, ServerName},
+    names::{ClientName, GroupName, HookName, JobId, ServerName},
     number::Number,
     supervisor::{ServerStatus, Status},
     time::Timestamp,
@@ -141,6 +141,13 @@ pub(crate) enum Ask {
     GiveUp {
         /// The server.
         server: ServerName,
+    },
+    /// Which webhooks are there? Answered by [`Reply::Webhooks`].
+    Webhooks,
+    /// Try at once what waits for a webhook. Answered by [`Reply::ToldAgain`].
+    RetryWebhook {
+        /// The webhook.
+        webhook: HookName,
     },
     /// Who has asked for what? Answered by [`Reply::Audit`].
     Audit(AskAudit),
@@ -267,6 +274,13 @@ pub(crate) enum Reply {
         /// The jobs.
         jobs: Vec<JobId>,
     },
+    /// The webhooks.
+    Webhooks(Vec<Webhook>),
+    /// What waits for this webhook is tried at once.
+    ToldAgain {
+        /// The webhook.
+        webhook: HookName,
+    },
     /// Lines of the audit log, newest first.
     Audit(Vec<Entry>),
     /// What was found when the audit log was read.
@@ -286,6 +300,39 @@ pub(crate) struct Server {
     pub(crate) groups: Vec<GroupName>,
     /// The numbers that it answers on.
     pub(crate) numbers: Vec<Number>,
+}
+
+/// Somebody who is told by HTTP of what has happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Webhook {
+    /// Its name.
+    pub(crate) name: HookName,
+    /// It is told what this client may see.
+    pub(crate) client: String,
+    /// The number of the last event there was; 0 when there was none.
+    pub(crate) last: u64,
+    /// Up to this one they were taken, or given up.
+    pub(crate) settled: u64,
+    /// How many wait.
+    pub(crate) waiting: u64,
+    /// Whether it has answered that nothing is wanted there any more.
+    pub(crate) gone: bool,
+    /// What is wrong at this moment, if something is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trouble: Option<HookTrouble>,
+}
+
+/// Why a webhook does not get its events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HookTrouble {
+    /// How often it has failed in a row.
+    pub(crate) failures: u32,
+    /// What came of the last attempt.
+    pub(crate) why: String,
+    /// When that was.
+    pub(crate) at: Timestamp,
+    /// When it is tried again.
+    pub(crate) next: Timestamp,
 }
 
 /// What became of a job that something was asked of.

@@ -73,6 +73,8 @@ pub(crate) fn need(ask: &Ask) -> Need {
             };
             Need::Server(verbs, ask.server().clone())
         }
+        Ask::Webhooks => Need::Everywhere(Verb::ConfigRead),
+        Ask::RetryWebhook { .. } => Need::Everywhere(Verb::ConfigWrite),
         Ask::Config(ask) => {
             Need::Everywhere(if ask.changes() { Verb::ConfigWrite } else { Verb::ConfigRead })
         }
@@ -171,7 +173,7 @@ mod tests {
     use postfax_domain::{
         audit::Asker,
         authority::{Grant, Role},
-        names::RoleName,
+        names::{HookName, RoleName},
     };
 
     use super::*;
@@ -280,6 +282,8 @@ mod tests {
             (Ask::GiveUp { server: server("london-1") }, "+----+-----"),
             (Ask::Drain { server: server("paris-1") }, "+----------"),
             (Ask::Drain { server: server("nowhere") }, "+----------"),
+            (Ask::Webhooks, "+---------+"),
+            (Ask::RetryWebhook { webhook: HookName::new("crm").unwrap() }, "+------+---"),
             (Ask::Audit(AskAudit::default()), "+-------+--"),
             (Ask::VerifyAudit { head: None }, "+-------+--"),
             (Ask::Settings(AskSettings::Get { server: london() }), "+--------+-"),

@@ -46,6 +46,8 @@ fn request(ask: &Ask) -> &'static str {
         Ask::GiveUp { .. } => "servers.give-up",
         Ask::Settings(ask) => ask.name(),
         Ask::Config(ask) => ask.name(),
+        Ask::Webhooks => "webhooks.list",
+        Ask::RetryWebhook { .. } => "webhooks.retry",
         Ask::Audit(_) => "audit.list",
         Ask::VerifyAudit { .. } => "audit.verify",
     }
@@ -72,6 +74,7 @@ fn object(ask: &Ask) -> String {
         Ask::Drain { server: name }
         | Ask::Resume { server: name }
         | Ask::GiveUp { server: name } => server(name),
+        Ask::RetryWebhook { webhook } => format!("webhook:{webhook}"),
         Ask::Settings(ask) => server(ask.server()),
         Ask::Jobs(ask) => ask.client.as_ref().map_or_else(String::new, |client| {
             let client: String = client.chars().take(MAX_WRITTEN).collect();
@@ -84,6 +87,7 @@ fn object(ask: &Ask) -> String {
         | Ask::Config(_)
         | Ask::Inbound(_)
         | Ask::Servers
+        | Ask::Webhooks
         | Ask::Audit(_)
         | Ask::VerifyAudit { .. } => String::new(),
     }

@@ -267,6 +267,7 @@ pub(crate) fn setup() -> Setup {
         roles: Default::default(),
         dial: Vec::new(),
         routes: Vec::new(),
+        webhooks: Default::default(),
         retry: Default::default(),
         limits: Default::default(),
     }

@@ -101,6 +101,7 @@ fn origin(job: &Job) -> String {
         Cause::Alarm(Alarm::Drifted { server, .. } | Alarm::NotSet { server, .. }) => {
             format!("server {server}")
         }
+        Cause::Alarm(Alarm::Webhook { hook, .. }) => format!("webhook {hook}"),
         Cause::Alarm(alarm) => alarm.job().map_or_else(String::new, |id| format!("job {id}")),
         Cause::Forwarded(mail) => mail.from.clone().unwrap_or_else(|| "<>".into()),
         Cause::Answer(inquiry) => format!("\"{}\"", inquiry.question),

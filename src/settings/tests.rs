@@ -162,6 +162,7 @@ fn setup(on_drift: OnDrift) -> Setup {
         roles: Default::default(),
         dial: vec![],
         routes: vec![],
+        webhooks: Default::default(),
         retry: Default::default(),
         limits: JobLimits::default(),
     }

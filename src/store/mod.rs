@@ -13,6 +13,7 @@ mod round;
 mod rows;
 mod settings;
 mod versions;
+mod webhooks;
 
 use std::{
     fs::File,
@@ -98,6 +99,14 @@ pub enum StoreError {
         /// Its number.
         id: i64,
         /// What is wrong with it.
+        why: String,
+    },
+    /// Events of a webhook that this version cannot read.
+    #[error("the events of webhook {hook} in the database cannot be read: {why}")]
+    DamagedEvents {
+        /// The webhook.
+        hook: String,
+        /// What is wrong with them.
         why: String,
     },
     /// Settings that this version cannot read.
@@ -284,9 +293,20 @@ impl Store {
             .map_err(fail)?;
         let drained = rows.iter().filter_map(|name| ServerName::new(name).ok()).collect();
         let settings = settings::read(&mut writer, fail).await?;
+        let webhooks = webhooks::read(&mut writer, fail).await?;
         self.writer = Some(writer);
         let next_job = last.unsigned_abs() + 1;
-        Ok(Saved { jobs, next_job, accepted, arrivals, spent, drained, settings, at: now })
+        Ok(Saved {
+            jobs,
+            next_job,
+            accepted,
+            arrivals,
+            spent,
+            drained,
+            settings,
+            webhooks,
+            at: now,
+        })
     }
 
     /// Drops jobs that ended before `oldest`, and the files that only they named.

@@ -8,7 +8,7 @@ use sqlx::{Connection, Row, SqliteConnection};
 use super::{
     audit, mails,
     rows::{JOBS_A_STATEMENT, save_jobs},
-    settings,
+    settings, webhooks,
 };
 
 /// Writes all changes in one transaction.
@@ -25,15 +25,19 @@ pub(super) async fn write(
         match change {
             Change::Job(job) => drop(jobs.insert(job.id, job)),
             Change::Audit(line) => lines.push(&**line),
-            Change::Settings { .. } => {}
+            Change::Settings { .. } | Change::Webhook { .. } => {}
             other => others.push(other),
         }
     }
     let jobs: Vec<&Job> = jobs.into_values().collect();
     let mails = waiting.named_by(&jobs);
     let settings = settings::Changes::of(changes);
-    let only_jobs =
-        others.is_empty() && lines.is_empty() && mails.is_empty() && settings.is_empty();
+    let webhooks = webhooks::Changes::of(changes);
+    let only_jobs = others.is_empty()
+        && lines.is_empty()
+        && mails.is_empty()
+        && settings.is_empty()
+        && webhooks.is_empty();
     if only_jobs && jobs.len() <= JOBS_A_STATEMENT {
         // One statement is a transaction by itself.
         return save_jobs(writer, &jobs).await;
@@ -44,6 +48,7 @@ pub(super) async fn write(
     }
     mails::save(&mut round, &mails).await?;
     settings::save(&mut round, &settings).await?;
+    webhooks::save(&mut round, &webhooks).await?;
     save_jobs(&mut round, &jobs).await?;
     audit::append(&mut round, &lines).await?;
     round.commit().await
@@ -70,7 +75,7 @@ async fn save_other(
         Change::Drained(server, false) => {
             sqlx::query("DELETE FROM drained WHERE server = $1").bind(server.as_str())
         }
-        Change::Job(_) | Change::Audit(_) | Change::Settings { .. } => {
+        Change::Job(_) | Change::Audit(_) | Change::Settings { .. } | Change::Webhook { .. } => {
             unreachable!("written apart")
         }
     }

@@ -5,6 +5,7 @@
 
 pub mod dns;
 pub mod dovecot;
+pub mod hook;
 pub mod http;
 pub mod lab;
 pub mod ledger;

@@ -1,4 +1,5 @@
-//! TLS to the relay by rustls with ring, 1.2 or later. Opens no connection.
+//! TLS to the relay, and to others that prove their names so, by rustls with ring, 1.2 or
+//! later. Opens no connection.
 
 use std::{
     path::{Path, PathBuf},
@@ -37,19 +38,29 @@ pub(super) fn connector(relay: &Relay) -> Result<Option<TlsConnector>, RelayErro
         (_, StartTls::Opportunistic) => false,
         (_, StartTls::Never) => return Ok(None),
     };
+    let nobody = Authorities::Anybody;
+    believing(if checked { &relay.authorities } else { &nobody }).map(Some)
+}
+
+/// What is needed to speak TLS to whoever is vouched for by `authorities`. The name must
+/// be proved unless anybody is believed.
+///
+/// # Errors
+/// [`RelayError::Authorities`] names the file that cannot be used.
+pub fn believing(authorities: &Authorities) -> Result<TlsConnector, RelayError> {
     let provider = Arc::new(ring::default_provider());
     let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("ring can do what rustls asks of it");
-    let config = if checked {
-        let believed = believed(&relay.authorities)?;
-        let verifier = Arc::new(Believed::new(believed, &relay.authorities, &provider)?);
+    let config = if *authorities != Authorities::Anybody {
+        let believed = believed(authorities)?;
+        let verifier = Arc::new(Believed::new(believed, authorities, &provider)?);
         versions.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
     } else {
         let anybody = Arc::new(Anybody(provider));
         versions.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()
     };
-    Ok(Some(TlsConnector::from(Arc::new(config))))
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// The file of the authorities, and what is in it.

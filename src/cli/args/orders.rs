@@ -7,7 +7,7 @@ use clap::{Args as Group, Subcommand};
 use jiff::{SignedDuration, civil::DateTime, tz::TimeZone};
 use postfax_domain::{
     audit::Head,
-    names::{ClientName, JobId, ServerName},
+    names::{ClientName, HookName, JobId, ServerName},
     time::Timestamp,
 };
 
@@ -149,6 +149,45 @@ impl From<Servers> for (Ask, bool) {
     }
 }
 
+/// The webhooks.
+#[derive(Debug, Group)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Webhooks {
+    #[command(subcommand)]
+    command: Option<WebhooksOrder>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+enum WebhooksOrder {
+    /// List them
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Try at once what waits for a webhook, also for one that has answered that it is gone
+    Retry {
+        /// The name of the webhook
+        #[arg(value_parser = hook)]
+        webhook: HookName,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+impl From<Webhooks> for (Ask, bool) {
+    fn from(webhooks: Webhooks) -> Self {
+        match webhooks.command {
+            None => (Ask::Webhooks, webhooks.output.json),
+            Some(WebhooksOrder::List { output }) => (Ask::Webhooks, output.json),
+            Some(WebhooksOrder::Retry { webhook, output }) => {
+                (Ask::RetryWebhook { webhook }, output.json)
+            }
+        }
+    }
+}
+
 /// The audit log.
 #[derive(Debug, Group)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -228,6 +267,11 @@ fn server(text: &str) -> Result<ServerName, String> {
     ServerName::new(text).map_err(|bad| bad.to_string())
 }
 
+fn hook(text: &str) -> Result<HookName, String> {
+    HookName::new(text).map_err(|bad| bad.to_string())
+}
+
+/// A moment on the clock of the one who asks, or so long from now.
 fn when(text: &str) -> Result<Timestamp, String> {
     time(text, &TimeZone::system())
 }

@@ -7,11 +7,11 @@ use postfax_domain::{
 };
 
 use super::{
-    Paint, View, count, settings,
+    Paint, View, clean, count, settings,
     status::condition,
     table::{self, number, text},
 };
-use crate::requests::Server;
+use crate::requests::{Server, Webhook};
 
 /// A table of fax servers.
 pub(in crate::cli) fn servers(view: &View, servers: &[Server]) -> String {
@@ -59,6 +59,33 @@ pub(in crate::cli) fn gave_up(server: &ServerName, jobs: &[JobId]) -> String {
         true => format!("{server} had no calls\n"),
         false => format!("{server} is given up; these jobs were lost: {}\n", jobs.join(", ")),
     }
+}
+
+/// A table of webhooks.
+pub(in crate::cli) fn webhooks(view: &View, hooks: &[Webhook]) -> String {
+    if hooks.is_empty() {
+        return "no webhooks\n".into();
+    }
+    let heading = ["WEBHOOK", "CLIENT", "LAST", "WAITING", "STATE"];
+    let rows = hooks.iter().map(|hook| {
+        let (state, paint) = match &hook.trouble {
+            _ if hook.gone => ("gone".to_owned(), Paint::Bad),
+            None => ("well".to_owned(), Paint::Good),
+            Some(trouble) => {
+                let (failures, why) = (count(trouble.failures, "failure"), clean(&trouble.why));
+                let next = view.clock(trouble.next);
+                (format!("{failures}: {why}; next try {next}"), Paint::Attention)
+            }
+        };
+        vec![
+            text(hook.name.as_str()),
+            text(&hook.client),
+            number(hook.last),
+            number(hook.waiting),
+            text(state).painted(Some(paint)),
+        ]
+    });
+    table::table(view, "", &heading, rows.collect())
 }
 
 /// A table of lines of the audit log.

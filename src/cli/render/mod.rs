@@ -20,7 +20,7 @@ pub(super) use configuration::configuration;
 pub(super) use explain::explanation;
 use jiff::{fmt::strtime, tz::TimeZone};
 pub(super) use jobs::jobs;
-pub(super) use lists::{audit, chain, draining, gave_up, servers};
+pub(super) use lists::{audit, chain, draining, gave_up, servers, webhooks};
 use postfax_domain::{
     job::{End, State},
     time::Timestamp,

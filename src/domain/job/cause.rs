@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     document::Digest,
-    names::{ClientName, JobId, ServerName},
+    names::{ClientName, HookName, JobId, ServerName},
     notice::{DeliverBy, Notify, Release, Report},
     route::Arrival,
     settings::Change,
+    webhook::Trouble,
 };
 
 /// Why a job exists.
@@ -103,6 +104,13 @@ pub enum Alarm {
         #[serde(default)]
         again: Tried,
     },
+    /// Events do not get to somebody who is to be told of them.
+    Webhook {
+        /// To whom.
+        hook: HookName,
+        /// Why.
+        trouble: Trouble,
+    },
     /// There is so much to tell that what follows this (a job, or a server) is not mailed
     /// for a while.
     Many(Option<JobId>),
@@ -120,7 +128,7 @@ pub enum Tried {
 }
 
 impl Alarm {
-    /// The job that it is about; `None` when it is about a server.
+    /// The job that it is about; `None` when it is about something else.
     #[must_use]
     pub fn job(&self) -> Option<JobId> {
         match self {
@@ -130,7 +138,7 @@ impl Alarm {
             | Self::Returned(id)
             | Self::Untold(id) => Some(*id),
             Self::Many(id) => *id,
-            Self::Drifted { .. } | Self::NotSet { .. } => None,
+            Self::Drifted { .. } | Self::NotSet { .. } | Self::Webhook { .. } => None,
         }
     }
 }

@@ -33,7 +33,9 @@ impl Request {
             | Self::Status(_)
             | Self::Returned(_)
             | Self::Forward(_)
-            | Self::Explain { .. } => About::Nothing,
+            | Self::Explain { .. }
+            | Self::Hooks
+            | Self::RetryHook(_) => About::Nothing,
         }
     }
 }
@@ -56,7 +58,9 @@ impl Answer {
             | Self::Noted
             | Self::Status(_)
             | Self::Explained(_)
-            | Self::Settings(_) => Verdict::Allowed,
+            | Self::Settings(_)
+            | Self::Hooks(_)
+            | Self::ToldAgain(_) => Verdict::Allowed,
             Self::NotSet(refusal) => Verdict::Failed(refusal.to_string()),
         }
     }

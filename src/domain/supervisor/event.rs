@@ -8,10 +8,11 @@ use crate::{
     document::{Document, PageLedger},
     fleet::Health,
     job::{AttemptEnd, Carrier, Job},
-    names::{JobId, ServerName, Token},
+    names::{HookName, JobId, ServerName, Token},
     route::Arrival,
     settings::{Held, NotPushed, Schema, Settings, Standing, Version},
     setup::Setup,
+    webhook::{Settled, Standing as Hooked, Told},
 };
 
 /// What has happened.
@@ -66,6 +67,8 @@ pub enum Event {
     ReadBack(ServerName, Held),
     /// A push of settings has ended: what the server holds, or why not those.
     Pushed(ServerName, u64, Result<Settings, NotPushed>),
+    /// The next event of a hook has come to its end.
+    Told(HookName, Settled),
     /// Another part of Postfax asks for something.
     Asked(Request, Token),
     /// Somebody asks for something. The line is completed with what became of it, and is
@@ -96,6 +99,8 @@ pub enum Action {
     Prepare(String),
     /// Let the server delete a received fax that is durable here.
     Release(ServerName, String),
+    /// Try at once what waits for this hook.
+    TellAgain(HookName),
     /// Have a server hold these settings, and tell with [`Event::Pushed`].
     Push {
         /// The server.
@@ -128,5 +133,14 @@ pub enum Change {
         new: Option<Box<Version>>,
         /// Everything but the versions.
         standing: Box<Standing>,
+    },
+    /// The events of this hook have come so far.
+    Webhook {
+        /// The hook.
+        hook: HookName,
+        /// The event that is new, if one is.
+        new: Option<Box<Told>>,
+        /// How far they have come.
+        standing: Box<Hooked>,
     },
 }

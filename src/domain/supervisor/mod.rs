@@ -22,6 +22,7 @@ mod press;
 mod requests;
 mod returned;
 mod settings;
+mod webhooks;
 
 #[cfg(test)]
 mod model;
@@ -54,12 +55,13 @@ use crate::{
     document::Digest,
     fleet::{Fleet, Health},
     job::{Alarm, Carrier, Cause, Job, State},
-    names::{JobId, ServerName},
+    names::{HookName, JobId, ServerName},
     number::Number,
     quota::{Ledger, Spent},
     settings::Record,
     setup::Setup,
     time::Timestamp,
+    webhook::{self, Stage, Standing},
 };
 
 /// What an earlier life of the daemon has left in the store.
@@ -79,6 +81,8 @@ pub struct Saved {
     pub drained: BTreeSet<ServerName>,
     /// The registered settings.
     pub settings: BTreeMap<ServerName, Record>,
+    /// How far the events of each hook have come.
+    pub webhooks: BTreeMap<HookName, Standing>,
     /// When it was read.
     pub at: Timestamp,
 }
@@ -135,6 +139,7 @@ pub struct Supervisor {
     arrivals: HashSet<(ServerName, String)>,
     quotas: Ledger,
     settings: settings::Registry,
+    outboxes: webhooks::Outboxes,
 }
 
 impl Supervisor {
@@ -165,6 +170,7 @@ impl Supervisor {
             arrivals: saved.arrivals.into_iter().collect(),
             quotas,
             settings: settings::Registry::restore(saved.settings),
+            outboxes: webhooks::Outboxes::restore(saved.webhooks),
         };
         supervisor.put_in_force();
         for job in saved.jobs {
@@ -208,7 +214,11 @@ impl Supervisor {
         for event in events {
             self.take(event, now, &mut actions);
         }
+        // Before the dispatch, for the alarms that may come of it, and after it, for what
+        // it has ended.
+        self.tell_hooks(now, &mut actions);
         self.dispatch(now, &mut actions);
+        self.tell_hooks(now, &mut actions);
         actions
     }
 
@@ -234,6 +244,7 @@ impl Supervisor {
             Event::Pushed(server, version, end) => {
                 self.pushed(&server, version, end, now, actions);
             }
+            Event::Told(hook, settled) => self.told(&hook, settled, now, actions),
             Event::Asked(request, token) => {
                 let answer = self.asked(request, now, actions);
                 actions.push(Action::Promise(token, answer));
@@ -251,6 +262,7 @@ impl Supervisor {
                 self.forget_drained(actions);
                 self.put_in_force();
                 self.route_held(now, actions);
+                self.mind_hooks(actions);
             }
             Event::Woke => {
                 self.expire_overdue(now, actions);
@@ -258,6 +270,7 @@ impl Supervisor {
                 self.push_again(now, actions);
                 // The configuration may have changed between two lives.
                 self.forget_drained(actions);
+                self.mind_hooks(actions);
             }
         }
     }
@@ -297,11 +310,17 @@ impl Supervisor {
                 self.push_to_returned(&name, actions);
             }
         }
-        let live = self.fleet.0.entry(name).or_default();
-        if std::mem::discriminant(&live.health) != std::mem::discriminant(&health) {
+        let live = self.fleet.0.entry(name.clone()).or_default();
+        let is_new = std::mem::discriminant(&live.health) != std::mem::discriminant(&health);
+        if is_new {
             live.since = now;
         }
         live.health = health;
+        match &live.health {
+            Health::Up { .. } if is_new => self.note_server(webhook::Event::Up, &name),
+            Health::Down { .. } if is_new => self.note_server(webhook::Event::Down, &name),
+            _ => {}
+        }
     }
 
     fn next_id(&mut self) -> JobId {
@@ -319,9 +338,10 @@ impl Supervisor {
     ) -> bool {
         let Some(mut job) = self.jobs.remove(&id) else { return false };
         self.forget_index(&job);
+        let before = Stage::of(&job);
         let changed = change(&mut job);
         if changed {
-            actions.push(Action::Save(Change::Job(Box::new(job.clone()))));
+            self.save(before.as_ref(), &job, actions);
         }
         self.keep(job);
         changed
@@ -342,7 +362,7 @@ impl Supervisor {
 
     /// Takes in a new job and saves it.
     fn add(&mut self, job: Job, actions: &mut Vec<Action>) {
-        actions.push(Action::Save(Change::Job(Box::new(job.clone()))));
+        self.save(None, &job, actions);
         self.keep(job);
     }
 

@@ -1,7 +1,7 @@
 //! What people ask of the supervisor. Whatever only reads jobs is answered from
 //! the store, where everything is that the supervisor has decided.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,13 +14,14 @@ use crate::{
     destination::Destination,
     fleet::{Decision, Denial, Live, Need},
     job::{Alteration, Answered, Cause, Forwarded, Inquiry, Job, State},
-    names::{ClientName, JobId, ServerName},
+    names::{ClientName, HookName, JobId, ServerName},
     notice,
     number::Number,
     quota::Used,
     retry::Tries,
     settings,
     time::Timestamp,
+    webhook::Standing,
 };
 
 /// Most days that a fax can be put off.
@@ -78,6 +79,10 @@ pub enum Request {
     },
     /// Something about the settings of a server.
     Settings(Box<SettingsRequest>),
+    /// How far the events of each hook have come.
+    Hooks,
+    /// Try at once what waits for a hook, also for one that was gone.
+    RetryHook(HookName),
 }
 
 /// The answer.
@@ -119,6 +124,10 @@ pub enum Answer {
     Explained(Result<Decision, Denial>),
     /// What is registered for a server, after what was asked was done.
     Settings(Box<Sheet>),
+    /// How far the events of each hook have come.
+    Hooks(BTreeMap<HookName, Standing>),
+    /// What waits for this hook is tried.
+    ToldAgain(HookName),
     /// Nothing was done about settings.
     NotSet(SettingsRefusal),
 }
@@ -169,6 +178,9 @@ pub enum Unable {
     /// No server is called so.
     #[error("there is no fax server \"{0}\"")]
     NoSuchServer(ServerName),
+    /// No hook is called so.
+    #[error("there is no webhook \"{0}\"")]
+    NoSuchHook(HookName),
     /// A server that answers is not lost.
     #[error("{0} answers: drain it, and cancel its jobs")]
     StillUp(ServerName),
@@ -249,6 +261,8 @@ impl Supervisor {
             Request::GiveUp(server) => self.give_up(server, now, actions),
             Request::Returned(report) => self.returned(*report, now, actions),
             Request::Forward(mail) => self.forward(*mail, now, actions),
+            Request::Hooks => Answer::Hooks(self.standings()),
+            Request::RetryHook(name) => self.retry_hook(name, actions),
             Request::Settings(request) => self.asked_settings(*request, now, actions),
             Request::Inquire { to, inquiry } => self.inquire(to, inquiry, now, actions),
             Request::Answered(id, answer) => self.answered(id, *answer, now, actions),

@@ -5,11 +5,12 @@
 //! What is never found here: a mail in answer to a report, other than the alarm to the
 //! postmaster; a fax that is taken up twice for one report.
 
-use super::{Action, Answer, Change, Refusal, Supervisor, ended::to_operator};
+use super::{Action, Answer, Refusal, Supervisor, ended::to_operator};
 use crate::{
     destination::{Destination, Mailbox},
     job::{Alarm, Cause, Forwarded, Job, State},
     time::Timestamp,
+    webhook::Stage,
 };
 
 /// A report on a mail of ours.
@@ -61,17 +62,20 @@ impl Supervisor {
         }
         match said {
             Said::Noted(words) => {
+                let before = Stage::of(&job);
                 job.note(&words);
-                actions.push(Action::Save(Change::Job(Box::new(job))));
+                self.save(before.as_ref(), &job, actions);
             }
             Said::Failed(words) => {
+                let before = Stage::of(&job);
                 if !job.came_back(&words, now) {
                     return Answer::Done(id);
                 }
                 let setup = self.setup.clone();
                 to_operator(&mut job, &setup, now);
                 let held = job.state == State::Held;
-                self.add(job, actions);
+                self.save(before.as_ref(), &job, actions);
+                self.keep(job);
                 let alarm = if held { Alarm::Undeliverable(id) } else { Alarm::Returned(id) };
                 self.alarm(alarm, now, actions);
             }
@@ -111,7 +115,7 @@ mod tests {
 
     use super::{
         super::{
-            Event, Saved,
+            Change, Event, Saved,
             requests::Request,
             tests::{NOW, alarms, arrival, recipients, setup, submission},
         },

@@ -22,6 +22,7 @@ use crate::{
         Value, Version,
     },
     time::Timestamp,
+    webhook::Event,
 };
 
 /// Changes that an alarm lists.
@@ -273,6 +274,7 @@ impl Supervisor {
         if let Some(mut changes) = news {
             changes.truncate(MAX_CHANGES_TOLD);
             self.alarm(Alarm::Drifted { server: server.clone(), changes }, now, actions);
+            self.note_server(Event::Drifted, server);
         }
         self.push_pending(server, actions);
     }

@@ -95,6 +95,7 @@ pub(crate) fn setup() -> Setup {
             to: vec![client("anna"), client("bob")],
             ..Route::default()
         }],
+        webhooks: Default::default(),
         retry: RetryRules::default(),
         limits: JobLimits::default(),
     }

@@ -5,23 +5,24 @@ mod audit;
 mod inbound;
 mod jobs;
 mod servers;
+mod webhooks;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use postfax_domain::{
     audit::{Asker, Chain, Entry, Head, Line},
     authority::Sight,
     job::Job,
-    names::{ClientName, JobId},
+    names::{ClientName, HookName, JobId},
     setup::Setup,
     supervisor::{Answer, Request, Status},
 };
 use tokio::sync::watch;
 
 use super::{
-    Ask, AskConfig, AskJobs, AuditFilter, Code, Condition, ConfigReply, JobFilter, MAX_JOBS,
-    Problem, Reply, Summary, permit, record,
+    Ask, AskConfig, AskJobs, AuditFilter, Code, Condition, ConfigReply, HookTrouble, JobFilter,
+    MAX_JOBS, Problem, Reply, Summary, permit, record,
 };
 
 /// Whether somebody may see a job.
@@ -55,6 +56,9 @@ pub(crate) trait Daemon: Send + Sync + 'static {
 
     /// The receipts that are about this job, oldest first.
     async fn receipts(&self, of: JobId) -> Result<Vec<Job>, String>;
+
+    /// What is wrong with each webhook at this moment.
+    fn hook_troubles(&self) -> BTreeMap<HookName, HookTrouble>;
 
     /// Lines of the audit log, newest first.
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<Entry>, String>;
@@ -162,6 +166,8 @@ impl Desk<'_> {
             Ask::Drain { server } => self.drain(server, true).await,
             Ask::Resume { server } => self.drain(server, false).await,
             Ask::GiveUp { server } => self.give_up(server).await,
+            Ask::Webhooks => self.webhooks().await,
+            Ask::RetryWebhook { webhook } => self.retry_webhook(webhook).await,
             Ask::Audit(ask) => self.audit(&ask).await,
             Ask::VerifyAudit { head } => self.verify_audit(head.as_ref()).await,
             Ask::Config(ask) => self.configure(ask).await,
@@ -236,6 +242,8 @@ fn unable(answer: &Answer) -> Problem {
         | Answer::Status(_)
         | Answer::Explained(_)
         | Answer::Settings(_)
+        | Answer::Hooks(_)
+        | Answer::ToldAgain(_)
         | Answer::NotSet(_) => unexpected(answer),
     }
 }

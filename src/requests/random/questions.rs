@@ -1,6 +1,9 @@
 //! Every kind of question, about any thing, and what the model says of it.
 
-use postfax_domain::{authority::Verb, names::JobId};
+use postfax_domain::{
+    authority::Verb,
+    names::{HookName, JobId},
+};
 
 use super::{
     super::{
@@ -12,7 +15,7 @@ use super::{
 use crate::config::Text;
 
 /// Kinds of questions, as [`kind`] counts them.
-pub(super) const KINDS: usize = 37;
+pub(super) const KINDS: usize = 39;
 
 /// The number of its kind: one that is new has to be asked below.
 fn kind(ask: &Ask) -> usize {
@@ -54,6 +57,8 @@ fn kind(ask: &Ask) -> usize {
         Ask::Config(AskConfig::Rollback { .. }) => 34,
         Ask::Follow => 35,
         Ask::Pages { .. } => 36,
+        Ask::Webhooks => 37,
+        Ask::RetryWebhook { .. } => 38,
     }
 }
 
@@ -87,6 +92,11 @@ pub(super) fn asked(plan: &Plan, who: usize, kind: usize, thing: usize) -> (Ask,
         18 => (Ask::Watch, Should::BeAnswered),
         19 => (Ask::Servers, Should::BeAnswered),
         35 => (Ask::Follow, Should::BeAnswered),
+        37 => (Ask::Webhooks, everywhere(Verb::ConfigRead)),
+        38 => {
+            let webhook = HookName::new("crm").unwrap();
+            (Ask::RetryWebhook { webhook }, everywhere(Verb::ConfigWrite))
+        }
         _ => {
             let (ask, verb) = about_configuration(kind);
             (Ask::Config(ask), everywhere(verb))

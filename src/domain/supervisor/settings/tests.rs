@@ -7,13 +7,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    authority::{Grant, Role, Scope, Verb},
     fleet::Health,
-    names::Token,
+    names::{HookName, RoleName, Token},
     settings::{Characters, Fate, Key, Kind, Level, MAX_VERSIONS, OnDrift},
     supervisor::{
         Event, Request, Saved,
-        tests::{NOW, alarms, server, setup, up},
+        tests::{NOW, alarms, client, server, setup, up},
     },
+    webhook::{self, Hook},
 };
 
 const LONDON: &str = "london-1";
@@ -319,6 +321,35 @@ fn what_cannot_be_is_refused_in_words() {
         assert!(why.contains(words), "{why}");
         assert_eq!(actions.len(), 1, "nothing is done: {actions:?}");
     }
+}
+
+#[test]
+fn drift_is_an_event_for_those_who_may_read_settings() {
+    let mut setup = setup();
+    let role = RoleName::new("reader").unwrap();
+    setup.roles.insert(role.clone(), Role { may: [Verb::SettingsRead].into() });
+    let scope = Scope::Server(server(LONDON));
+    setup.clients.get_mut(&client("anna")).unwrap().grants = vec![Grant { role, scope }];
+    let hook = |who: &str| Hook {
+        who: Who::Client(client(who)),
+        events: [webhook::Event::Drifted].into(),
+        url: "https://hooks.example.com/".into(),
+        max_waiting: 10,
+    };
+    // Carl shares the group, and may not read.
+    let hooks = ["anna", "carl"].map(|who| (HookName::new(who).unwrap(), hook(who)));
+    setup.webhooks = hooks.into();
+    let mut supervisor = Supervisor::restore(Arc::new(setup), Saved::default());
+    supervisor.handle(Event::Settable([(server(LONDON), &SCHEMA)].into()), NOW);
+    supervisor.handle(Event::ReadBack(server(LONDON), held(3, NOW)), NOW);
+    let actions = supervisor.handle(Event::ReadBack(server(LONDON), held(9, at(10))), at(10));
+    let told = actions.iter().filter_map(|action| match action {
+        Action::Save(Change::Webhook { hook, new: Some(told), .. }) => {
+            Some((hook.as_str(), told.event))
+        }
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [("anna", webhook::Event::Drifted)]);
 }
 
 #[test]
