@@ -222,21 +222,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn every_question_needs_what_the_table_says() {
-        let (fax, unrouted) = (JobId(15), JobId(11));
-        let explain =
-            |from: &str| Ask::Explain { from: from.into(), to: "0140000000".into(), pages: 1 };
-        let none = AskAlter {
-            job: fax,
-            priority: Some(1),
-            tries: None,
-            expires: None,
-            due: None,
-            number: None,
-        };
-        let anna = ClientName::new("anna").unwrap();
-        //  administrator, anna, bert, seer, stopper, setter, sorter, chief, auditor, reader, viewer
+    /// The rows about settings and the configuration, for the same askers.
+    fn about_settings() -> [(Ask, &'static str); 12] {
         let (reason, london) = (String::new, || server("london-1"));
         let diff = AskSettings::Diff { server: london(), from: None, to: None };
         let set = AskSettings::Set {
@@ -255,6 +242,37 @@ mod tests {
             AskSettings::Rollback { server: london(), to: 1, version: None, reason: reason() };
         let adopt = AskSettings::Adopt { server: london(), reason: reason() };
         let change = AskConfig::Set { changes: Vec::new(), terms: Default::default() };
+        [
+            (Ask::Settings(AskSettings::Get { server: london() }), "+--------+-"),
+            (Ask::Settings(AskSettings::History { server: london() }), "+--------+-"),
+            (Ask::Settings(diff), "+--------+-"),
+            (Ask::Settings(AskSettings::Get { server: server("nowhere") }), "+----------"),
+            (Ask::Settings(set), "+----+-----"),
+            (Ask::Settings(text), "+----------"),
+            (Ask::Settings(rollback), "+----+-----"),
+            (Ask::Settings(adopt), "+----+-----"),
+            (Ask::Settings(AskSettings::Push { server: london() }), "+----+-----"),
+            (Ask::Config(AskConfig::Get { key: None }), "+---------+"),
+            (Ask::Config(AskConfig::History), "+---------+"),
+            (Ask::Config(change), "+------+---"),
+        ]
+    }
+
+    #[tokio::test]
+    async fn every_question_needs_what_the_table_says() {
+        let (fax, unrouted) = (JobId(15), JobId(11));
+        let explain =
+            |from: &str| Ask::Explain { from: from.into(), to: "0140000000".into(), pages: 1 };
+        let none = AskAlter {
+            job: fax,
+            priority: Some(1),
+            tries: None,
+            expires: None,
+            due: None,
+            number: None,
+        };
+        let anna = ClientName::new("anna").unwrap();
+        //  administrator, anna, bert, seer, stopper, setter, sorter, chief, auditor, reader, viewer
         let table = [
             (Ask::Status, "+++++++++++"),
             (Ask::Watch, "+++++++++++"),
@@ -286,23 +304,11 @@ mod tests {
             (Ask::RetryWebhook { webhook: HookName::new("crm").unwrap() }, "+------+---"),
             (Ask::Audit(AskAudit::default()), "+-------+--"),
             (Ask::VerifyAudit { head: None }, "+-------+--"),
-            (Ask::Settings(AskSettings::Get { server: london() }), "+--------+-"),
-            (Ask::Settings(AskSettings::History { server: london() }), "+--------+-"),
-            (Ask::Settings(diff), "+--------+-"),
-            (Ask::Settings(AskSettings::Get { server: server("nowhere") }), "+----------"),
-            (Ask::Settings(set), "+----+-----"),
-            (Ask::Settings(text), "+----------"),
-            (Ask::Settings(rollback), "+----+-----"),
-            (Ask::Settings(adopt), "+----+-----"),
-            (Ask::Settings(AskSettings::Push { server: london() }), "+----+-----"),
-            (Ask::Config(AskConfig::Get { key: None }), "+---------+"),
-            (Ask::Config(AskConfig::History), "+---------+"),
-            (Ask::Config(change), "+------+---"),
         ];
         let names = ["anna", "bert"].into_iter().chain(GRANTED.map(|(name, ..)| name));
         let clients = names.map(|name| Who::Client(ClientName::new(name).unwrap()));
         let all: Vec<Who> = std::iter::once(Who::Administrator).chain(clients).collect();
-        for (ask, expected) in table {
+        for (ask, expected) in table.into_iter().chain(about_settings()) {
             let mut found = String::new();
             for who in &all {
                 found.push(verdict(who, &ask).await);
