@@ -328,7 +328,7 @@ mod tests {
             ("a = 0044", "a = \"0044\"\n"),
             ("a = \"x", "a = \"x\n"),
             ("a = \"x@example.com<mailto:x@example.com>\"", "a = \"x@example.com\"\n"),
-            ("a = \"x.com <http://x.com/>\"", "a = \"x.com\"\n"),
+            ("a = \"example.com <http://example.com/>\"", "a = \"example.com\"\n"),
             ("a = \"x <y>\"", "a = \"x <y>\"\n"),
             ("[line.a]\nb = true", "[line.a]\nb = true\n"),
             ("a = \"one\ntwo\"\n# c\nd\nb = 2", "a = \"one two\"\nb = 2\n"),

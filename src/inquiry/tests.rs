@@ -1,3 +1,5 @@
+//! What mails with a text of settings ask.
+
 use postfax_domain::names::ServerName;
 
 use super::*;

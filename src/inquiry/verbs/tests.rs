@@ -1,3 +1,5 @@
+//! What lines ask.
+
 use postfax_domain::settings::{Name, Value};
 
 use super::*;
