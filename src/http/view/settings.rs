@@ -149,7 +149,7 @@ impl From<&State> for StateView {
         let (word, at, why, drift) = match state {
             State::Applied { at } => (StateWord::Applied, Some(at), None, &[][..]),
             State::Pending => (StateWord::Pending, None, None, &[][..]),
-            State::Failed { at, why } => (StateWord::Failed, Some(at), Some(why), &[][..]),
+            State::Failed { at, why, .. } => (StateWord::Failed, Some(at), Some(why), &[][..]),
             State::Drifted { at, changes } => (StateWord::Drifted, Some(at), None, &changes[..]),
         };
         Self {
