@@ -37,7 +37,9 @@ use postfax_domain::{
 use tracing::{info, warn};
 
 use asked::{Asked, Repeat};
-use grammar::{MAX_QUESTION_CHARS, MAX_SHOWN_CHARS, Written, candidates, own_lines, shown};
+use grammar::{
+    Candidates, MAX_QUESTION_CHARS, MAX_SHOWN_CHARS, Written, candidates, own_lines, shown,
+};
 pub(crate) use grammar::{Service, service};
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
@@ -49,6 +51,9 @@ use crate::{
     requests::{Ask, Daemon, settings::AskSettings},
 };
 
+/// What is said to a reply that asks nothing by itself.
+const OLD: &str = "the subject is that of the mail that you answer, and what it asks is not done \
+                   once more: write it into the first line";
 /// Octets of the digest of an edited text by which it is known again.
 const DIGEST_OCTETS: usize = 8;
 
@@ -140,7 +145,7 @@ impl Inquiries {
         // The words behind the verb may be numbers and addresses.
         let verb = question.words.split(' ').next().unwrap_or_default();
         info!(client = %mail.client, verb, "asked by mail");
-        if question.repeat() == Repeat::Harmless {
+        if question.repeat() != Repeat::Once {
             let answer = Some(words::answer(context, &*daemon, mail, &question).await);
             crash::point("asked");
             return inquire(context, mail, Inquiry { answer, ..inquiry }).await;
@@ -226,7 +231,7 @@ fn read(mail: &Mail<'_>, zone: &TimeZone) -> Question {
         );
     };
     let rest = [&mail.text[..found.place.start], &mail.text[found.place.end..]].concat();
-    let [first, _] = candidates(&Written { subject, text: &rest, is_reply: mail.is_reply });
+    let [first, _] = candidates(&Written { subject, text: &rest, is_reply: mail.is_reply }).lines;
     let meant = first.as_deref().and_then(|line| of_line(line, known));
     if let Some(question) = meant.filter(|question| !question.gives_way()) {
         return question;
@@ -263,9 +268,16 @@ fn of_line(line: &str, known: Known<'_>) -> Option<Question> {
 }
 
 /// What a mail without a text of settings asks.
-fn of_lines(lines: [Option<String>; 2], known: Known<'_>) -> Question {
-    let lines: Vec<String> = lines.into_iter().flatten().collect();
-    let mut tried: Vec<Question> = lines.iter().filter_map(|line| of_line(line, known)).collect();
+fn of_lines(found: Candidates, known: Known<'_>) -> Question {
+    let lines: Vec<&str> = found.lines.iter().flatten().map(String::as_str).collect();
+    let tried = |(place, line): (usize, &Option<String>)| {
+        let question = of_line(line.as_deref()?, known)?;
+        // "Thank you" to the answer must not do once more what was asked for.
+        let is_old = place > 0 && found.second_is_old;
+        let again = is_old && question.repeat() != Repeat::Harmless;
+        Some(if again { Question { asked: Err(OLD.to_owned()), ..question } } else { question })
+    };
+    let mut tried: Vec<Question> = found.lines.iter().enumerate().filter_map(tried).collect();
     let best = tried.iter().position(|question| question.asked.is_ok()).unwrap_or(0);
     if !tried.is_empty() {
         return tried.swap_remove(best);

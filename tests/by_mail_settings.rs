@@ -267,6 +267,9 @@ fn one_line_is_enough(postfax: &Postfax, sink: &Sink, server: &str) {
     assert_eq!(sheet(postfax, server)["version"]["number"], 5);
 }
 
+/// Columns after which lines are broken.
+const BROKEN_AT: usize = 60;
+
 /// A body, its header fields, made of a text.
 type Manner = fn(&str) -> (String, String);
 
@@ -282,9 +285,9 @@ const MANNERS: [(&str, Manner); 6] = [
         let mut body = String::new();
         for line in text.lines() {
             // RFC 3676 4.2: broken at a space, which stays at the end of the line.
-            match line.split_at_checked(40).and_then(|(_, rest)| rest.find(' ')) {
+            match line.split_at_checked(BROKEN_AT).and_then(|(_, rest)| rest.find(' ')) {
                 Some(at) => {
-                    let (one, two) = line.split_at(40 + at + 1);
+                    let (one, two) = line.split_at(BROKEN_AT + at + 1);
                     body += &format!("> {one}\n> {two}\n");
                 }
                 None => body += &format!("> {line}\n"),
@@ -295,9 +298,9 @@ const MANNERS: [(&str, Manner); 6] = [
     ("broken lines", |text| {
         let mut body = String::new();
         for line in text.lines() {
-            match line.split_at_checked(40).and_then(|(_, rest)| rest.find(' ')) {
+            match line.split_at_checked(BROKEN_AT).and_then(|(_, rest)| rest.find(' ')) {
                 Some(at) => {
-                    let (one, two) = line.split_at(40 + at);
+                    let (one, two) = line.split_at(BROKEN_AT + at);
                     body += &format!("> > {one}\n> {}\n", two.trim_start());
                 }
                 None => body += &format!("> > {line}\n"),

@@ -378,6 +378,8 @@ fn refused_in_every_door(house: &House) {
     }
 }
 
+/// One after the other, and two in the same file: HylaFAX, which tells changes apart by
+/// whole seconds, is to notice all of them.
 fn registered_in_every_door(house: &House) {
     for (at, change) in changes().into_iter().enumerate() {
         let door = DOORS[at % DOORS.len()];

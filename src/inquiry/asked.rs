@@ -17,8 +17,10 @@ pub(super) enum Asked {
 /// Whether something may be done once more when nobody knows whether it was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// It only reads, or comes to the same.
+    /// It only reads, or comes to the same whenever it is done.
     Harmless,
+    /// It comes to the same right away, and not after others have changed it.
+    Soon,
     /// It is noted before it is done.
     Once,
 }
@@ -41,15 +43,15 @@ impl Asked {
             | Ask::Config(
                 AskConfig::Set { .. } | AskConfig::Replace { .. } | AskConfig::Rollback { .. },
             ) => Repeat::Once,
-            // What is being stopped is stopped once more; what is over, on hold or
-            // drained says so.
-            Ask::Cancel { .. }
-            | Ask::Hold { .. }
+            // What is on hold or drained says so.
+            Ask::Hold { .. }
             | Ask::Release { .. }
             | Ask::Drain { .. }
             | Ask::Resume { .. }
-            | Ask::Settings(AskSettings::Push { .. })
-            // These only read.
+            | Ask::Settings(AskSettings::Push { .. }) => Repeat::Soon,
+            // What is being stopped is stopped once more, and what is over says so; all
+            // others only read.
+            Ask::Cancel { .. }
             | Ask::Status
             | Ask::Watch
             | Ask::Jobs(_)

@@ -16,6 +16,9 @@ const MAX_BYTES: usize = 48 * 1024;
 /// Longest line of a comment that is sent, in characters: mail programs break at 72 and
 /// more, and put a quotation mark before it.
 const WIDTH: usize = 68;
+/// Narrowest lines that mail programs make, in characters: where one would have had room
+/// for the next word, it was not a mail program that began a new line.
+const NARROWEST: usize = 60;
 /// How links begin that mail programs put behind what looks like an address.
 const LINKS: [&str; 4] = ["mailto:", "http:", "https:", "tel:"];
 
@@ -153,14 +156,16 @@ fn kind(line: &str) -> Line {
 
 fn toml(lines: &[String]) -> String {
     let mut statements: Vec<(Line, String)> = Vec::new();
-    let mut above = Line::Empty;
+    let (mut above, mut length) = (Line::Empty, 0);
     for line in lines {
         let kind = kind(line);
+        let goes_on = kind == Line::Rest && is_broken(length, line);
+        length = line.chars().count();
         match (kind, statements.last_mut()) {
             (Line::Empty | Line::Comment, _) => {}
-            // A comment goes on, though it may have been broken more than once.
-            (Line::Rest, _) if above == Line::Comment => continue,
-            (Line::Rest, Some((_, statement))) if above == Line::Assignment => {
+            // What was broken once may have been broken again.
+            (Line::Rest, _) if goes_on && above == Line::Comment => continue,
+            (Line::Rest, Some((_, statement))) if goes_on && above == Line::Assignment => {
                 *statement = format!("{statement} {line}");
                 continue;
             }
@@ -174,6 +179,13 @@ fn toml(lines: &[String]) -> String {
     };
     let written = statements.into_iter().filter_map(written);
     written.map(|line| line + "\n").collect()
+}
+
+/// Whether a mail program may have broken a line above this one, which left so many
+/// characters of it. A key whose `=` was forgotten must not pass for that.
+fn is_broken(above: usize, line: &str) -> bool {
+    let word = line.split(' ').next().unwrap_or_default();
+    above + 1 + word.chars().count() > NARROWEST && !word.contains('_')
 }
 
 /// `key = value` as TOML has it. Without a value it is not set, and a word without
@@ -265,8 +277,10 @@ mod tests {
         format!("{FIRST}london-1, test.\n{inside}{LAST}london-1.\n")
     }
 
+    type Manner = fn(&str) -> String;
+
     /// How mail programs treat what they quote.
-    const MANNERS: [(&str, fn(&str) -> String); 6] = [
+    const MANNERS: [(&str, Manner); 6] = [
         ("as it is", str::to_owned),
         ("CRLF", |text| text.replace('\n', "\r\n")),
         ("quoted", |text| text.lines().map(|line| format!("> {line}\n")).collect()),
@@ -283,7 +297,7 @@ mod tests {
         for line in text.lines() {
             let mut length = 0;
             for word in line.split(' ') {
-                if length > 0 && length + word.len() > 40 {
+                if length > 0 && length + word.len() > NARROWEST {
                     out.push_str("\n> ");
                     length = 0;
                 }
@@ -328,14 +342,34 @@ mod tests {
             ("a = 0044", "a = \"0044\"\n"),
             ("a = \"x", "a = \"x\n"),
             ("a = \"x@example.com<mailto:x@example.com>\"", "a = \"x@example.com\"\n"),
-            ("a = \"x.com <http://x.com/>\"", "a = \"x.com\"\n"),
+            ("a = \"example.com <http://example.com/>\"", "a = \"example.com\"\n"),
             ("a = \"x <y>\"", "a = \"x <y>\"\n"),
             ("[line.a]\nb = true", "[line.a]\nb = true\n"),
-            ("a = \"one\ntwo\"\n# c\nd\nb = 2", "a = \"one two\"\nb = 2\n"),
+            ("a = 1\nb 2\n# c\nd 3\n", "a = 1\nb 2\nd 3\n"),
             ("a = 1\n\nplease", "a = 1\nplease\n"),
         ] {
             let form = found(&framed(&format!("{written}\n"))).unwrap();
             assert_eq!(form.toml, toml, "{written}");
+        }
+    }
+
+    #[test]
+    fn lines_are_joined_where_mail_programs_break_them() {
+        let long = "word ".repeat(11) + "word";
+        let inside = format!("a = \"{long}\n{long}\nend\"\n# {long}\n{long}\n{long}\nmax_x 3\n");
+        let form = found(&framed(&inside)).unwrap();
+        assert_eq!(form.toml, format!("a = \"{long} {long} end\"\nmax_x 3\n"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_that_is_written_breaks_it(
+            before in "(?s).{0,40}", inside in "(?s)[ >#\\[\\]=\"“”<a-z_:@\u{a0}\n\r0-9ä]{0,200}"
+        ) {
+            let mail = format!("{before}\n{}", framed(&format!("{inside}\n")));
+            let found = find(&mail).unwrap();
+            proptest::prop_assert!(mail.get(found.place.clone()).is_some());
+            proptest::prop_assert_eq!(fold(&mail).lines().count() >= 2, true);
         }
     }
 

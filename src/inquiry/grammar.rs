@@ -57,6 +57,15 @@ pub(super) struct Written<'a> {
     pub(super) is_reply: bool,
 }
 
+/// The lines that may be the question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Candidates {
+    /// The likeliest first.
+    pub(super) lines: [Option<String>; 2],
+    /// Whether the second is the subject of a mail before this one: `Re: ..`.
+    pub(super) second_is_old: bool,
+}
+
 /// The service that an address is, if it is one.
 ///
 /// # Errors
@@ -87,14 +96,15 @@ pub(super) fn number(word: &str) -> Option<JobId> {
 
 /// The lines that may be the question, the likeliest first: in a reply that which its
 /// writer added, since its subject is that of what it answers.
-pub(super) fn candidates(mail: &Written<'_>) -> [Option<String>; 2] {
+pub(super) fn candidates(mail: &Written<'_>) -> Candidates {
     let (subject, is_answer) = without_prefixes(mail.subject);
     let added = own_lines(mail.text).into_iter().find(|line| !line.is_empty());
     let both = match mail.is_reply || is_answer {
         true => [added, Some(subject)],
         false => [Some(subject), added],
     };
-    both.map(|line| line.map(plain).filter(|line| !line.is_empty()))
+    let lines = both.map(|line| line.map(plain).filter(|line| !line.is_empty()));
+    Candidates { lines, second_is_old: is_answer }
 }
 
 /// A line without what cannot be typed. One that is longer than a question may be stays
@@ -229,12 +239,12 @@ mod tests {
             (" list\topen\u{a0}\u{7} ", "", false, [Some("list open"), None]),
         ] {
             let mail = Written { subject, text, is_reply };
-            let found = candidates(&mail);
+            let found = candidates(&mail).lines;
             assert_eq!(found.each_ref().map(Option::as_deref), lines, "{mail:?}");
         }
         let long = "x".repeat(5000);
         let mail = Written { subject: &long, text: "", is_reply: false };
-        let [Some(line), None] = candidates(&mail) else { panic!() };
+        let [Some(line), None] = candidates(&mail).lines else { panic!() };
         assert_eq!(line.len(), MAX_QUESTION_CHARS + 1, "so that it is seen to be too long");
         assert_eq!(shown(&line).len(), MAX_SHOWN_CHARS);
     }

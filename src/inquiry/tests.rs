@@ -1,3 +1,5 @@
+//! What mails with a text of settings ask.
+
 use postfax_domain::names::ServerName;
 
 use super::*;
@@ -99,4 +101,21 @@ fn a_line_that_is_too_long_is_refused_and_not_cut_off() {
     let words =
         |end: &str| ask(&format!("set london-1 name={}{end}", "x".repeat(300)), "", false).words;
     assert_ne!(words("a"), words("b"), "two questions, though they are shown alike");
+}
+
+#[test]
+fn thanks_for_an_answer_do_nothing_once_more() {
+    for (subject, text, done) in [
+        ("Re: set london-1 max_dials=3", "Thank you!\n", false),
+        ("Re: config rollback 3", "", false),
+        ("AW: drain london-1", "Danke\n> london-1 gets no new calls\n", false),
+        ("Re: retry 12", "Thanks\n", false),
+        ("Re: retry 12", "retry 12\n", true),
+        ("retry 12", "Thanks\n", true),
+        ("Re: status", "Thanks\n", true),
+        ("Re: cancel 12", "Thanks\n", true),
+    ] {
+        let question = ask(subject, text, true);
+        assert_eq!(question.asked.is_ok(), done, "{subject}: {:?}", question.asked);
+    }
 }

@@ -90,14 +90,6 @@ pub(super) const VERBS: &[Verb] = &[
         read: |words| words.only_job().map(|job| Asked::Of(Ask::Show { job })),
     },
     Verb {
-        name: "explain",
-        also: &["why"],
-        topic: Topic::Jobs,
-        examples: &["explain +33140000000", "explain +33140000000 3 pages", "explain job 12"],
-        says: Phrase::HelpExplain,
-        read: jobs::explain,
-    },
-    Verb {
         name: "cancel",
         also: &["stop"],
         topic: Topic::Jobs,
@@ -140,6 +132,14 @@ pub(super) const VERBS: &[Verb] = &[
         ],
         says: Phrase::HelpAlter,
         read: jobs::alter,
+    },
+    Verb {
+        name: "explain",
+        also: &["why"],
+        topic: Topic::Jobs,
+        examples: &["explain +33140000000", "explain +33140000000 3 pages", "explain job 12"],
+        says: Phrase::HelpExplain,
+        read: jobs::explain,
     },
     Verb {
         name: "inbound",

@@ -5,6 +5,7 @@ mod audit;
 mod config;
 mod explain;
 mod job;
+mod order;
 mod settings;
 mod status;
 
@@ -20,7 +21,8 @@ pub(super) use config::{
     KeyChanges, Reloaded, TextsView, VersionsAsked,
 };
 pub(super) use explain::{ExplanationView, Question};
-pub(super) use job::{Alteration, Assignment, Done, Filter, JobList, JobRow, JobStory, document};
+pub(super) use job::{Filter, JobList, JobRow, JobStory, document};
+pub(super) use order::{Alteration, Assignment, Done};
 pub(super) use settings::{
     Back, DifferencesView, FieldView, Reason, RegisteredView, SchemaView, SettingsAsked,
     SettingsText, SettingsVersions, SettingsView, Sides,

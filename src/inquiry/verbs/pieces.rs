@@ -51,10 +51,11 @@ pub(super) fn reason(text: &str) -> (&str, String) {
     let mut is_quoted = false;
     let mut at_word = true;
     for (at, c) in text.char_indices() {
-        if at_word && !is_quoted {
-            if let Some(why) = why(&text[at..]) {
-                return (text[..at].trim(), why);
-            }
+        if at_word
+            && !is_quoted
+            && let Some(why) = why(&text[at..])
+        {
+            return (text[..at].trim(), why);
         }
         is_quoted ^= matches!(c, '"' | '“' | '”' | '„');
         at_word = c.is_whitespace();
@@ -112,6 +113,16 @@ mod tests {
             ("ä because ö", "ä", "ö"),
         ] {
             assert_eq!(reason(text), (rest, why.to_owned()), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_that_is_written_breaks_it(text in "[ ='\"“”a-zä,;becaus]{0,80}") {
+            let (head, pairs) = pieces(&text);
+            let (rest, _) = reason(&text);
+            proptest::prop_assert!(text.contains(head) && text.contains(rest));
+            proptest::prop_assert!(pairs.iter().all(|(key, _)| !key.is_empty()));
         }
     }
 }

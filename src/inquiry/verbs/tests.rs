@@ -1,3 +1,5 @@
+//! What lines ask.
+
 use postfax_domain::settings::{Name, Value};
 
 use super::*;
@@ -52,7 +54,6 @@ fn config_set(key: &str, value: Option<&str>, reason: &str) -> Ask {
 #[test]
 fn what_is_written_about_jobs_is_what_is_asked() {
     let twelve = JobId(12);
-    let anna = || ClientName::new("anna").unwrap();
     let due = postfax_domain::time::Timestamp(1_795_507_200_000);
     for (line, job, wanted) in [
         ("status", None, Ask::Status),
@@ -103,6 +104,17 @@ fn what_is_written_about_jobs_is_what_is_asked() {
         ("why 01 40 00 00 00 3 pages", None, explain("01 40 00 00 00", 3)),
         ("explain job 12", None, Ask::ExplainJob { job: twelve }),
         ("explain", Some(12), Ask::ExplainJob { job: twelve }),
+    ] {
+        assert_eq!(read(line, job), Ok(Asked::Of(wanted)), "{line}");
+    }
+    assert_eq!(read("help me", None), Ok(Asked::Help));
+}
+
+#[test]
+fn what_is_written_about_received_faxes_is_what_is_asked() {
+    let twelve = JobId(12);
+    let anna = || ClientName::new("anna").unwrap();
+    for (line, job, wanted) in [
         ("inbound", None, Ask::Inbound(AskInbound::default())),
         ("inbound list 5", None, Ask::Inbound(AskInbound { limit: Some(5), before: None })),
         ("assign 12 anna", None, Ask::Assign { job: twelve, client: anna() }),
@@ -111,7 +123,6 @@ fn what_is_written_about_jobs_is_what_is_asked() {
     ] {
         assert_eq!(read(line, job), Ok(Asked::Of(wanted)), "{line}");
     }
-    assert_eq!(read("help me", None), Ok(Asked::Help));
 }
 
 #[test]
