@@ -290,6 +290,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_may_pass_is_told_from_what_may_not() {
+        for (code, text, passes) in [
+            (426, "Data connection: Broken pipe.", true),
+            (451, "Requested action aborted.", true),
+            (450, "etc/config: Permission denied.", false),
+            (450, "etc/config: No such file or directory.", false),
+            (550, "etc/config: Operation not permitted.", false),
+            (504, "Value not accepted.", false),
+        ] {
+            let reply = Reply { code, lines: vec![text.to_owned()] };
+            assert_eq!(reply.may_pass(), passes, "{reply}");
+        }
+    }
+
+    #[test]
     fn lines_of_replies_are_split() {
         for (line, is) in [
             ("220 ready.", Some((220, false, "ready."))),
