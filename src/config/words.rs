@@ -106,6 +106,7 @@ phrases! {
         HelpHistory "help_history", HelpDiff "help_diff", HelpRollback "help_rollback",
         HelpAdopt "help_adopt", HelpPush "help_push",
         TopicSupervisor "topic_supervisor", HelpConfig "help_config", HelpAudit "help_audit",
+        HelpWebhooks "help_webhooks",
         HelpReload "help_reload",
         TopicRest "topic_rest", HelpStatus "help_status", HelpHelp "help_help",
     }

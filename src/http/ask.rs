@@ -9,7 +9,7 @@ use super::{
     door::Caller,
     once::{self, Answer, Request},
     problem::{Code, Problem},
-    view::{ChangedView, Done, Draining, GivenUp, RegisteredView, Reloaded},
+    view::{ChangedView, Done, Draining, GivenUp, Hurried, RegisteredView, Reloaded},
 };
 use crate::requests::{
     self, Ask, ConfigReply, Reply,
@@ -74,6 +74,7 @@ fn place(ask: &Ask) -> String {
             | AskSettings::Push { server },
         ) => format!("{}/settings", of(server)),
         Ask::Config(_) | Ask::Reload => "/v1/config/history".to_owned(),
+        Ask::RetryWebhook { .. } => "/v1/webhooks".to_owned(),
         _ => "/v1/status".to_owned(),
     }
 }
@@ -90,6 +91,7 @@ fn shown(reply: Reply) -> Result<Answer, Problem> {
             let jobs = jobs.into_iter().map(|id| id.0).collect();
             Ok(Answer::ok(&GivenUp { server: server.to_string(), jobs }))
         }
+        Reply::ToldAgain { webhook } => Ok(Answer::ok(&Hurried { webhook: webhook.to_string() })),
         Reply::Settings(told) => match *told {
             Told::Registered(done) => {
                 let version = Some(done.version);

@@ -273,6 +273,14 @@ pub(super) const VERBS: &[Verb] = &[
         read: servers::audit,
     },
     Verb {
+        name: "webhooks",
+        also: &[],
+        topic: Topic::Supervisor,
+        examples: &["webhooks", "webhooks retry crm"],
+        says: Phrase::HelpWebhooks,
+        read: servers::webhooks,
+    },
+    Verb {
         name: "reload",
         also: &[],
         topic: Topic::Supervisor,

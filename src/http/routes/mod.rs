@@ -5,6 +5,7 @@ mod config;
 mod jobs;
 mod servers;
 mod settings;
+mod webhooks;
 
 use axum::{
     Json, Router,
@@ -115,7 +116,7 @@ pub(super) enum Preconditions {
         settings::diff, settings::rollback, settings::adopt, settings::push,
         config::get, config::set, config::replace, config::key, config::check, config::history,
         config::version, config::diff, config::rollback, config::reload,
-        audit::audit, audit::verify
+        audit::audit, audit::verify, webhooks::webhooks, webhooks::retry
     ),
     security(("token" = []))
 )]
@@ -199,6 +200,8 @@ fn of_the_supervisor() -> Router<Shared> {
         .route("/v1/reload", post(config::reload))
         .route("/v1/audit", get(audit::audit))
         .route("/v1/audit/verify", get(audit::verify))
+        .route("/v1/webhooks", get(webhooks::webhooks))
+        .route("/v1/webhooks/{name}/retry", post(webhooks::retry))
 }
 
 /// It is there.

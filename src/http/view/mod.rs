@@ -8,6 +8,7 @@ mod job;
 mod order;
 mod settings;
 mod status;
+mod webhook;
 
 use postfax_domain::{audit::Asker, authority::Who, outcome::Outcome, time::Timestamp};
 use serde::Deserialize;
@@ -28,6 +29,7 @@ pub(super) use settings::{
     SettingsText, SettingsVersions, SettingsView, Sides,
 };
 pub(super) use status::{Draining, GivenUp, ServerDetail, ServerList, StatusView};
+pub(super) use webhook::{Hurried, WebhookList};
 
 /// Entries of a page when no number was asked for.
 const DEFAULT_PAGE: u32 = 50;

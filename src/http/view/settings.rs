@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postfax_domain::{
-    settings::{Change, Name, Settings, State, Value},
+    settings::{Change, Fate, Name, Settings, State, Value},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -341,6 +341,29 @@ pub(in crate::http) struct SettingsVersion {
     reason: String,
     /// From the version before it; empty for the oldest that is kept.
     changes: Vec<ChangeView>,
+    fate: FateView,
+}
+
+/// What became of a version.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum FateView {
+    /// It is the newest.
+    Newest,
+    /// The server held it, and then came another one.
+    Replaced,
+    /// Another one came before the server held it: it was never applied.
+    Superseded,
+}
+
+impl From<Fate> for FateView {
+    fn from(fate: Fate) -> Self {
+        match fate {
+            Fate::Newest => Self::Newest,
+            Fate::Replaced => Self::Replaced,
+            Fate::Superseded => Self::Superseded,
+        }
+    }
 }
 
 impl From<Entry> for SettingsVersion {
@@ -351,6 +374,7 @@ impl From<Entry> for SettingsVersion {
             at: moment(entry.at),
             reason: entry.reason,
             changes: changes_of(&entry.changes),
+            fate: entry.fate.into(),
         }
     }
 }

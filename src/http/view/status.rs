@@ -2,12 +2,12 @@
 
 use postfax_domain::{
     fleet::Health,
-    supervisor::{ServerStatus, Status},
+    supervisor::{ServerStatus, SettingsStatus, Status},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{JobRow, moment};
+use super::{JobRow, moment, settings::StateView};
 use crate::requests::Server;
 
 /// How everything is, as far as the asker may know.
@@ -60,6 +60,32 @@ pub(in crate::http) struct ServerView {
     draining: bool,
     /// Whether somebody has ordered that it gets no new work.
     drained: bool,
+    /// How it is with its settings; absent where there are none, or the asker may not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<SettingsStatusView>,
+}
+
+/// How it is with the settings of a server.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct SettingsStatusView {
+    /// The newest version.
+    version: u64,
+    /// What became of it.
+    #[serde(flatten)]
+    state: StateView,
+    /// Since when.
+    #[schema(format = DateTime)]
+    since: String,
+}
+
+impl From<&SettingsStatus> for SettingsStatusView {
+    fn from(settings: &SettingsStatus) -> Self {
+        Self {
+            version: settings.version,
+            state: StateView::from(&settings.state),
+            since: moment(settings.since),
+        }
+    }
 }
 
 /// A server, and whom it serves.
@@ -135,6 +161,7 @@ impl From<&ServerStatus> for ServerView {
             busy: server.live.busy,
             draining: server.draining,
             drained: server.drained,
+            settings: server.settings.as_ref().map(SettingsStatusView::from),
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Words about fax servers and about the audit log.
+//! Words about fax servers, webhooks and the audit log.
+
+use postfax_domain::names::HookName;
 
 use super::{Asked, Words, too_many};
 use crate::{
@@ -12,6 +14,21 @@ pub(super) fn list(words: &Words<'_>) -> Result<Asked, String> {
         [] => Ok(Asked::Of(Ask::Servers)),
         [word] if word.eq_ignore_ascii_case("list") => Ok(Asked::Of(Ask::Servers)),
         [word, ..] => Err(too_many(word)),
+    }
+}
+
+/// `webhooks`, `webhooks retry NAME`.
+pub(super) fn webhooks(words: &Words<'_>) -> Result<Asked, String> {
+    match words.words[..] {
+        [] => Ok(Asked::Of(Ask::Webhooks)),
+        [word, name] if word.eq_ignore_ascii_case("retry") => {
+            let webhook = HookName::new(name).map_err(|bad| bad.to_string())?;
+            Ok(Asked::Of(Ask::RetryWebhook { webhook }))
+        }
+        [word] if word.eq_ignore_ascii_case("retry") => {
+            Err("the name of the webhook is missing".to_owned())
+        }
+        [_, word, ..] | [word] => Err(too_many(word)),
     }
 }
 
