@@ -98,6 +98,7 @@ fn versions_of_settings(house: &House, path: &str) {
     assert_eq!(numbers(&page), [3, 2]);
     assert_eq!(page.json()["versions"][1]["reason"], "the carrier blocks more");
     assert_eq!(page.json()["versions"][1]["author"], "chief");
+    assert_eq!(page.json()["versions"][1]["fate"], "replaced");
     let next = page.header("link").unwrap();
     let next = next.strip_prefix('<').unwrap().split('>').next().unwrap();
     assert_eq!(numbers(&house.curl(&house.chief, next, &[])), [1]);
@@ -112,6 +113,9 @@ fn versions_of_settings(house: &House, path: &str) {
     let done = house.json(&house.chief, "POST", &rollback, &back, &["-H", "If-Match: \"3\""]);
     assert_eq!((&good(&done)["version"], done.header("etag")), (&json!(4), Some("\"4\"")));
     assert_eq!(house.get(&house.chief, path)["held"]["max_dials"], 7);
+    let shown = house.get(&house.chief, path.strip_suffix("/settings").unwrap());
+    let settings = &shown["status"]["settings"];
+    assert_eq!((&settings["version"], &settings["state"]), (&json!(4), &json!("applied")));
     let gone = json!({"to": 99});
     refused(&house.json(&house.chief, "POST", &rollback, &gone, &[]), 404, "no-such-server", "99");
     let pushed = good(&post(house, &house.chief, &format!("{path}/push")));
@@ -187,6 +191,11 @@ fn jobs_and_servers_do_what_they_are_told() {
     assert_eq!(house.get(&house.anna, "/v1/servers/one")["status"]["drained"], true);
     assert_eq!(good(&post(&house, &house.chief, "/v1/servers/one/resume"))["draining"], false);
     assert_eq!(good(&post(&house, &house.chief, "/v1/servers/two/give-up"))["jobs"], json!([]));
+    assert_eq!(house.get(&house.chief, "/v1/webhooks"), json!({"webhooks": []}));
+    let denied = house.curl(&house.anna, "/v1/webhooks", &[]);
+    refused(&denied, 403, "not-permitted", "config.read on supervisor");
+    let retried = post(&house, &house.chief, "/v1/webhooks/crm/retry");
+    refused(&retried, 404, "no-such-webhook", "crm");
     assert_eq!(house.get(&house.anna, "/v1/status")["queue"]["faxes_waiting"], 1);
     the_log_tells(&house, id);
 }

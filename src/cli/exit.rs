@@ -76,7 +76,11 @@ impl Failure {
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         let exit = match problem.code {
-            Code::NoSuchJob | Code::NoSuchServer | Code::WrongState | Code::Stale => Exit::No,
+            Code::NoSuchJob
+            | Code::NoSuchServer
+            | Code::NoSuchWebhook
+            | Code::WrongState
+            | Code::Stale => Exit::No,
             Code::BadRequest => Exit::Usage,
             Code::NotPermitted => Exit::NotPermitted,
             Code::BadConfiguration => Exit::BadConfiguration,

@@ -48,6 +48,8 @@ pub(super) enum Code {
     /// There is no such fax server or no such version of its settings, or it is not for the
     /// asker to see.
     NoSuchServer,
+    /// There is no such webhook.
+    NoSuchWebhook,
     /// It is not in a state in which this could be done.
     WrongState,
     /// `If-Match` names another version than the newest.
@@ -95,7 +97,9 @@ impl Code {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::NotPermitted => StatusCode::FORBIDDEN,
-            Self::NoSuchJob | Self::NoSuchServer | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NoSuchJob | Self::NoSuchServer | Self::NoSuchWebhook | Self::NotFound => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::WrongState | Self::UnderWay | Self::OutcomeUnknown | Self::ReadOnly => {
@@ -140,6 +144,7 @@ impl From<requests::Problem> for Problem {
         let code = match problem.code {
             requests::Code::NoSuchJob => Code::NoSuchJob,
             requests::Code::NoSuchServer => Code::NoSuchServer,
+            requests::Code::NoSuchWebhook => Code::NoSuchWebhook,
             requests::Code::Stale => Code::Stale,
             requests::Code::WrongState => Code::WrongState,
             requests::Code::BadRequest => Code::BadRequest,

@@ -445,6 +445,8 @@ pub(crate) enum Code {
     NoSuchJob,
     /// There is no such fax server, or no such version of its settings.
     NoSuchServer,
+    /// There is no such webhook.
+    NoSuchWebhook,
     /// The job is not in a state in which this could be done.
     WrongState,
     /// Somebody was faster: there is a newer version than the one that the asker has seen.

@@ -1,6 +1,9 @@
 //! What lines ask.
 
-use postfax_domain::settings::{Name, Value};
+use postfax_domain::{
+    names::HookName,
+    settings::{Name, Value},
+};
 
 use super::*;
 use crate::requests::{
@@ -196,6 +199,8 @@ fn what_is_written_about_postfax_is_what_is_asked() {
         ("audit verify", Ask::VerifyAudit { head: None }),
         (verify.as_str(), Ask::VerifyAudit { head: Some(head.parse().unwrap()) }),
         ("reload", Ask::Reload),
+        ("webhooks", Ask::Webhooks),
+        ("webhooks retry crm", Ask::RetryWebhook { webhook: HookName::new("crm").unwrap() }),
         ("config", config(AskConfig::Get { key: None })),
         ("config get client.anna", config(AskConfig::Get { key: Some("client.anna".into()) })),
         ("config set limits.max_pages = 100", config_set("limits.max_pages", Some("100"), "")),
@@ -257,6 +262,8 @@ fn what_cannot_be_understood_says_why_and_what_would_be_right() {
         ("audit wh=anna", None, "\"wh\" is none of who"),
         ("audit everything", None, "\"everything\" is no count"),
         ("audit verify x", None, "write SEQ:HASH"),
+        ("webhooks retry", None, "the name of the webhook is missing"),
+        ("webhooks crm", None, "\"crm\" is one word too many"),
     ] {
         let why = read(line, job).unwrap_err();
         assert!(why.contains(words), "{line}: {why}");

@@ -16,7 +16,7 @@ use postfax_domain::{
     job::Job,
     names::{ClientName, HookName, JobId},
     setup::Setup,
-    supervisor::{Answer, Request, Status},
+    supervisor::{Answer, Request, Status, Unable},
 };
 use tokio::sync::watch;
 
@@ -232,6 +232,9 @@ fn unable(answer: &Answer) -> Problem {
         Answer::NobodyMayHave(job) => wrong(format!(
             "job {job} has nobody to go to yet; add a route or an operator, or assign it"
         )),
+        Answer::Unable(why @ Unable::NoSuchHook(_)) => {
+            Problem::new(Code::NoSuchWebhook, why.to_string())
+        }
         Answer::Unable(why) => wrong(why.to_string()),
         Answer::Refused(why) => wrong(why.to_string()),
         Answer::Accepted(_)
