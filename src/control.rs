@@ -2,6 +2,7 @@
 //! the supervisor, jobs from the store, and a new configuration.
 
 mod configure;
+mod unheard;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 

@@ -211,6 +211,31 @@ fn a_text_is_edited_until_it_is_good() {
     assert!(main_text(&postfax).contains("max_pages = 7 # since May"));
 }
 
+/// Each version that somebody asked for has one line, also where Postfax was killed
+/// between the change and the line.
+fn each_is_in_the_audit_log(postfax: &Postfax) {
+    let asked: Vec<String> = versions(postfax)
+        .iter()
+        .filter(|version| version["reason"] != "as it was found")
+        .map(|version| format!("version {}\n", version["number"]))
+        .collect();
+    let lines = || -> Vec<String> {
+        let output = postfax.ask(&["audit", "--limit", "1000", "--json"]);
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let after = |entry: &serde_json::Value| entry["line"]["after"].as_str().map(str::to_owned);
+        told["audit"].as_array().unwrap().iter().filter_map(after).collect()
+    };
+    let of = |lines: &[String], asked: &String| {
+        lines.iter().filter(|line| line.starts_with(asked.as_str())).count()
+    };
+    wait_for("each change to be on record", 10, || {
+        let lines = lines();
+        asked.iter().all(|asked| of(&lines, asked) > 0).then_some(())
+    });
+    let lines = lines();
+    assert!(asked.iter().all(|asked| of(&lines, asked) == 1), "{asked:?} {lines:?}");
+}
+
 /// Killed before each step of a change of two files: the next life has the old one or
 /// the new one, whole, and its history says the same.
 #[test]
@@ -227,6 +252,7 @@ fn killed_in_the_middle_it_is_the_old_one_or_the_new_one() {
         "config next",
         "config done",
         "config settle",
+        "config settled",
     ];
     let mut last = 300;
     for (turn, point) in points.into_iter().enumerate() {
@@ -258,6 +284,7 @@ fn killed_in_the_middle_it_is_the_old_one_or_the_new_one() {
         let reasons = versions(&postfax).into_iter().skip(1).count();
         assert_eq!(reasons, turn.saturating_sub(2), "{point}: {:?}", versions(&postfax));
         assert!(!versions(&postfax).iter().any(|v| v["reason"] == "edited by hand"), "{point}");
+        each_is_in_the_audit_log(&postfax);
         last = now;
     }
     // One file needs no note.

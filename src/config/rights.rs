@@ -191,12 +191,7 @@ fn flatten_table(
     }
 }
 
-fn flatten(
-    key: &str,
-    value: &DeValue<'_>,
-    counts: &mut BTreeMap<String, usize>,
-    flat: &mut Flat,
-) {
+fn flatten(key: &str, value: &DeValue<'_>, counts: &mut BTreeMap<String, usize>, flat: &mut Flat) {
     match value {
         DeValue::Table(table) => flatten_table(key, table, counts, flat),
         DeValue::Array(list)
@@ -347,7 +342,10 @@ roles = ["auditor@supervisor"]
             (&["client.dora.may_send_as=boss@example.com"], Some("would let dora send as boss")),
             (&["client.anna.may_send_as=*@example.com"], Some("would let anna send as boss")),
             (&["client.dora.may_send_as=d@example.com"], None),
-            (&["client.dora.may_send_as=ceo@head.example.com"], Some("would let dora send as head")),
+            (
+                &["client.dora.may_send_as=ceo@head.example.com"],
+                Some("would let dora send as head"),
+            ),
             (&["client.dora.may_send_as=*@*.example.com"], Some("would let dora send as head")),
             (&["client.dora.mail=*@example.com"], None),
             (&["client.anna.mail=ceo@head.example.com"], Some("would take mail from head")),

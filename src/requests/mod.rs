@@ -42,6 +42,7 @@ use postfax_domain::{
     supervisor::{ServerStatus, Status},
     time::Timestamp,
 };
+pub(crate) use record::changed_to;
 use serde::{Deserialize, Serialize};
 pub(crate) use summary::{Kind, Summary, confirmed};
 

@@ -75,9 +75,10 @@ fn object(ask: &Ask) -> String {
         | Ask::GiveUp { server: name } => server(name),
         Ask::RetryWebhook { webhook } => format!("webhook:{webhook}"),
         Ask::Settings(ask) => server(ask.server()),
-        Ask::Jobs(ask) => ask.client.as_ref().map_or_else(String::new, |client| {
-            format!("client:{}", brief(client, MAX_WRITTEN))
-        }),
+        Ask::Jobs(ask) => ask
+            .client
+            .as_ref()
+            .map_or_else(String::new, |client| format!("client:{}", brief(client, MAX_WRITTEN))),
         Ask::Status
         | Ask::Watch
         | Ask::Follow
@@ -105,6 +106,11 @@ fn brief(text: &str, most: usize) -> String {
         Some((end, _)) => format!("{}..", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// What a line says of a new version of the configuration.
+pub(crate) fn changed_to(version: u64, diff: &str) -> String {
+    format!("version {version}\n{diff}")
 }
 
 /// What became of it, by its answer.

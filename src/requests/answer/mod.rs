@@ -183,7 +183,7 @@ impl Desk<'_> {
         if let (ConfigReply::Changed { version: Some(version), diff, .. }, Some(line)) =
             (&reply, &mut self.line)
         {
-            line.after = Some(format!("version {version}\n{diff}"));
+            line.after = Some(record::changed_to(*version, diff));
         }
         Ok(Reply::Config(Box::new(reply)))
     }
