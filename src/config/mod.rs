@@ -58,6 +58,8 @@ pub(crate) use problem::{Problem, report};
 pub(crate) use rights::{permitted, touchable};
 pub(crate) use secret::Secret;
 pub(crate) use texts::Text;
+#[cfg(test)]
+pub(crate) use webhooks::Url as HookUrl;
 pub(crate) use webhooks::{Key, Webhook};
 pub(crate) use words::{Languages, Phrase, Words};
 pub(crate) use write::{mend, replace};
