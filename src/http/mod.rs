@@ -20,6 +20,7 @@ mod form;
 mod guard;
 mod once;
 mod pages;
+mod patient;
 mod problem;
 mod routes;
 mod serve;
