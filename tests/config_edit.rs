@@ -5,7 +5,12 @@
 
 mod support;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Output};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::{fs::PermissionsExt as _, net::UnixStream},
+    process::Output,
+};
 
 use serde_json::Value;
 use support::{lab::Description, postfax::Postfax, sink::Sink, wait_for};
@@ -305,4 +310,26 @@ fn killed_in_the_middle_it_is_the_old_one_or_the_new_one() {
         .filter(|name| name.ends_with(".change"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// A secret that somebody has typed where none belongs is shown to them, and
+/// stays out of the log that is never deleted.
+#[test]
+fn what_stood_in_a_bad_configuration_is_not_on_record() {
+    let (postfax, _sink) = start();
+    let text = main_text(&postfax);
+    for bad in ["password = \"hunter2", "token = \"hunter2\""] {
+        let text = text.replacen("[limits]\n", &format!("[limits]\n{bad}\n"), 1);
+        let ask = serde_json::json!({
+            "ask": "config", "config": "replace", "file": "postfax.toml", "text": text
+        });
+        let mut socket = UnixStream::connect(postfax.file("control.sock")).unwrap();
+        writeln!(socket, "{ask}").unwrap();
+        let mut told = String::new();
+        BufReader::new(socket).read_line(&mut told).unwrap();
+        assert!(told.contains("bad-configuration") && told.contains("hunter2"), "{told}");
+    }
+    let audit = words(&postfax.ask(&["audit", "--json", "--request", "config.*"]));
+    assert!(audit.contains("config.replace") && audit.contains("limits.token"), "{audit}");
+    assert!(!audit.contains("hunter2"), "{audit}");
 }

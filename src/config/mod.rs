@@ -54,7 +54,7 @@ pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
 pub(crate) use edit::{Found, Set, edit, show};
 pub(crate) use http::{Http, HttpLimits, TOKEN_PREFIX, Token, moment, token_name};
-pub(crate) use problem::{Problem, report};
+pub(crate) use problem::{Problem, report, summary};
 pub(crate) use rights::{permitted, touchable};
 pub(crate) use secret::Secret;
 pub(crate) use texts::Text;

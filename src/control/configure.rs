@@ -297,7 +297,8 @@ fn edited(texts: &[Text], changes: &[Set]) -> Result<Vec<Text>, Problem> {
 }
 
 fn bad(found: &[Finding]) -> Problem {
-    Problem::new(Code::BadConfiguration, config::report(found, false))
+    let shown = Problem::new(Code::BadConfiguration, config::report(found, false));
+    shown.noted(config::summary(found))
 }
 
 pub(super) fn failed(why: impl ToString) -> Problem {

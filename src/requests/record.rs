@@ -119,7 +119,10 @@ pub(super) fn verdict(reply: &Reply) -> Verdict {
         Reply::Problem(problem) if problem.code == Code::NotPermitted => {
             Verdict::Refused(brief(&problem.message, MAX_WHY))
         }
-        Reply::Problem(problem) => Verdict::Failed(brief(&problem.message, MAX_WHY)),
+        Reply::Problem(problem) => {
+            let why = problem.on_record.as_ref().unwrap_or(&problem.message);
+            Verdict::Failed(brief(why, MAX_WHY))
+        }
         _ => Verdict::Allowed,
     }
 }

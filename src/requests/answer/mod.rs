@@ -177,7 +177,8 @@ impl Desk<'_> {
             Ask::Config(ask) => self.configure(ask).await,
             Ask::Reload => {
                 let reloaded = self.daemon.reload().await.map(Reply::Reloaded);
-                reloaded.map_err(|why| Problem::new(Code::BadConfiguration, why))
+                let bad = |why| Problem::new(Code::BadConfiguration, why);
+                reloaded.map_err(|why| bad(why).noted("the files hold a bad configuration"))
             }
         }
     }
