@@ -241,6 +241,17 @@ fn each_is_in_the_audit_log(postfax: &Postfax) {
     assert!(asked.iter().all(|asked| of(&lines, asked) == 1), "{asked:?} {lines:?}");
 }
 
+/// The steps of a change of two files.
+const POINTS: [&str; 7] = [
+    "config noted",
+    "config draft",
+    "config note",
+    "config next",
+    "config done",
+    "config settle",
+    "config settled",
+];
+
 /// Killed before each step of a change of two files: the next life has the old one or
 /// the new one, whole, and its history says the same.
 #[test]
@@ -250,17 +261,8 @@ fn killed_in_the_middle_it_is_the_old_one_or_the_new_one() {
         vec![format!("limits.max_pages={pages}"), format!("client.dora.mail=d{pages}@example.com")]
     };
     let pages = |postfax: &Postfax| good(&postfax.ask(&["config", "get", "limits.max_pages"]));
-    let points = [
-        "config noted",
-        "config draft",
-        "config note",
-        "config next",
-        "config done",
-        "config settle",
-        "config settled",
-    ];
     let mut last = 300;
-    for (turn, point) in points.into_iter().enumerate() {
+    for (turn, point) in POINTS.into_iter().enumerate() {
         postfax.kill();
         postfax.environment(&[("POSTFAX_DIE_BEFORE", point)]);
         postfax.run();
