@@ -12,7 +12,7 @@
 //! told to ask again.
 
 use postfax_domain::{
-    authority::{Missing, Sight, Target, Verb, Who, check},
+    authority::{Missing, Scope, Sight, Target, Verb, Who, check},
     fleet::Health,
     job::{Carrier, Job},
     names::{ClientName, JobId, ServerName},
@@ -101,14 +101,14 @@ impl Need {
         match self {
             Self::Nothing => Ok(()),
             Self::Everywhere(verb) => held(*verb, Target::Supervisor),
-            Self::Server(verbs, name) => {
-                // Only who sees a server may learn that there is one, and in which groups.
-                let is_known = setup.servers.contains_key(name)
-                    && verbs.iter().all(|verb| held(*verb, Target::Server(name)).is_ok())
-                    || Sight::new(setup, who).server(name);
-                let target = if is_known { Target::Server(name) } else { Target::Supervisor };
-                verbs.iter().try_for_each(|verb| held(*verb, target))
-            }
+            Self::Server(verbs, name) => verbs.iter().try_for_each(|verb| {
+                check(setup, who, *verb, Target::Server(name)).map_err(|missing| {
+                    // Only who sees a server may learn that there is one, and in which groups.
+                    let on = format!("{} or {}", Scope::Server(name.clone()), Scope::Supervisor);
+                    let is_seen = Sight::new(setup, who).server(name);
+                    Problem::from(if is_seen { missing } else { Missing { on, ..missing } })
+                })
+            }),
             Self::Client(_, name) if *who == Who::Client(name.clone()) => Ok(()),
             Self::Client(verb, name) => {
                 let target = Target::Client(name);
@@ -351,7 +351,8 @@ mod tests {
                 let asker = Asker { who: bert.clone(), ..samples::administrator() };
                 let reply = answer(&Fake::with(setup()), &asker, ask).await;
                 let Reply::Problem(problem) = reply else { panic!("{reply:?}") };
-                heard.push(problem.message);
+                let name = |text: &str| text.replace("nowhere", "london-1");
+                heard.push(name(&problem.message));
             }
             assert_eq!(heard[0], heard[1]);
         }
