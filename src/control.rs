@@ -2,8 +2,9 @@
 //! the supervisor, jobs from the store, and a new configuration.
 
 mod configure;
+mod unheard;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use postfax_domain::{
@@ -13,7 +14,10 @@ use postfax_domain::{
     setup::Setup,
     supervisor::{Answer, Event, Request},
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 
 use crate::{
     config,
@@ -28,6 +32,9 @@ use crate::{
     store::Page,
 };
 
+/// How long an asker waits for the supervisor, which says nothing while nothing can be
+/// saved: whoever asks how it is must hear that.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Jobs that are read at a time while a list is put together.
 const READ_AT_A_TIME: u32 = 500;
 
@@ -78,6 +85,16 @@ impl Control {
     }
 }
 
+/// The answer of the supervisor, if it comes in time.
+async fn in_time<T>(answer: impl Future<Output = Option<T>>) -> Result<T, String> {
+    match timeout(PATIENCE, answer).await {
+        Ok(answer) => answer.ok_or_else(stopping),
+        Err(_) => Err("nothing can be saved at this moment, and so nothing is answered: the disk \
+                       may be full, and the log says more"
+            .to_owned()),
+    }
+}
+
 fn stopping() -> String {
     "Postfax is stopping".to_owned()
 }
@@ -90,7 +107,7 @@ fn place(config: &config::Config) -> Option<(std::net::SocketAddr, bool)> {
 #[async_trait]
 impl Daemon for Control {
     async fn ask(&self, request: Request) -> Result<Answer, String> {
-        self.context.ask(request).await.ok_or_else(stopping)
+        in_time(self.context.ask(request)).await
     }
 
     async fn order(&self, request: Request, line: Line) -> Result<Answer, String> {
@@ -98,7 +115,7 @@ impl Daemon for Control {
     }
 
     async fn note(&self, line: Line) -> Result<(), String> {
-        self.context.note(line).await.map(drop).ok_or_else(stopping)
+        in_time(self.context.note(line)).await.map(drop)
     }
 
     async fn jobs(

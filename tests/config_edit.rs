@@ -5,7 +5,12 @@
 
 mod support;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Output};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::{fs::PermissionsExt as _, net::UnixStream},
+    process::Output,
+};
 
 use serde_json::Value;
 use support::{lab::Description, postfax::Postfax, sink::Sink, wait_for};
@@ -211,6 +216,42 @@ fn a_text_is_edited_until_it_is_good() {
     assert!(main_text(&postfax).contains("max_pages = 7 # since May"));
 }
 
+/// Each version that somebody asked for has one line, also where Postfax was killed
+/// between the change and the line.
+fn each_is_in_the_audit_log(postfax: &Postfax) {
+    let asked: Vec<String> = versions(postfax)
+        .iter()
+        .filter(|version| version["reason"] != "as it was found")
+        .map(|version| format!("version {}\n", version["number"]))
+        .collect();
+    let lines = || -> Vec<String> {
+        let output = postfax.ask(&["audit", "--limit", "1000", "--json"]);
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let after = |entry: &serde_json::Value| entry["line"]["after"].as_str().map(str::to_owned);
+        told["audit"].as_array().unwrap().iter().filter_map(after).collect()
+    };
+    let of = |lines: &[String], asked: &String| {
+        lines.iter().filter(|line| line.starts_with(asked.as_str())).count()
+    };
+    wait_for("each change to be on record", 10, || {
+        let lines = lines();
+        asked.iter().all(|asked| of(&lines, asked) > 0).then_some(())
+    });
+    let lines = lines();
+    assert!(asked.iter().all(|asked| of(&lines, asked) == 1), "{asked:?} {lines:?}");
+}
+
+/// The steps of a change of two files.
+const POINTS: [&str; 7] = [
+    "config noted",
+    "config draft",
+    "config note",
+    "config next",
+    "config done",
+    "config settle",
+    "config settled",
+];
+
 /// Killed before each step of a change of two files: the next life has the old one or
 /// the new one, whole, and its history says the same.
 #[test]
@@ -220,16 +261,8 @@ fn killed_in_the_middle_it_is_the_old_one_or_the_new_one() {
         vec![format!("limits.max_pages={pages}"), format!("client.dora.mail=d{pages}@example.com")]
     };
     let pages = |postfax: &Postfax| good(&postfax.ask(&["config", "get", "limits.max_pages"]));
-    let points = [
-        "config noted",
-        "config draft",
-        "config note",
-        "config next",
-        "config done",
-        "config settle",
-    ];
     let mut last = 300;
-    for (turn, point) in points.into_iter().enumerate() {
+    for (turn, point) in POINTS.into_iter().enumerate() {
         postfax.kill();
         postfax.environment(&[("POSTFAX_DIE_BEFORE", point)]);
         postfax.run();
@@ -258,6 +291,7 @@ fn killed_in_the_middle_it_is_the_old_one_or_the_new_one() {
         let reasons = versions(&postfax).into_iter().skip(1).count();
         assert_eq!(reasons, turn.saturating_sub(2), "{point}: {:?}", versions(&postfax));
         assert!(!versions(&postfax).iter().any(|v| v["reason"] == "edited by hand"), "{point}");
+        each_is_in_the_audit_log(&postfax);
         last = now;
     }
     // One file needs no note.
@@ -278,4 +312,26 @@ fn killed_in_the_middle_it_is_the_old_one_or_the_new_one() {
         .filter(|name| name.ends_with(".change"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// A secret that somebody has typed where none belongs is shown to them, and
+/// stays out of the log that is never deleted.
+#[test]
+fn what_stood_in_a_bad_configuration_is_not_on_record() {
+    let (postfax, _sink) = start();
+    let text = main_text(&postfax);
+    for bad in ["password = \"hunter2", "token = \"hunter2\""] {
+        let text = text.replacen("[limits]\n", &format!("[limits]\n{bad}\n"), 1);
+        let ask = serde_json::json!({
+            "ask": "config", "config": "replace", "file": "postfax.toml", "text": text
+        });
+        let mut socket = UnixStream::connect(postfax.file("control.sock")).unwrap();
+        writeln!(socket, "{ask}").unwrap();
+        let mut told = String::new();
+        BufReader::new(socket).read_line(&mut told).unwrap();
+        assert!(told.contains("bad-configuration") && told.contains("hunter2"), "{told}");
+    }
+    let audit = words(&postfax.ask(&["audit", "--json", "--request", "config.*"]));
+    assert!(audit.contains("config.replace") && audit.contains("limits.token"), "{audit}");
+    assert!(!audit.contains("hunter2"), "{audit}");
 }

@@ -6,7 +6,8 @@ mod support;
 
 use std::{
     fs,
-    process::{Command, Output},
+    io::{BufRead as _, BufReader},
+    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -15,6 +16,7 @@ use support::{
     postfax::Postfax,
     sink::Sink,
     users::{admit, ask_as, code, said},
+    wait_for,
 };
 
 /// Users of this host: the client anna, the client dora, and nobody that is known.
@@ -163,4 +165,30 @@ fn a_log_that_was_changed_is_noticed_by_the_command() {
     let found = postfax.ask(&["audit", "verify", "--config", &config]);
     assert_eq!(code(&found), 1, "{}", said(&found));
     assert!(said(&found).contains("line 2 does not fit"), "{}", said(&found));
+}
+
+#[test]
+fn who_asks_while_nothing_can_be_saved_is_told_so() {
+    let postfax = set_up();
+    let script = "import sqlite3, sys\n\
+                  db = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)\n\
+                  db.execute('BEGIN IMMEDIATE')\n\
+                  print('locked', flush=True)\n\
+                  sys.stdin.read()";
+    let mut lock = Command::new("python3")
+        .args(["-c", script])
+        .arg(postfax.file("state/postfax.db"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said_so = String::new();
+    BufReader::new(lock.stdout.take().unwrap()).read_line(&mut said_so).unwrap();
+    assert_eq!(said_so, "locked\n");
+    let blind = postfax.ask(&["status"]);
+    assert_eq!(code(&blind), 69, "{}", said(&blind));
+    assert!(said(&blind).contains("nothing can be saved"), "{}", said(&blind));
+    drop(lock.stdin.take());
+    assert!(lock.wait().unwrap().success());
+    wait_for("it to be well again", 30, || (code(&postfax.ask(&["status"])) == 0).then_some(()));
 }

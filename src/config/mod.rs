@@ -54,10 +54,12 @@ pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
 pub(crate) use edit::{Found, Set, edit, show};
 pub(crate) use http::{Http, HttpLimits, TOKEN_PREFIX, Token, moment, token_name};
-pub(crate) use problem::{Problem, report};
+pub(crate) use problem::{Problem, report, summary};
 pub(crate) use rights::{permitted, touchable};
 pub(crate) use secret::Secret;
 pub(crate) use texts::Text;
+#[cfg(test)]
+pub(crate) use webhooks::Url as HookUrl;
 pub(crate) use webhooks::{Key, Webhook};
 pub(crate) use words::{Languages, Phrase, Words};
 pub(crate) use write::{mend, replace};

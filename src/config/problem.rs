@@ -84,6 +84,13 @@ pub(crate) fn report(problems: &[Problem], json: bool) -> String {
     text
 }
 
+/// What makes a configuration unusable, in one line and without what stands in the files.
+#[must_use]
+pub(crate) fn summary(problems: &[Problem]) -> String {
+    let errors = problems.iter().filter(|problem| problem.level == Level::Error);
+    errors.map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.key {

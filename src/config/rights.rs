@@ -7,22 +7,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use postfax_domain::{
     authority::{Verb, Who, excess, someone_holds},
     names::ClientName,
+    number::Pattern,
     setup::Setup,
 };
-use toml::Value;
+use toml::de::{DeTable, DeValue};
 
 use super::{Config, Text};
 
 /// Keys of a client by which it shows who it is.
 const IDENTITY: [&str; 4] = ["mail", "users", "certificates", "may_send_as"];
 /// Keys by which somebody could become another, or read what is not theirs.
-const ADMINISTRATORS: [(&str, &str); 7] = [
+const ADMINISTRATORS: [(&str, &str); 9] = [
     ("supervisor.control_socket", "whoever can open it is an administrator"),
     ("supervisor.passwords_file", "it says who logs in as whom"),
     ("supervisor.state", "everything that is known is there"),
     ("listener", "its trust and users say who is believed"),
     ("tls", "its authority says whose certificates are believed"),
     ("dns.servers", "senders are proved by what they answer"),
+    ("http.address", "the tokens of all clients cross it"),
+    ("http.tls", "the tokens of all clients cross it"),
     ("webhook", "it is told what another may see"),
 ];
 
@@ -58,7 +61,8 @@ pub(crate) fn permitted(
 /// Words that name the key.
 pub(crate) fn touchable(who: &Who, old: &[Text], new: &[Text]) -> Result<(), String> {
     let Who::Client(_) = who else { return Ok(()) };
-    // What is no TOML is refused for that, and nothing is made of it.
+    // What is no TOML is refused for that, and nothing is made of it. So it must be read
+    // here just as it is read there: what only one of the two can read would get past.
     let Some(new) = flat(new) else { return Ok(()) };
     let old = flat(old).unwrap_or_default();
     let refused = |key: &str| Some((key.to_owned(), withheld(key, &old, &new)?));
@@ -91,21 +95,36 @@ fn withheld(key: &str, old: &Flat, new: &Flat) -> Option<&'static str> {
     (secret && place).then_some("a password would be sent to another place")
 }
 
-/// Refuses to let anybody send in the name of a client that holds more than the author.
+/// Refuses to let anybody send in the name of a client that holds more than the author,
+/// or to give an address to another that such a one sends from.
 fn in_the_name_of(author: &ClientName, old: &Config, new: &Config) -> Result<(), String> {
+    let above = |name: &ClientName, takes: &dyn Fn(&Pattern) -> bool| {
+        let others = old.setup.clients.iter().filter(|(other, _)| *other != name);
+        let met = others.filter(|(_, other)| other.mail.iter().any(takes));
+        met.map(|(other, _)| other)
+            .find(|other| *other != author && holds_more(&old.setup, other, author))
+    };
     for (name, access) in &new.access {
         let had = old.access.get(name).map_or(&[][..], |access| &access.may_send_as);
-        for pattern in access.may_send_as.iter().filter(|pattern| !had.contains(pattern)) {
-            let others = old.setup.clients.iter().filter(|(other, _)| *other != name);
-            let as_whom = others
-                .filter(|(_, other)| other.mail.iter().any(|mail| pattern.matches(mail.as_str())))
-                .find(|(other, _)| *other != author && holds_more(&old.setup, other, author));
-            if let Some((other, _)) = as_whom {
-                return Err(format!(
-                    "client.{name}.may_send_as would let {name} send as {other}, who holds more \
-                     than {author}; ask an administrator"
-                ));
-            }
+        let mut added = access.may_send_as.iter().filter(|pattern| !had.contains(pattern));
+        let found = added.find_map(|pattern| above(name, &|mail| pattern.meets(mail)));
+        if let Some(other) = found {
+            return Err(format!(
+                "client.{name}.may_send_as would let {name} send as {other}, who holds more than \
+                 {author}; ask an administrator"
+            ));
+        }
+    }
+    for (name, client) in &new.setup.clients {
+        let had = old.setup.clients.get(name).map_or(&[][..], |client| &client.mail);
+        let mut added = client.mail.iter().filter(|pattern| !had.contains(pattern));
+        // From a full address nothing is taken: it counts before a pattern, and is one client's.
+        let takes = |own: &Pattern, mail: &Pattern| mail.as_str().contains('*') && own.meets(mail);
+        if let Some(other) = added.find_map(|own| above(name, &|mail| takes(own, mail))) {
+            return Err(format!(
+                "client.{name}.mail would take mail from {other}, who holds more than {author}; \
+                 ask an administrator"
+            ));
         }
     }
     Ok(())
@@ -140,40 +159,82 @@ fn holds_more(setup: &Setup, client: &ClientName, than: &ClientName) -> bool {
     excess(&without, setup, &Who::Client(than.clone())).is_some()
 }
 
-/// Every value by its key, as problems name it.
-type Flat = BTreeMap<String, String>;
+/// Every value by its key, as problems name it. Where two entries have one name, which is
+/// an error that is found later, both have their say.
+type Flat = BTreeMap<String, Vec<String>>;
 
+/// Nothing when one of them is no TOML. Read as [`super::read`] does it, to the last
+/// number that is too large.
 fn flat(texts: &[Text]) -> Option<Flat> {
     let mut flat = Flat::new();
     let mut counts = BTreeMap::new();
     for text in texts {
-        let table = text.text.parse::<toml::Table>().ok()?;
-        flatten("", &Value::Table(table), &mut counts, &mut flat);
+        let (table, errors) = DeTable::parse_recoverable(&text.text);
+        if !errors.is_empty() {
+            return None;
+        }
+        flatten_table("", table.get_ref(), &mut counts, &mut flat);
     }
     Some(flat)
 }
 
-fn flatten(key: &str, value: &Value, counts: &mut BTreeMap<String, usize>, flat: &mut Flat) {
+fn flatten_table(
+    key: &str,
+    table: &DeTable<'_>,
+    counts: &mut BTreeMap<String, usize>,
+    flat: &mut Flat,
+) {
+    for (name, value) in table {
+        let name = name.get_ref();
+        let key = if key.is_empty() { name.to_string() } else { format!("{key}.{name}") };
+        flatten(&key, value.get_ref(), counts, flat);
+    }
+}
+
+fn flatten(key: &str, value: &DeValue<'_>, counts: &mut BTreeMap<String, usize>, flat: &mut Flat) {
     match value {
-        Value::Table(table) => {
-            for (name, value) in table {
-                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-                flatten(&key, value, counts, flat);
-            }
-        }
-        Value::Array(list) if !list.is_empty() && list.iter().all(Value::is_table) => {
-            for value in list {
+        DeValue::Table(table) => flatten_table(key, table, counts, flat),
+        DeValue::Array(list)
+            if !list.is_empty()
+                && list.iter().all(|one| matches!(one.get_ref(), DeValue::Table(_))) =>
+        {
+            for value in list.iter() {
                 let count = counts.entry(key.to_owned()).or_default();
                 *count += 1;
-                let name = value.get("name").and_then(Value::as_str);
-                let key = match name {
-                    Some(name) => format!("{key}.{name}"),
-                    None => format!("{key}[{count}]"),
+                let name = match value.get_ref() {
+                    DeValue::Table(table) => table.get("name").map(|name| name.get_ref()),
+                    _ => None,
                 };
-                flatten(&key, value, counts, flat);
+                let key = match name {
+                    Some(DeValue::String(name)) => format!("{key}.{name}"),
+                    _ => format!("{key}[{count}]"),
+                };
+                flatten(&key, value.get_ref(), counts, flat);
             }
         }
-        single => drop(flat.insert(key.to_owned(), single.to_string())),
+        single => flat.entry(key.to_owned()).or_default().push(written(single)),
+    }
+}
+
+/// A value without the place where it stands.
+fn written(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(moment) => moment.to_string(),
+        DeValue::Array(list) => {
+            let list: Vec<String> = list.iter().map(|one| written(one.get_ref())).collect();
+            format!("[{}]", list.join(", "))
+        }
+        DeValue::Table(table) => {
+            let one = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
+                let key: &std::borrow::Cow<'_, str> = key.get_ref();
+                format!("{key:?} = {}", written(value.get_ref()))
+            };
+            format!("{{{}}}", table.iter().map(one).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
@@ -201,6 +262,8 @@ trust = ["127.0.0.1"]
 [delivery]
 relay = "smtp://127.0.0.1:2626"
 from = "fax@fax.example.com"
+[http]
+address = "127.0.0.1:0"
 [limits]
 max_pages = 5
 [[group]]
@@ -236,6 +299,11 @@ roles = ["keeper@supervisor", "auditor@supervisor"]
 name = "dora"
 mail = ["dora@example.com"]
 groups = ["london"]
+[[client]]
+name = "head"
+mail = ["*@head.example.com"]
+groups = ["london"]
+roles = ["auditor@supervisor"]
 "#;
 
     /// What anna and the administrator hear when they change these keys.
@@ -274,6 +342,16 @@ groups = ["london"]
             (&["client.dora.may_send_as=boss@example.com"], Some("would let dora send as boss")),
             (&["client.anna.may_send_as=*@example.com"], Some("would let anna send as boss")),
             (&["client.dora.may_send_as=d@example.com"], None),
+            (
+                &["client.dora.may_send_as=ceo@head.example.com"],
+                Some("would let dora send as head"),
+            ),
+            (&["client.dora.may_send_as=*@*.example.com"], Some("would let dora send as head")),
+            (&["client.dora.mail=*@example.com"], None),
+            (&["client.anna.mail=ceo@head.example.com"], Some("would take mail from head")),
+            (&["client.anna.mail=*@*.example.com"], Some("would take mail from head")),
+            (&["http.tls=false"], Some("the tokens of all clients")),
+            (&["http.max_connections=7"], None),
             (&["client.dora.roles=keeper@supervisor"], None),
             (&["client.dora.roles=auditor@supervisor"], Some("nobody grants")),
             (&["role.keeper.may=[\"config.write\", \"audit.see\"]"], Some("nobody grants")),
@@ -293,6 +371,33 @@ groups = ["london"]
                 (Err(why), Some(words)) => assert!(why.contains(words), "{typed:?}: {why}"),
                 (anna, refused) => panic!("{typed:?}: {anna:?} where {refused:?} was expected"),
             }
+        }
+    }
+
+    #[test]
+    fn nothing_gets_past_that_is_read_in_another_way() {
+        let text = |text: &str| vec![Text { file: "postfax.toml".into(), text: text.into() }];
+        let anna = Who::Client(ClientName::new("anna").unwrap());
+        let secret = "passwords_file = \"/etc/shadow\"";
+        let server = "[[server]]\nname = \"two\"\npassword_file = \"/etc/shadow\"\n[[server]]";
+        for (new, withheld) in [
+            (CONFIG.replace("[[listener]]", &format!("{secret}\n[[listener]]")), true),
+            // No number of ours, and yet TOML.
+            (
+                CONFIG
+                    .replace("[[listener]]", &format!("{secret}\n[[listener]]"))
+                    .replace("max_pages = 5", "max_pages = 99999999999999999999"),
+                true,
+            ),
+            // The last one of a name looks as it did.
+            (CONFIG.replacen("[[server]]", server, 1), true),
+            (CONFIG.replacen("name = \"one\"", "name = 1", 1), true),
+            (CONFIG.replace("max_pages = 5", "max_pages = 99999999999999999999"), false),
+            (CONFIG.replace("[limits]", "# moved\n\n[limits]"), false),
+            (CONFIG.replace("[limits]", "[limits"), false),
+        ] {
+            let heard = touchable(&anna, &text(CONFIG), &text(&new));
+            assert_eq!(heard.is_err(), withheld, "{heard:?}: {new}");
         }
     }
 

@@ -27,9 +27,9 @@ use crate::{
 };
 
 /// Why a version is there that nobody asked us for.
-const BY_HAND: &str = "edited by hand";
+pub(super) const BY_HAND: &str = "edited by hand";
 /// Why the first version is there.
-const FIRST: &str = "as it was found";
+pub(super) const FIRST: &str = "as it was found";
 /// Longest reason in bytes.
 const MAX_REASON_BYTES: usize = 1000;
 /// Lines around a change that a difference shows.
@@ -113,11 +113,13 @@ impl Control {
         Ok(said)
     }
 
-    /// At the start: what was edited by hand meanwhile is a version.
+    /// At the start: what was edited by hand meanwhile is a version, and what was changed
+    /// as we were killed is in the audit log.
     pub(crate) async fn note_version(&self) {
         if let Err(problem) = self.now().await {
             warn!("the version of the configuration was not noted: {problem}");
         }
+        self.tell_unheard().await;
     }
 
     async fn get(&self, key: Option<String>) -> Result<ConfigReply, Problem> {
@@ -205,7 +207,7 @@ impl Control {
         serde_json::to_string(&texts).map_err(failed)
     }
 
-    fn home(&self) -> &Path {
+    pub(super) fn home(&self) -> &Path {
         self.file.parent().unwrap_or(Path::new(""))
     }
 
@@ -262,6 +264,7 @@ impl Control {
         };
         crash::point("config settle");
         self.context.reader.settle_version(version, true).await.map_err(failed)?;
+        crash::point("config settled");
         info!(version, author = %asker.who, "the configuration was changed");
         Ok(ConfigReply::Changed { version: Some(version), diff, said })
     }
@@ -294,15 +297,16 @@ fn edited(texts: &[Text], changes: &[Set]) -> Result<Vec<Text>, Problem> {
 }
 
 fn bad(found: &[Finding]) -> Problem {
-    Problem::new(Code::BadConfiguration, config::report(found, false))
+    let shown = Problem::new(Code::BadConfiguration, config::report(found, false));
+    shown.noted(config::summary(found))
 }
 
-fn failed(why: impl ToString) -> Problem {
+pub(super) fn failed(why: impl ToString) -> Problem {
     Problem::new(Code::Failed, why.to_string())
 }
 
 /// What differs between two sets of texts; empty when nothing does.
-fn difference(old: &[Text], new: &[Text]) -> String {
+pub(super) fn difference(old: &[Text], new: &[Text]) -> String {
     let text = |texts: &[Text], file: &Path| {
         texts.iter().find(|text| text.file == file).map_or("", |text| &text.text).to_owned()
     };

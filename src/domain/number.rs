@@ -197,6 +197,30 @@ impl Pattern {
         }
         rest.ends_with(last)
     }
+
+    /// Whether some text fits both.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let other = other.0.as_bytes();
+        // Whether what is left of the other, from each of its places, can be met by what is
+        // left of this one; from the end of this one to its beginning.
+        let mut met: Vec<bool> =
+            (0..=other.len()).map(|at| other[at..].iter().all(|b| *b == b'*')).collect();
+        for own in self.0.bytes().rev() {
+            let later = std::mem::take(&mut met);
+            met = vec![false; other.len() + 1];
+            for at in (0..=other.len()).rev() {
+                let theirs = other.get(at).copied();
+                met[at] = match (own, theirs) {
+                    (b'*', None) => later[at],
+                    (b'*', Some(_)) => later[at] || met[at + 1],
+                    (_, Some(b'*')) => met[at + 1] || later[at],
+                    (own, theirs) => theirs == Some(own) && later[at + 1],
+                };
+            }
+        }
+        met[0]
+    }
 }
 
 #[cfg(test)]
@@ -247,6 +271,28 @@ mod tests {
             ("+44", "+441", false),
         ] {
             assert_eq!(Pattern::new(pattern).matches(text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn patterns_meet_where_a_text_fits_both() {
+        for (one, other, meets) in [
+            ("a@b", "A@b", true),
+            ("a@b", "a@bc", false),
+            ("*@b", "a@b", true),
+            ("a@*", "*@b", true),
+            ("a@*", "c*@b", false),
+            ("*@*.b", "*@a.b", true),
+            ("*@a.b", "*@c.b", false),
+            ("*", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("a*b*c", "*x*", true),
+            ("a*a", "a", false),
+            ("**", "*a", true),
+        ] {
+            let (one, other) = (Pattern::new(one), Pattern::new(other));
+            assert_eq!((one.meets(&other), other.meets(&one)), (meets, meets), "{one:?} {other:?}");
         }
     }
 

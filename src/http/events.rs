@@ -8,6 +8,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -17,11 +18,12 @@ use axum::{
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::stream::{self, Stream};
-use postfax_domain::{job::State as JobPlace, names::JobId, time::Timestamp};
-use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
-    time::sleep,
+use postfax_domain::{
+    job::State as JobPlace,
+    names::{ClientName, JobId},
+    time::Timestamp,
 };
+use tokio::{sync::watch, time::sleep};
 
 use super::{
     Shared,
@@ -66,10 +68,7 @@ pub(super) async fn events(
             return Err(Problem::new(Code::BadRequest, words));
         }
     };
-    let place = shared.streams.clone().try_acquire_owned();
-    let place = place.map_err(|_| {
-        Problem::new(Code::Busy, "too many follow events at once; try again in a moment")
-    })?;
+    let place = shared.streams.take(&caller.client)?;
     // That somebody follows is on record; what they are told is the answer to it.
     ask(&shared, &caller, Ask::Follow).await?;
     let follower = Follower {
@@ -90,6 +89,54 @@ pub(super) async fn events(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
 }
 
+/// How many follow, and how many of them are each client's: nobody takes all places.
+#[derive(Debug)]
+pub(super) struct Streams {
+    most: usize,
+    of_client: Arc<Mutex<HashMap<ClientName, usize>>>,
+}
+
+/// The place of one stream.
+#[derive(Debug)]
+struct Place {
+    of_client: Arc<Mutex<HashMap<ClientName, usize>>>,
+    client: ClientName,
+}
+
+impl Streams {
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, of_client: Arc::default() }
+    }
+
+    /// A place for a client, which gets half of them at most.
+    fn take(&self, client: &ClientName) -> Result<Place, Problem> {
+        let mut places = self.of_client.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.values().sum::<usize>() >= self.most {
+            let words = "too many follow events at once; try again in a moment";
+            return Err(Problem::new(Code::Busy, words));
+        }
+        let own = places.entry(client.clone()).or_default();
+        if *own >= self.most.div_ceil(2) {
+            let words = format!("{client} follows events {own} times already: end one of them");
+            return Err(Problem::new(Code::TooMany, words));
+        }
+        *own += 1;
+        Ok(Place { of_client: self.of_client.clone(), client: client.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut places = self.of_client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = places.get_mut(&self.client) {
+            *own -= 1;
+            if *own == 0 {
+                places.remove(&self.client);
+            }
+        }
+    }
+}
+
 /// One stream.
 struct Follower {
     shared: Shared,
@@ -103,7 +150,7 @@ struct Follower {
     /// What was told of the jobs that were there at the last look.
     known: HashMap<JobId, JobRow>,
     ready: VecDeque<Event>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Follower {
@@ -187,5 +234,26 @@ impl Follower {
             self.ready.push_back(event.id(moment.0.to_string()));
         }
         self.known.insert(job.job, row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+
+    use super::*;
+
+    #[test]
+    fn no_client_takes_all_places() {
+        let streams = Streams::new(5);
+        let [anna, bob] = ["anna", "bob"].map(|name| ClientName::new(name).unwrap());
+        let mut of_anna: Vec<Place> = (0..3).map(|_| streams.take(&anna).unwrap()).collect();
+        let refused = |client| streams.take(client).unwrap_err().into_response().status().as_u16();
+        assert_eq!(refused(&anna), 429);
+        let _of_bob: Vec<Place> = (0..2).map(|_| streams.take(&bob).unwrap()).collect();
+        assert_eq!(refused(&bob), 503);
+        of_anna.pop();
+        assert!(streams.take(&bob).is_ok());
+        assert!(Streams::new(1).take(&anna).is_ok());
     }
 }

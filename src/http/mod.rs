@@ -20,6 +20,7 @@ mod form;
 mod guard;
 mod once;
 mod pages;
+mod patient;
 mod problem;
 mod routes;
 mod serve;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 
 use postfax_domain::job::Job;
 use postfax_gateway::desk::Desk;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::{
     config::{Http, HttpLimits},
@@ -49,8 +50,8 @@ struct Inner {
     desk: Arc<dyn Desk>,
     failures: door::Failures,
     kept: once::Kept,
-    /// One for each stream of events.
-    streams: Arc<Semaphore>,
+    /// Those who follow events.
+    streams: events::Streams,
     stop: watch::Receiver<bool>,
 }
 
@@ -91,7 +92,7 @@ pub(crate) async fn open(
         desk: Arc::new(doors.desk()),
         failures: door::Failures::default(),
         kept: once::Kept::default(),
-        streams: Arc::new(Semaphore::new(http.limits.max_event_streams)),
+        streams: events::Streams::new(http.limits.max_event_streams),
         stop: daemon.stop.subscribe(),
     }));
     let certificate = http.tls.then(|| doors.certificate());

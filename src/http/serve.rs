@@ -20,7 +20,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
-use super::{Shared, routes};
+use super::{Shared, patient::Patient, routes};
 use crate::{
     config::{Http, HttpLimits},
     daemon::DaemonError,
@@ -134,7 +134,7 @@ async fn speak(
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(patience)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patient::new(stream)), service);
     tokio::pin!(connection);
     tokio::select! {
         done = connection.as_mut() => return done.map_err(io::Error::other),

@@ -47,6 +47,7 @@ struct Block {
     depth: usize,
     place: Range<usize>,
     first: Option<String>,
+    last: Option<String>,
     lines: Vec<String>,
     is_whole: bool,
 }
@@ -85,6 +86,7 @@ fn blocks(text: &str) -> Vec<Block> {
             let mut block = open.take().unwrap_or(Block { depth, ..Block::default() });
             block.is_whole = block.first.is_some();
             block.place.end = place.end;
+            block.last = Some(bare);
             blocks.push(block);
         } else if let Some(block) = &mut open {
             block.place.end = place.end;
@@ -126,6 +128,12 @@ fn form(block: &Block) -> Result<Form, String> {
     }
     let name = first[FIRST.len()..].split([',', ' ']).next().unwrap_or_default();
     let server = ServerName::new(name).map_err(|bad| bad.to_string())?;
+    // Of two texts one may have lost its end and the other its beginning.
+    let ends = block.last.as_deref().and_then(|last| last.strip_prefix(LAST)).unwrap_or_default();
+    let ends = ends.split([',', ' ']).next().unwrap_or_default().trim_end_matches('.');
+    if ends != server.as_str().trim_end_matches('.') {
+        return Err(format!("the text begins with the settings of {server} and ends with others"));
+    }
     Ok(Form { server, toml: toml(&block.lines) })
 }
 
@@ -242,7 +250,9 @@ fn is_link_to(link: &str, before: &str) -> bool {
 pub(super) fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len() + text.len() / 8);
     for line in text.lines() {
-        if !line.starts_with("# ") || line.chars().count() <= WIDTH {
+        // By its first and its last line a text is found again, however long a name is.
+        let is_frame = line.starts_with(FIRST) || line.starts_with(LAST);
+        if is_frame || !line.starts_with("# ") || line.chars().count() <= WIDTH {
             folded.push_str(line);
             folded.push('\n');
             continue;
@@ -384,6 +394,7 @@ mod tests {
             (format!("a = 1\n{LAST}london-1.\n"), "the first line"),
             (format!("{whole}{other}"), "two texts"),
             (format!("{cut}{quoted}"), "the last line"),
+            (format!("{cut}b = 2\n{LAST}paris-1.\n"), "ends with others"),
             (format!("{FIRST}a/b, test.\n{LAST}a/b\n"), "no usable name"),
             (framed(&"a = 12345678\n".repeat(5000)), "at most 49152 bytes"),
         ] {
@@ -404,5 +415,13 @@ mod tests {
         assert_eq!(comments.map(|line| line.matches("word").count()).sum::<usize>(), 60);
         assert!(folded.contains(&"x".repeat(100)));
         assert_eq!(fold("# a\n\nb = 1\n"), "# a\n\nb = 1\n");
+    }
+
+    #[test]
+    fn a_text_is_found_again_however_long_the_name_is() {
+        let name = format!("{}.", "x".repeat(63));
+        let written = format!("{FIRST}{name}, test.\na = 1\n{LAST}{name}.\n");
+        let form = found(&fold(&written)).unwrap();
+        assert_eq!((form.server.as_str(), form.toml.as_str()), (name.as_str(), "a = 1\n"));
     }
 }

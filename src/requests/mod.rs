@@ -42,6 +42,7 @@ use postfax_domain::{
     supervisor::{ServerStatus, Status},
     time::Timestamp,
 };
+pub(crate) use record::changed_to;
 use serde::{Deserialize, Serialize};
 pub(crate) use summary::{Kind, Summary, confirmed};
 
@@ -435,6 +436,10 @@ pub(crate) struct Problem {
     /// The newest version, where the asker has not seen it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<u64>,
+    /// What the audit log says of it, where the message shows what stands in a file: that
+    /// may be a secret at a wrong place, and lines are never deleted.
+    #[serde(skip)]
+    pub(crate) on_record: Option<String>,
 }
 
 /// Kinds of problems.
@@ -470,7 +475,12 @@ pub(crate) enum Code {
 impl Problem {
     /// A problem of this kind, in these words.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), version: None }
+        Self { code, message: message.into(), version: None, on_record: None }
+    }
+
+    /// The same, of which the audit log says this.
+    pub(crate) fn noted(self, on_record: impl Into<String>) -> Self {
+        Self { on_record: Some(on_record.into()), ..self }
     }
 
     /// There is a newer version than the one that was seen.

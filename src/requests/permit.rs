@@ -12,7 +12,7 @@
 //! told to ask again.
 
 use postfax_domain::{
-    authority::{Missing, Sight, Target, Verb, Who, check},
+    authority::{Missing, Scope, Sight, Target, Verb, Who, check},
     fleet::Health,
     job::{Carrier, Job},
     names::{ClientName, JobId, ServerName},
@@ -101,16 +101,20 @@ impl Need {
         match self {
             Self::Nothing => Ok(()),
             Self::Everywhere(verb) => held(*verb, Target::Supervisor),
-            Self::Server(verbs, name) => {
-                // Only who sees all servers may learn that there is none.
-                let target = match setup.servers.contains_key(name) {
-                    false => Target::Supervisor,
-                    true => Target::Server(name),
-                };
-                verbs.iter().try_for_each(|verb| held(*verb, target))
-            }
+            Self::Server(verbs, name) => verbs.iter().try_for_each(|verb| {
+                check(setup, who, *verb, Target::Server(name)).map_err(|missing| {
+                    // Only who sees a server may learn that there is one, and in which groups.
+                    let on = format!("{} or {}", Scope::Server(name.clone()), Scope::Supervisor);
+                    let is_seen = Sight::new(setup, who).server(name);
+                    Problem::from(if is_seen { missing } else { Missing { on, ..missing } })
+                })
+            }),
             Self::Client(_, name) if *who == Who::Client(name.clone()) => Ok(()),
-            Self::Client(verb, name) => held(*verb, Target::Client(name)),
+            Self::Client(verb, name) => {
+                let target = Target::Client(name);
+                let is_known = held(*verb, target).is_ok() || meets(setup, who, name);
+                held(*verb, if is_known { target } else { Target::Supervisor })
+            }
             Self::Job(verb, id) => {
                 let job = job.ok_or_else(|| Problem::no_such_job(*id))?;
                 held(*verb, Target::Job(job)).map_err(|refused| unseen(setup, who, job, refused))
@@ -124,6 +128,18 @@ impl Need {
                 held.map_err(|refused| unseen(setup, who, job, refused))
             }
         }
+    }
+}
+
+/// Whether somebody shares a group with a client, and so may know of it.
+fn meets(setup: &Setup, who: &Who, client: &ClientName) -> bool {
+    let groups = |name| setup.clients.get(name).map(|client| &client.groups);
+    match who {
+        Who::Client(own) => {
+            let both = groups(own).zip(groups(client));
+            both.is_some_and(|(own, theirs)| !own.is_disjoint(theirs))
+        }
+        Who::Administrator | Who::Stranger => false,
     }
 }
 
@@ -314,6 +330,31 @@ mod tests {
                 found.push(verdict(who, &ask).await);
             }
             assert_eq!(found, expected, "{ask:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_does_not_tell_what_there_is() {
+        let explain =
+            |from: &str| Ask::Explain { from: from.into(), to: "0140000000".into(), pages: 1 };
+        let bert = Who::Client(ClientName::new("bert").unwrap());
+        for [there, nowhere] in [
+            [Ask::Drain { server: server("london-1") }, Ask::Drain { server: server("nowhere") }],
+            [
+                Ask::Settings(AskSettings::Get { server: server("london-1") }),
+                Ask::Settings(AskSettings::Get { server: server("nowhere") }),
+            ],
+            [explain("anna"), explain("nobody")],
+        ] {
+            let mut heard = Vec::new();
+            for ask in [there, nowhere] {
+                let asker = Asker { who: bert.clone(), ..samples::administrator() };
+                let reply = answer(&Fake::with(setup()), &asker, ask).await;
+                let Reply::Problem(problem) = reply else { panic!("{reply:?}") };
+                let name = |text: &str| text.replace("nowhere", "london-1");
+                heard.push(name(&problem.message));
+            }
+            assert_eq!(heard[0], heard[1]);
         }
     }
 

@@ -12,7 +12,7 @@ use super::{Ask, AskAlter, Code, Reply};
 pub(super) fn line(asker: &Asker, ask: &Ask) -> Line {
     Line {
         at: Timestamp::default(),
-        asker: asker.clone(),
+        asker: Asker { from: brief(&asker.from, MAX_FROM), ..asker.clone() },
         request: request(ask).to_owned(),
         object: object(ask),
         verdict: Verdict::Allowed,
@@ -68,18 +68,17 @@ fn object(ask: &Ask) -> String {
         | Ask::ExplainJob { job: id } => job(id),
         Ask::Assign { job: id, client } => format!("{} client:{client}", job(id)),
         Ask::Explain { from, to, .. } => {
-            let to: String = to.chars().take(MAX_WRITTEN).collect();
-            format!("client:{from} number:{to}")
+            format!("client:{} number:{}", brief(from, MAX_WRITTEN), brief(to, MAX_WRITTEN))
         }
         Ask::Drain { server: name }
         | Ask::Resume { server: name }
         | Ask::GiveUp { server: name } => server(name),
         Ask::RetryWebhook { webhook } => format!("webhook:{webhook}"),
         Ask::Settings(ask) => server(ask.server()),
-        Ask::Jobs(ask) => ask.client.as_ref().map_or_else(String::new, |client| {
-            let client: String = client.chars().take(MAX_WRITTEN).collect();
-            format!("client:{client}")
-        }),
+        Ask::Jobs(ask) => ask
+            .client
+            .as_ref()
+            .map_or_else(String::new, |client| format!("client:{}", brief(client, MAX_WRITTEN))),
         Ask::Status
         | Ask::Watch
         | Ask::Follow
@@ -93,16 +92,60 @@ fn object(ask: &Ask) -> String {
     }
 }
 
-/// As much of what somebody wrote as goes into a line.
+/// As much of what somebody wrote as goes into a line, in characters.
 const MAX_WRITTEN: usize = 64;
+/// As much of where a request comes from, in characters: a Message-ID of RFC 5322 2.1.1.
+const MAX_FROM: usize = 998;
+/// As much of why something was not done, in characters: it may quote what was written,
+/// and lines are never deleted.
+const MAX_WHY: usize = 2000;
+
+/// The beginning of a text.
+fn brief(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}..", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// What a line says of a new version of the configuration.
+pub(crate) fn changed_to(version: u64, diff: &str) -> String {
+    format!("version {version}\n{diff}")
+}
 
 /// What became of it, by its answer.
 pub(super) fn verdict(reply: &Reply) -> Verdict {
     match reply {
         Reply::Problem(problem) if problem.code == Code::NotPermitted => {
-            Verdict::Refused(problem.message.clone())
+            Verdict::Refused(brief(&problem.message, MAX_WHY))
         }
-        Reply::Problem(problem) => Verdict::Failed(problem.message.clone()),
+        Reply::Problem(problem) => {
+            let why = problem.on_record.as_ref().unwrap_or(&problem.message);
+            Verdict::Failed(brief(why, MAX_WHY))
+        }
         _ => Verdict::Allowed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::requests::{AskJobs, Problem, samples};
+
+    #[test]
+    fn nobody_writes_as_much_into_the_log_as_they_like() {
+        let much = "\u{e9}".repeat(900_000);
+        let asker = Asker { from: much.clone(), ..samples::administrator() };
+        let explain = Ask::Explain { from: much.clone(), to: much.clone(), pages: 1 };
+        let jobs = Ask::Jobs(AskJobs { client: Some(much.clone()), ..AskJobs::default() });
+        for ask in [explain, jobs] {
+            for code in [Code::NotPermitted, Code::BadRequest] {
+                let verdict = verdict(&Reply::Problem(Problem::new(code, much.clone())));
+                let line = Line { verdict, ..line(&asker, &ask) };
+                let bytes = serde_json::to_vec(&line).unwrap().len();
+                assert!(bytes < 10_000, "{bytes}");
+            }
+        }
+        assert_eq!(brief("anna", 4), "anna");
     }
 }

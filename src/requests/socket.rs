@@ -35,8 +35,8 @@ use super::{Ask, Code, Daemon, Problem, Reply, answer, once_more};
 
 /// Longest question in bytes, its line end included: a file of a configuration fits in.
 const MAX_LINE_BYTES: u64 = 1024 * 1024;
-/// Most connections of administrators at once, and most of all others, so that nobody
-/// keeps an administrator out.
+/// Most connections of administrators at once, most of clients, and most of strangers, so
+/// that nobody keeps an administrator out, and no stranger a client.
 const MAX_CONNECTIONS: usize = 64;
 /// Most connections of one user at once who is no administrator.
 const MAX_OF_ONE_USER: usize = 8;
@@ -96,7 +96,8 @@ async fn serve_administrators(listener: UnixListener, daemon: Arc<dyn Daemon>, u
         };
         let Ok(peer) = stream.peer_cred() else { continue };
         let who = Peer { uid: peer.uid(), administers: uids.contains(&peer.uid()) };
-        let (place, is_seat) = match crowd.take(who) {
+        let asker = who.asker(&*daemon);
+        let (place, is_seat) = match crowd.take(who, asker.is_err()) {
             Room::Seat(seat) => (seat, true),
             Room::Standing(seat) => (seat, false),
             // Not even time for words.
@@ -107,7 +108,7 @@ async fn serve_administrators(listener: UnixListener, daemon: Arc<dyn Daemon>, u
             let _until_the_end = place;
             let (reader, writer) = stream.into_split();
             let mut caller = Caller { who, reader: BufReader::new(reader), writer, strangers };
-            match (who.asker(&*daemon), is_seat) {
+            match (asker, is_seat) {
                 (Ok(_), true) => caller.attend(&*daemon).await,
                 (Ok(_), false) => {
                     let busy = "too many ask at once; try again in a moment";
@@ -148,9 +149,17 @@ impl Peer {
     }
 }
 
-/// How many connections each user has.
+/// How many connections each user has, and among whom it counts.
 #[derive(Debug, Default)]
-struct Crowd(Mutex<BTreeMap<u32, (bool, usize)>>);
+struct Crowd(Mutex<BTreeMap<u32, (Rank, usize)>>);
+
+/// Each has as many connections as the others, whatever those do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    Administrator,
+    Client,
+    Stranger,
+}
 
 /// What there is for one who has come.
 enum Room {
@@ -168,15 +177,20 @@ struct Seat {
 }
 
 impl Crowd {
-    fn take(self: &Arc<Self>, who: Peer) -> Room {
+    fn take(self: &Arc<Self>, who: Peer, is_strange: bool) -> Room {
+        let rank = match (who.administers, is_strange) {
+            (true, _) => Rank::Administrator,
+            (false, false) => Rank::Client,
+            (false, true) => Rank::Stranger,
+        };
         let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let alike = users.values().filter(|(administers, _)| *administers == who.administers);
+        let alike = users.values().filter(|(other, _)| *other == rank);
         let all: usize = alike.map(|(_, count)| count).sum();
         let own = users.get(&who.uid).map_or(0, |(_, count)| *count);
         if all >= 2 * MAX_CONNECTIONS || (!who.administers && own >= 2 * MAX_OF_ONE_USER) {
             return Room::None;
         }
-        users.entry(who.uid).or_insert((who.administers, 0)).1 += 1;
+        users.entry(who.uid).or_insert((rank, 0)).1 += 1;
         let seat = Seat { crowd: self.clone(), uid: who.uid };
         match all >= MAX_CONNECTIONS || (!who.administers && own >= MAX_OF_ONE_USER) {
             true => Room::Standing(seat),
@@ -421,16 +435,23 @@ mod tests {
         let mut seats = Vec::new();
         for uid in 1..=8 {
             for _ in 0..MAX_OF_ONE_USER {
-                let Room::Seat(seat) = crowd.take(peer(uid, false)) else { panic!("user {uid}") };
+                let Room::Seat(seat) = crowd.take(peer(uid, false), false) else {
+                    panic!("user {uid}")
+                };
                 seats.push(seat);
             }
-            let Room::Standing(seat) = crowd.take(peer(uid, false)) else { panic!("user {uid}") };
+            let Room::Standing(seat) = crowd.take(peer(uid, false), false) else {
+                panic!("user {uid}")
+            };
             drop(seat);
         }
-        assert!(matches!(crowd.take(peer(9, false)), Room::Standing(_)), "that is enough of users");
-        assert!(matches!(crowd.take(peer(0, true)), Room::Seat(_)));
+        assert!(
+            matches!(crowd.take(peer(9, false), false), Room::Standing(_)),
+            "that is enough of users"
+        );
+        assert!(matches!(crowd.take(peer(0, true), false), Room::Seat(_)));
         seats.truncate(8);
-        assert!(matches!(crowd.take(peer(9, false)), Room::Seat(_)));
+        assert!(matches!(crowd.take(peer(9, false), false), Room::Seat(_)));
         drop(seats);
         assert!(crowd.0.lock().unwrap().is_empty(), "nothing is kept of who has gone");
     }
@@ -494,5 +515,17 @@ mod tests {
         std::fs::write(&file, "mine").unwrap();
         assert_eq!(bind(&file).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    }
+
+    #[test]
+    fn strangers_keep_no_client_out() {
+        let crowd = Arc::new(Crowd::default());
+        let strangers: Vec<Room> = (0..4 * MAX_CONNECTIONS as u32)
+            .map(|n| crowd.take(peer(1000 + n % 32, false), true))
+            .collect();
+        assert!(matches!(strangers.last(), Some(Room::None)));
+        assert!(matches!(crowd.take(peer(7, false), false), Room::Seat(_)));
+        drop(strangers);
+        assert!(matches!(crowd.take(peer(1000, false), true), Room::Seat(_)));
     }
 }

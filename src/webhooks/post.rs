@@ -25,8 +25,10 @@ use tokio::{
 use super::{pause, sign};
 use crate::{config::Webhook, daemon::now};
 
-/// Longest time from the first packet to the end of the answer.
+/// Longest time from the first packet to the head of the answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time for what follows the head.
+const REST: Duration = Duration::from_secs(1);
 /// Most octets of an answer that are read; nothing in it matters.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 /// What we call ourselves.
@@ -53,13 +55,25 @@ pub(super) enum Verdict {
 /// Sends it once.
 pub(super) async fn post(hook: &Webhook, post: &Post<'_>) -> Verdict {
     match timeout(TIMEOUT, exchange(hook, post)).await {
-        Ok(Ok(verdict)) => verdict,
+        Ok(Ok(answer)) => {
+            // The receiver may still be writing, and a verdict is one whatever follows it.
+            let _ = timeout(REST, to_bytes(answer.rest, MAX_ANSWER_BYTES)).await;
+            answer.verdict
+        }
         Ok(Err(why)) => Verdict::Later(why, None),
         Err(_) => Verdict::Later(format!("no answer within {} s", TIMEOUT.as_secs()), None),
     }
 }
 
-async fn exchange(hook: &Webhook, post: &Post<'_>) -> Result<Verdict, String> {
+/// The head of an answer was read.
+struct Answer {
+    verdict: Verdict,
+    rest: Body,
+    /// The connection ends with it.
+    _driver: JoinSet<Result<(), hyper::Error>>,
+}
+
+async fn exchange(hook: &Webhook, post: &Post<'_>) -> Result<Answer, String> {
     let url = &hook.url;
     let stream = TcpStream::connect((url.host.as_str(), url.port));
     let stream = stream.await.map_err(|bad| format!("cannot connect: {bad}"))?;
@@ -78,7 +92,7 @@ async fn exchange(hook: &Webhook, post: &Post<'_>) -> Result<Verdict, String> {
     talk(stream, hook, post).await
 }
 
-async fn talk<S>(stream: S, hook: &Webhook, post: &Post<'_>) -> Result<Verdict, String>
+async fn talk<S>(stream: S, hook: &Webhook, post: &Post<'_>) -> Result<Answer, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -86,15 +100,13 @@ where
     let request = request(hook, post).map_err(|bad| bad.to_string())?;
     let (mut sender, connection) =
         http1::handshake::<_, Body>(TokioIo::new(stream)).await.map_err(broken)?;
-    // Ends with this exchange, however that ends.
     let mut driver = JoinSet::new();
     driver.spawn(connection);
     let answer = sender.send_request(request).await.map_err(broken)?;
     let (head, rest) = answer.into_parts();
-    // The receiver may still be writing, and a verdict is one whatever follows it.
-    let _ = to_bytes(Body::new(rest), MAX_ANSWER_BYTES).await;
     let wait = head.headers.get(RETRY_AFTER).and_then(|wait| wait.to_str().ok());
-    Ok(verdict(head.status, wait))
+    let verdict = verdict(head.status, wait);
+    Ok(Answer { verdict, rest: Body::new(rest), _driver: driver })
 }
 
 fn request(hook: &Webhook, post: &Post<'_>) -> Result<Request<Body>, hyper::http::Error> {
@@ -133,7 +145,43 @@ fn verdict(status: StatusCode, wait: Option<&str>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+    use crate::config::HookUrl as Url;
+
+    /// A receiver that says this, and then drop by drop more for longer than we wait.
+    async fn dripping(head: &'static str) -> Webhook {
+        let receiver = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = receiver.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut stream, _) = receiver.accept().await.unwrap();
+            let mut question = [0; 4096];
+            let _ = stream.read(&mut question).await;
+            let mut said = stream.write_all(head.as_bytes()).await;
+            while said.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                said = stream.write_all(b"x").await;
+            }
+        });
+        let (host, path) = ("127.0.0.1".to_owned(), "/".to_owned());
+        let url = Url { encrypted: false, authority: format!("{host}:{port}"), host, port, path };
+        let (retry, give_up) = (Duration::from_secs(1), Duration::from_secs(1));
+        Webhook { url, keys: Vec::new(), ca_file: None, retry, give_up }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_one() {
+        for (head, wanted) in [
+            ("HTTP/1.1 200 OK\r\n\r\n", Verdict::Taken),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n", Verdict::Taken),
+            ("HTTP/1.1 410 Gone\r\n\r\n", Verdict::Gone),
+        ] {
+            let hook = dripping(head).await;
+            let what = Post { identifier: "pf_1_crm_1".into(), sequence: 1, body: b"{}" };
+            assert_eq!(post(&hook, &what).await, wanted, "{head}");
+        }
+    }
 
     #[test]
     fn answers_are_judged_by_their_status() {

@@ -31,14 +31,16 @@ pub(crate) type Sees<'a> = dyn Fn(&Job) -> bool + Send + Sync + 'a;
 /// What the running Postfax offers to those who ask.
 #[async_trait]
 pub(crate) trait Daemon: Send + Sync + 'static {
-    /// Asks the supervisor. The error says in words why it does not answer: it stops.
+    /// Asks the supervisor. The error says in words why it does not answer: it stops, or
+    /// has waited too long for the disk.
     async fn ask(&self, request: Request) -> Result<Answer, String>;
 
     /// Asks the supervisor for a change, and has it complete the line of the audit log and
     /// save it together with the change.
     async fn order(&self, request: Request, line: Line) -> Result<Answer, String>;
 
-    /// Saves a line of the audit log; it is durable when this returns.
+    /// Saves a line of the audit log; it is durable when this returns. Where it is not in
+    /// time, it may be saved later.
     async fn note(&self, line: Line) -> Result<(), String>;
 
     /// The jobs that are meant and that the asker sees, newest first, at most as many as
@@ -104,7 +106,9 @@ pub(crate) async fn answer(daemon: &dyn Daemon, asker: &Asker, ask: Ask) -> Repl
     let line = Line { verdict: record::verdict(&reply), ..line };
     match daemon.note(line).await {
         Ok(()) => reply,
-        Err(why) => failed(why).into(),
+        // It may have been done.
+        Err(why) if matches!(reply, Reply::Config(_) | Reply::Reloaded(_)) => failed(why).into(),
+        Err(why) => Problem::new(Code::Busy, why).into(),
     }
 }
 
@@ -173,7 +177,8 @@ impl Desk<'_> {
             Ask::Config(ask) => self.configure(ask).await,
             Ask::Reload => {
                 let reloaded = self.daemon.reload().await.map(Reply::Reloaded);
-                reloaded.map_err(|why| Problem::new(Code::BadConfiguration, why))
+                let bad = |why| Problem::new(Code::BadConfiguration, why);
+                reloaded.map_err(|why| bad(why).noted("the files hold a bad configuration"))
             }
         }
     }
@@ -183,7 +188,7 @@ impl Desk<'_> {
         if let (ConfigReply::Changed { version: Some(version), diff, .. }, Some(line)) =
             (&reply, &mut self.line)
         {
-            line.after = Some(format!("version {version}\n{diff}"));
+            line.after = Some(record::changed_to(*version, diff));
         }
         Ok(Reply::Config(Box::new(reply)))
     }
@@ -209,7 +214,7 @@ impl Desk<'_> {
 
     /// Asks for something that changes nothing.
     pub(super) async fn ask(&self, request: Request) -> Result<Answer, Problem> {
-        self.daemon.ask(request).await.map_err(failed)
+        self.daemon.ask(request).await.map_err(|why| Problem::new(Code::Busy, why))
     }
 
     /// Asks for a change; with it goes the line of the audit log.
