@@ -42,7 +42,7 @@ use super::{
 use crate::driver::SettingsError;
 
 pub use self::keys::SCHEMA;
-pub(super) use self::reread::Edited;
+pub(super) use self::reread::{Edited, Orders};
 
 /// How often a file is put back before we give up.
 const MENDING_TRIES: u32 = 5;
