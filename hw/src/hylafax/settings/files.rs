@@ -45,7 +45,11 @@ pub(super) fn line_of_path(path: &str) -> Option<&str> {
 fn line_of(file: &str) -> Option<&str> {
     let line = file.strip_prefix(OF_LINE)?;
     let plain = line.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet));
-    let aside = PUT_ASIDE.iter().any(|word| word.eq_ignore_ascii_case(line));
+    let by_people = PUT_ASIDE.iter().any(|word| word.eq_ignore_ascii_case(line));
+    let by_packages = ["dpkg-", "ucf-"].iter().any(|begin| line.starts_with(begin));
+    // A date: devices have letters.
+    let is_date = line.bytes().all(|octet| !octet.is_ascii_alphabetic());
+    let aside = by_people || by_packages || is_date;
     (plain && !aside && (1..=MAX_NAME).contains(&line.len())).then_some(line)
 }
 
@@ -103,6 +107,8 @@ mod tests {
             ("config.", None),
             ("config.sav", None),
             ("config.BAK", None),
+            ("config.dpkg-dist", None),
+            ("config.2026-11-23", None),
             ("config.ttyFAX0.sav", None),
             ("config.ttyFAX0~", None),
             ("hosts.hfaxd", None),
