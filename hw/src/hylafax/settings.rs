@@ -120,6 +120,11 @@ impl Hylafax {
             let octets = session.read_file(&path).await.map_err(|fault| self.unset(fault))?;
             texts.insert(path, octets);
         }
+        let too_large = texts.iter().find(|(_, octets)| octets.len() > MAX_FILE_OCTETS);
+        // It is there and answers: nothing that waiting for it would mend.
+        if let Some((path, _)) = too_large {
+            return Err(undone(format!("{path} has more than {MAX_FILE_OCTETS} octets")));
+        }
         Ok(texts)
     }
 

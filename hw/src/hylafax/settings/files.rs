@@ -14,8 +14,11 @@ use super::super::{
     wire::{Fault, Reply},
 };
 
-/// The largest file that is read or written, in octets.
+/// The largest file that is understood and written, in octets.
 pub(super) const MAX_FILE_OCTETS: usize = 64 * 1024;
+/// What is read of a file at most, in octets: one that is too large is to be told from a
+/// connection that breaks.
+const MAX_READ_OCTETS: u64 = 1 << 20;
 /// The largest listing, in octets.
 const MAX_LIST_OCTETS: u64 = 1 << 20;
 /// Most characters of a line's name, as the names of settings have it.
@@ -67,7 +70,7 @@ impl Session {
     /// What a file holds. hfaxd remembers the sizes of files as long as a session lasts,
     /// so a file that has been written since is read in another session.
     pub(super) async fn read_file(&mut self, path: &str) -> Result<Vec<u8>, Fault> {
-        self.receive_whole(&format!("RETR {path}"), MAX_FILE_OCTETS as u64).await
+        self.receive_whole(&format!("RETR {path}"), MAX_READ_OCTETS).await
     }
 
     /// Whether a file may be written; nothing is.
