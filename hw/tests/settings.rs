@@ -253,6 +253,22 @@ async fn what_somebody_wrote_after_a_break_is_kept() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_too_large_is_no_server_that_is_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = lab(folder.path(), Kind::Station, 1).await;
+    let server = &lab.description().servers[0];
+    let large = "# a comment\n".repeat(6000);
+    fs::write(server.spool.join("etc/config.ttyFAX0"), large).unwrap();
+    let safe = folder.path().join("safe");
+    let driver = driver(server, server.port);
+    for said in [driver.settings(&safe).await, driver.set(&changes(), &safe).await] {
+        let Err(SettingsError::Undone(why)) = said else { panic!("{said:?}") };
+        assert!(why.contains("/etc/config.ttyFAX0 has more than 65536 octets"), "{why}");
+    }
+    lab.stop().await;
+}
+
+#[tokio::test]
 async fn without_an_administrators_password_nothing_can_be_set() {
     let login = Login::new("127.0.0.1", 1, "postfax", "letmein");
     let driver = Hylafax::new(login);

@@ -8,7 +8,7 @@ use super::{
     Kind, ServerAccess,
     address::{self, Url, Wrong},
     check::Check,
-    findings::Placed,
+    findings::{Place, Placed},
     raw,
     read::Entry,
 };
@@ -56,7 +56,7 @@ impl Check<'_> {
         raw: &[raw::Server],
     ) -> (BTreeMap<ServerName, Server>, BTreeMap<ServerName, ServerAccess>) {
         let (mut servers, mut access) = (BTreeMap::new(), BTreeMap::new());
-        let mut answered = BTreeMap::new();
+        let (mut answered, mut reached_at) = (BTreeMap::new(), BTreeMap::new());
         for server in raw {
             let name = self.required(&server.name, &server.place, "name", "\"london-1\"");
             let name = self.named(name, ServerName::new);
@@ -70,12 +70,32 @@ impl Check<'_> {
             let draining = server.draining.given().is_some_and(|flag| flag.value);
             let on_drift = self.choice(server.on_drift.given(), ON_DRIFT).unwrap_or_default();
             let reached = self.access(server);
+            if let Some(reached) = reached.as_ref().filter(|at| at.kind == Kind::Hylafax) {
+                self.is_another(&server.place, reached, &mut reached_at);
+            }
             if let (Some(name), Some(reached)) = (name, reached) {
                 servers.insert(name.clone(), Server { groups, numbers, lines, draining, on_drift });
                 access.insert(name, reached);
             }
         }
         (servers, access)
+    }
+
+    /// Two of the same would fetch the same faxes, and undo each other's settings.
+    fn is_another<'r>(
+        &mut self,
+        place: &'r Place,
+        reached: &ServerAccess,
+        all: &mut BTreeMap<(String, u16), &'r Place>,
+    ) {
+        let at = (reached.host.to_ascii_lowercase(), reached.port);
+        if let Some(first) = all.insert(at, place) {
+            let first = self.findings.whereabouts(first);
+            let message = "another server has the same url: both would take the same faxes, and \
+                           undo the settings of each other";
+            let help = format!("the other is at {first}: write each fax server once");
+            self.findings.warn(place, message, help);
+        }
     }
 
     fn numbers<'r>(

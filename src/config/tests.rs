@@ -132,3 +132,26 @@ fn what_is_not_written_is_as_in_the_core() {
     assert_eq!(config.delivery.starttls, Starttls::Opportunistic);
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
+
+#[test]
+fn a_fax_server_that_is_written_twice_is_a_warning() {
+    let one = fs::read_to_string(folder().join("minimal.toml")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("postfax.toml");
+    for (url, warnings) in [
+        ("hylafax://postfax@10.1.9.9", 0),
+        ("hylafax://a@10.1.9.8", 1),
+        ("hylafax://10.1.9.8:77", 0),
+    ] {
+        let server = |name: &str, url: &str| {
+            format!(
+                "\n[[server]]\nname = \"{name}\"\nkind = \"hylafax\"\nurl = \"{url}\"\ngroups = []\n"
+            )
+        };
+        let both = server("first", "hylafax://postfax@10.1.9.8:4559") + &server("second", url);
+        fs::write(&file, one.clone() + &both).unwrap();
+        let config = load_with(&file, None).unwrap();
+        let told = config.warnings.iter().filter(|told| told.to_string().contains("same url"));
+        assert_eq!(told.count(), warnings, "{url}: {:?}", config.warnings);
+    }
+}

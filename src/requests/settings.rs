@@ -37,7 +37,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A question. On the wire: `{"ask":"settings","do":"get","server":"london-1"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case")]
+// A `version` that is misspelt must not be passed over: it guards what others have set.
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum AskSettings {
     /// What is registered, and what became of it? Answered by [`Told::Sheet`].
     Get {

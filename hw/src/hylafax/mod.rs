@@ -130,6 +130,8 @@ pub struct Hylafax {
     editing: Semaphore,
     /// When it last changed a file of settings.
     edited: settings::Edited,
+    /// When it has its lines read them.
+    orders: settings::Orders,
     /// A fax was coming in when we last looked.
     coming_in: AtomicBool,
     /// The arrivals that the last look has covered.
@@ -174,6 +176,7 @@ impl Hylafax {
             trigger: Trigger::new(Arc::clone(&options)),
             editing: Semaphore::new(1),
             edited: settings::Edited::default(),
+            orders: settings::Orders::default(),
             coming_in: AtomicBool::new(false),
             covered: AtomicU64::new(0),
             options,

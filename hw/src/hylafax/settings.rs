@@ -42,7 +42,7 @@ use super::{
 use crate::driver::SettingsError;
 
 pub use self::keys::SCHEMA;
-pub(super) use self::reread::Edited;
+pub(super) use self::reread::{Edited, Orders};
 
 /// How often a file is put back before we give up.
 const MENDING_TRIES: u32 = 5;
@@ -119,6 +119,11 @@ impl Hylafax {
         for path in std::iter::once(SCHEDULER.to_owned()).chain(lines.iter().map(|l| of_line(l))) {
             let octets = session.read_file(&path).await.map_err(|fault| self.unset(fault))?;
             texts.insert(path, octets);
+        }
+        let too_large = texts.iter().find(|(_, octets)| octets.len() > MAX_FILE_OCTETS);
+        // It is there and answers: nothing that waiting for it would mend.
+        if let Some((path, _)) = too_large {
+            return Err(undone(format!("{path} has more than {MAX_FILE_OCTETS} octets")));
         }
         Ok(texts)
     }

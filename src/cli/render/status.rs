@@ -90,10 +90,10 @@ fn numbers(status: &Status) -> String {
     };
     let held = match status.faxes_on_hold {
         0 => String::new(),
-        some => format!("{some} on hold, "),
+        some => format!(" ({some} of them on hold)"),
     };
     format!(
-        "faxes: {preparing}{held}{} waiting, {} calling; mails: {} waiting, {} under way",
+        "faxes: {preparing}{} waiting{held}, {} calling; mails: {} waiting, {} under way",
         status.faxes_waiting, status.faxes_calling, status.mails_waiting, status.mails_under_way,
     )
 }
@@ -224,6 +224,12 @@ JOB  FROM  TO            BY        PAGES             FOR    SPEED  REMOTE
     fn an_empty_house_says_so() {
         let nothing = Status { servers: Vec::new(), under_way: Vec::new(), ..samples::status() };
         assert!(status(&view(), &nothing).contains("No fax server is set up."));
+    }
+
+    #[test]
+    fn a_fax_on_hold_is_counted_once() {
+        let held = Status { faxes_on_hold: 2, ..samples::status() };
+        assert!(status(&view(), &held).starts_with("faxes: 3 waiting (2 of them on hold), 1 "));
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub enum Characters {
     Printable,
     /// Anything printable of ASCII.
     Ascii,
+    /// The same without `'`, which ends a text in the shell scripts of a server.
+    Unquoted,
     /// What a machine may call itself (T.30 5.3.6.2.4 to 5.3.6.2.6): digits, `+` and spaces.
     Station,
 }
@@ -112,6 +114,7 @@ impl Characters {
         match self {
             Self::Printable => !c.is_control(),
             Self::Ascii => c.is_ascii_graphic() || c == ' ',
+            Self::Unquoted => Self::Ascii.allow(c) && c != '\'',
             Self::Station => c.is_ascii_digit() || "+ ".contains(c),
         }
     }
@@ -120,6 +123,7 @@ impl Characters {
         match self {
             Self::Printable => "characters that can be printed",
             Self::Ascii => "ASCII characters",
+            Self::Unquoted => "ASCII characters other than '",
             Self::Station => "digits, + and spaces",
         }
     }

@@ -40,6 +40,13 @@ fn the_words_on_the_wire_are_these() {
     }
 }
 
+#[test]
+fn a_version_that_is_misspelt_is_not_passed_over() {
+    let line = r#"{"ask":"settings","do":"set","server":"london-1","verison":2,"set":{}}"#;
+    let bad = serde_json::from_str::<Ask>(line).unwrap_err().to_string();
+    assert!(bad.contains("verison"), "{bad}");
+}
+
 #[tokio::test]
 async fn answers_survive_the_wire() {
     let server = london;

@@ -14,8 +14,11 @@ use super::super::{
     wire::{Fault, Reply},
 };
 
-/// The largest file that is read or written, in octets.
+/// The largest file that is understood and written, in octets.
 pub(super) const MAX_FILE_OCTETS: usize = 64 * 1024;
+/// What is read of a file at most, in octets: one that is too large is to be told from a
+/// connection that breaks.
+const MAX_READ_OCTETS: u64 = 1 << 20;
 /// The largest listing, in octets.
 const MAX_LIST_OCTETS: u64 = 1 << 20;
 /// Most characters of a line's name, as the names of settings have it.
@@ -45,7 +48,11 @@ pub(super) fn line_of_path(path: &str) -> Option<&str> {
 fn line_of(file: &str) -> Option<&str> {
     let line = file.strip_prefix(OF_LINE)?;
     let plain = line.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet));
-    let aside = PUT_ASIDE.iter().any(|word| word.eq_ignore_ascii_case(line));
+    let by_people = PUT_ASIDE.iter().any(|word| word.eq_ignore_ascii_case(line));
+    let by_packages = ["dpkg-", "ucf-"].iter().any(|begin| line.starts_with(begin));
+    // A date: devices have letters.
+    let is_date = line.bytes().all(|octet| !octet.is_ascii_alphabetic());
+    let aside = by_people || by_packages || is_date;
     (plain && !aside && (1..=MAX_NAME).contains(&line.len())).then_some(line)
 }
 
@@ -63,7 +70,7 @@ impl Session {
     /// What a file holds. hfaxd remembers the sizes of files as long as a session lasts,
     /// so a file that has been written since is read in another session.
     pub(super) async fn read_file(&mut self, path: &str) -> Result<Vec<u8>, Fault> {
-        self.receive_whole(&format!("RETR {path}"), MAX_FILE_OCTETS as u64).await
+        self.receive_whole(&format!("RETR {path}"), MAX_READ_OCTETS).await
     }
 
     /// Whether a file may be written; nothing is.
@@ -103,6 +110,8 @@ mod tests {
             ("config.", None),
             ("config.sav", None),
             ("config.BAK", None),
+            ("config.dpkg-dist", None),
+            ("config.2026-11-23", None),
             ("config.ttyFAX0.sav", None),
             ("config.ttyFAX0~", None),
             ("hosts.hfaxd", None),

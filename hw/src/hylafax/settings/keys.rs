@@ -4,6 +4,10 @@
 //! Programs, scripts and files cannot be set from here, whoever asks: a key that
 //! HylaFAX runs or opens is not in the list, and what is not in the list does not exist.
 //!
+//! No text may have a `'` either: `faxaddmodem` and `faxsetup`, which root runs, hand each
+//! line of these files to the shell between two of them, and what stands behind a third
+//! would be run.
+//!
 //! Why the delays after a failed call belong to the lines: faxsend reads them from the
 //! file of the modem; faxq reads none of them but `JobReqOther`.
 
@@ -23,9 +27,9 @@ const PREFIX: Kind = Kind::Text { max_chars: MAX_PREFIX_CHARS, of: Characters::S
 /// T.30 5.3.6.2.4 to 5.3.6.2.6: twenty characters.
 const STATION: Kind = Kind::Text { max_chars: 20, of: Characters::Station };
 /// HylaFAX lets letters through where T.30 has digits, and many senders rely on it.
-const IDENTITY: Kind = Kind::Text { max_chars: 20, of: Characters::Ascii };
-const FORMAT: Kind = Kind::Text { max_chars: MAX_FORMAT_CHARS, of: Characters::Ascii };
-const TIMES: Kind = Kind::Text { max_chars: MAX_TIMES_CHARS, of: Characters::Ascii };
+const IDENTITY: Kind = Kind::Text { max_chars: 20, of: Characters::Unquoted };
+const FORMAT: Kind = Kind::Text { max_chars: MAX_FORMAT_CHARS, of: Characters::Unquoted };
+const TIMES: Kind = Kind::Text { max_chars: MAX_TIMES_CHARS, of: Characters::Unquoted };
 const VOLUME: Kind = Kind::Choice(&["off", "quiet", "low", "medium", "high"]);
 const SPEED: Kind = Kind::Choice(&["2400", "4800", "7200", "9600", "12000", "14400"]);
 const CODING: Kind = Kind::Choice(&["adaptive", "1-D MH", "2-D MR", "2-D MMR"]);
@@ -187,6 +191,8 @@ fn c_number(text: &str) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use postfax_domain::settings::Name;
+
     use super::*;
 
     #[test]
@@ -208,6 +214,18 @@ mod tests {
                 let harmless = ["modemminspeed", "modempriority"].contains(&&*tag);
                 assert!(harmless || !tag.contains(word), "{name}: {tag}");
             }
+        }
+    }
+
+    #[test]
+    fn no_text_ends_the_quotes_that_faxaddmodem_puts_around_it() {
+        for key in KEYS.iter().filter(|key| matches!(key.kind, Kind::Text { .. })) {
+            let name = match key.level {
+                Level::Server => Name::of_server(key.name),
+                Level::Line => Name::of_line("ttyFAX0", key.name),
+            };
+            assert!(SCHEMA.read(&name, "+1 2").is_ok(), "{name}");
+            assert!(SCHEMA.read(&name, "';touch x;'").is_err(), "{name}");
         }
     }
 

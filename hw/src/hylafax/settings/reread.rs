@@ -8,6 +8,11 @@
 //! is just ringing is counted from its first ring once more. The accounting log gets a line
 //! of it.
 //!
+//! It takes a line a second or two, and faxgetty queues what it is ordered: were each of
+//! many changes followed by an order, the line would answer nothing until long after the
+//! last of them. So a line is ordered once in a while ([`Orders`]), the last time after
+//! the last change.
+//!
 //! Nothing depends on it: what is set stands in the file, which is read after the next
 //! call at the latest. So where a line might have such a program, nothing is ordered.
 //!
@@ -16,7 +21,8 @@
 //! change is made in the second of the one before ([`Edited`]).
 
 use std::{
-    sync::{Mutex, PoisonError},
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -24,7 +30,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use super::{
-    super::{Hylafax, session::Session, wire::Fault},
+    super::{Hylafax, Options, session::Session, wire::Fault},
     files::line_of_path,
     journal::Replaced,
     text::Text,
@@ -37,6 +43,34 @@ const INCLUDE: &str = "Include";
 
 /// From one change to the next, in milliseconds: the second has changed in any case.
 const APART_MS: u64 = 1_100;
+
+/// From one order to a line to the next, in milliseconds: a call that rings meanwhile is
+/// answered, unless it is to ring for longer.
+const ORDERS_APART_MS: u64 = 20_000;
+
+/// When each line was last ordered to read its file, or will be.
+#[derive(Debug, Default)]
+pub(in crate::hylafax) struct Orders(Mutex<HashMap<String, Instant>>);
+
+impl Orders {
+    /// When these lines are to be ordered to read what stands in their files now. A line is
+    /// absent when it has an order before it that is not given yet: that one will do.
+    fn plan<'a>(&self, lines: &[&'a str], now: Instant) -> BTreeMap<Instant, Vec<&'a str>> {
+        let mut orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plan: BTreeMap<Instant, Vec<&str>> = BTreeMap::new();
+        for line in lines {
+            let last = orders.get(*line).copied();
+            if last.is_some_and(|last| last > now) {
+                continue;
+            }
+            let apart = Duration::from_millis(ORDERS_APART_MS);
+            let at = last.map_or(now, |last| now.max(last + apart));
+            orders.insert((*line).to_owned(), at);
+            plan.entry(at).or_default().push(line);
+        }
+        plan
+    }
+}
 
 /// When files of settings were last changed.
 #[derive(Debug, Default)]
@@ -62,22 +96,33 @@ impl Hylafax {
     pub(super) async fn have_read(&self, files: &[Replaced]) {
         let lines = files.iter().filter(|file| is_alone(&file.new));
         let lines: Vec<&str> = lines.filter_map(|file| line_of_path(&file.path)).collect();
-        if lines.is_empty() {
-            return;
-        }
-        if let Err(fault) = self.order_to_read(&lines).await {
-            let error = self.error(fault);
-            info!(?lines, %error, "the lines read their settings after the next call");
+        let now = Instant::now();
+        for (at, lines) in self.orders.plan(&lines, now) {
+            let lines = lines.into_iter().map(str::to_owned).collect();
+            let order = order_to_read(Arc::clone(&self.options), lines, at);
+            if at > now {
+                tokio::spawn(order);
+            } else {
+                order.await;
+            }
         }
     }
+}
 
-    async fn order_to_read(&self, lines: &[&str]) -> Result<(), Fault> {
-        let mut session = Session::for_files(&self.options).await?;
-        for line in lines {
+/// Orders lines to read their files, when it is time.
+async fn order_to_read(options: Arc<Options>, lines: Vec<String>, at: Instant) {
+    sleep_until(at).await;
+    let order = async {
+        let mut session = Session::for_files(&options).await?;
+        for line in &lines {
             // A line without a faxgetty is refused, and needs none.
             session.control.ask(&format!("ANSWER \"{line}\" \"extern\"")).await?;
         }
-        Ok(())
+        Ok::<(), Fault>(())
+    };
+    if let Err(fault) = order.await {
+        let server = options.server();
+        info!(%server, ?lines, %fault, "the lines read their settings after the next call");
     }
 }
 
@@ -100,6 +145,26 @@ mod tests {
         tokio::time::advance(Duration::from_millis(300)).await;
         edited.in_another_second().await;
         assert!(begun.elapsed() > Duration::from_secs(1));
+    }
+
+    #[test]
+    fn many_changes_of_a_line_leave_it_time_to_answer() {
+        let (orders, begun) = (Orders::default(), Instant::now());
+        let after = |seconds: u64| begun + Duration::from_secs(seconds);
+        for (second, lines, planned) in [
+            (0, &["a", "b"][..], &[(0, &["a", "b"][..])][..]),
+            (1, &["a"], &[(20, &["a"])]),
+            // The order that is to come reads this change as well.
+            (2, &["a"], &[]),
+            (19, &["a", "c"], &[(19, &["c"])]),
+            // That order may have been given by now.
+            (20, &["a"], &[(40, &["a"])]),
+            (70, &["a", "b"], &[(70, &["a", "b"])]),
+        ] {
+            let plan = orders.plan(lines, after(second));
+            let wanted = planned.iter().map(|(at, lines)| (after(*at), lines.to_vec())).collect();
+            assert_eq!(plan, wanted, "{second} s");
+        }
     }
 
     #[test]
