@@ -143,12 +143,17 @@ impl Keeper {
                         Event::ReadBack(self.name.clone(), held)
                     }
                     Err(failed) => {
-                        if pause == READ_AGAIN.0 {
-                            warn!(server = %self.name, %failed, "its settings cannot be read");
-                        }
+                        let is_first = pause == READ_AGAIN.0;
                         next = Instant::now() + pause;
                         pause = (pause * 2).min(READ_AGAIN.1);
-                        continue;
+                        if is_first {
+                            warn!(server = %self.name, %failed, "its settings cannot be read");
+                        }
+                        // That it is away is told by those who watch it.
+                        if let SettingsError::Away(_) = failed {
+                            continue;
+                        }
+                        Event::Unreadable(self.name.clone(), failed.to_string())
                     }
                 },
             };

@@ -86,6 +86,7 @@ phrases! {
         ReturnedSubject "returned_subject", Returned "returned",
         UntoldSubject "untold_subject", Untold "untold", ManySubject "many_subject", Many "many",
         DriftedSubject "drifted_subject", Drifted "drifted", Changes "changes",
+        NotReadSubject "not_read_subject", NotRead "not_read",
         NotSetSubject "not_set_subject", NotSet "not_set", NotSetYet "not_set_yet",
         HookGivenUpSubject "hook_given_up_subject", HookGivenUp "hook_given_up",
         HookFullSubject "hook_full_subject", HookFull "hook_full",

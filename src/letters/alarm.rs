@@ -56,9 +56,10 @@ pub(super) async fn write(
 /// The subject, and what is under it.
 fn said<'w>(words: &'w Words, alarm: &Alarm) -> (String, Page<'w>) {
     let server = match alarm {
-        Alarm::Lost(_, server) | Alarm::Drifted { server, .. } | Alarm::NotSet { server, .. } => {
-            server.to_string()
-        }
+        Alarm::Lost(_, server)
+        | Alarm::Drifted { server, .. }
+        | Alarm::NotSet { server, .. }
+        | Alarm::NotRead { server, .. } => server.to_string(),
         _ => String::new(),
     };
     let (subject, text) = match alarm {
@@ -70,6 +71,7 @@ fn said<'w>(words: &'w Words, alarm: &Alarm) -> (String, Page<'w>) {
         Alarm::Drifted { .. } => (Phrase::DriftedSubject, Phrase::Drifted),
         Alarm::NotSet { again: Tried::ByHand, .. } => (Phrase::NotSetSubject, Phrase::NotSet),
         Alarm::NotSet { again: Tried::ByItself, .. } => (Phrase::NotSetSubject, Phrase::NotSetYet),
+        Alarm::NotRead { .. } => (Phrase::NotReadSubject, Phrase::NotRead),
         Alarm::Webhook { trouble: Trouble::GivenUp, .. } => {
             (Phrase::HookGivenUpSubject, Phrase::HookGivenUp)
         }
@@ -95,7 +97,7 @@ fn said<'w>(words: &'w Words, alarm: &Alarm) -> (String, Page<'w>) {
         page.list(Phrase::Changes, changes.iter().map(ToString::to_string));
         page.paragraph(words.say(Phrase::SeeSettings, &values));
     }
-    if let Alarm::NotSet { why, .. } = alarm {
+    if let Alarm::NotSet { why, .. } | Alarm::NotRead { why, .. } = alarm {
         page.facts([(Phrase::Problem, Some(why.clone()))]);
         page.paragraph(words.say(Phrase::SeeSettings, &values));
     }
@@ -133,6 +135,7 @@ mod tests {
             again,
         };
         let (by_hand, by_itself) = (not_set(Tried::ByHand), not_set(Tried::ByItself));
+        let unread = Alarm::NotRead { server: server.clone(), why: "451 Denied".into() };
         let drifted = Alarm::Drifted { server, changes: vec![change] };
         let gone = Alarm::Webhook { hook: HookName::new("crm").unwrap(), trouble: Trouble::Gone };
         for (alarm, about, words) in [
@@ -140,6 +143,7 @@ mod tests {
             (by_hand.clone(), "london-1 did not take", "postfax settings push london-1"),
             (by_hand, "london-1", "550 No such thing"),
             (by_itself, "london-1 did not take", "tried again by itself"),
+            (unread, "The settings of london-1 cannot be read", "451 Denied"),
             (Alarm::Unrouted(JobId(12)), "(job 12)", "See: postfax show 12"),
             (gone, "The webhook crm wants no more", "postfax webhooks retry crm"),
             (Alarm::Many(Some(JobId(12))), "more alarms", "See: postfax show 12"),

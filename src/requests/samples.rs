@@ -198,7 +198,7 @@ pub(crate) fn status() -> Status {
         lines: vec!["ttyFAX0: Running and idle".into()],
     };
     let live = |health, busy| Live { health, since: START, busy, page_s: 18.0, failures: 0 };
-    let settings = |state, since| Some(SettingsStatus { version: 3, state, since });
+    let settings = |state, since| Some(SettingsStatus { version: 3, state, since, unread: None });
     let applied = settings(settings::State::Applied { at: START }, START);
     let (why, again) = ("the disk is full".into(), Some(at(180)));
     let failed = settings(settings::State::Failed { at: at(60), why, again }, at(60));

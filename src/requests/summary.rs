@@ -98,7 +98,11 @@ fn origin(job: &Job) -> String {
             (None, None) => "(withheld)".into(),
         },
         Cause::Receipt { of, .. } => format!("job {of}"),
-        Cause::Alarm(Alarm::Drifted { server, .. } | Alarm::NotSet { server, .. }) => {
+        Cause::Alarm(
+            Alarm::Drifted { server, .. }
+            | Alarm::NotSet { server, .. }
+            | Alarm::NotRead { server, .. },
+        ) => {
             format!("server {server}")
         }
         Cause::Alarm(Alarm::Webhook { hook, .. }) => format!("webhook {hook}"),

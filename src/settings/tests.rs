@@ -40,6 +40,8 @@ pub(crate) enum Mood {
     Refuses,
     /// It takes half of it.
     Breaks,
+    /// It is there, and lets nobody look.
+    Closed,
 }
 
 pub(crate) struct Fake {
@@ -91,6 +93,7 @@ impl Driver for Fake {
         assert!(safe.is_dir(), "the driver gets a folder");
         match self.mood() {
             Mood::Away => Err(SettingsError::Away(Self::away())),
+            Mood::Closed => Err(SettingsError::Hindered("nobody may read it".into())),
             _ => Ok(self.holds.lock().unwrap().clone()),
         }
     }
@@ -104,6 +107,7 @@ impl Driver for Fake {
                 *self.mood.lock().unwrap() = Mood::Away;
                 return Err(SettingsError::Away(Self::away()));
             }
+            Mood::Closed => return Err(SettingsError::Hindered("nobody may read it".into())),
             Mood::Refuses => return Err(SettingsError::Undone("it said no".into())),
             Mood::Breaks => {
                 *holds = dials(99);
@@ -311,6 +315,23 @@ async fn drift_is_noticed_by_reading_back() {
         let drifted = matches!(record.state(), State::Drifted { .. });
         assert_eq!(drifted, on_drift == OnDrift::Report, "{:?}", record.state());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_lets_nobody_look_is_told_of_once() {
+    let mut house = House::new(OnDrift::Report);
+    house.next().await;
+    house.be(Mood::Closed);
+    for _ in 0..3 {
+        house.next().await;
+    }
+    assert_eq!(house.alarms, 1);
+    house.be(Mood::Away);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert!(house.events.try_recv().is_err(), "that it is away is not told here");
+    house.be(Mood::Well);
+    house.next().await;
+    assert!(matches!(house.state(), State::Applied { .. }));
 }
 
 #[tokio::test(start_paused = true)]

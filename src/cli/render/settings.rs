@@ -2,7 +2,7 @@
 
 use postfax_domain::{
     settings::{Change, Fate, State},
-    supervisor::{ServerStatus, SettingsStatus},
+    supervisor::{ServerStatus, SettingsStatus, Unread},
 };
 
 use super::{
@@ -70,14 +70,22 @@ fn word(state: &State) -> (&'static str, Paint) {
     }
 }
 
+/// The same for a server, where nobody can look as well.
+fn standing(settings: &SettingsStatus) -> (&'static str, Paint) {
+    match &settings.unread {
+        Some(_) => ("unread", Paint::Bad),
+        None => word(&settings.state),
+    }
+}
+
 /// The word for the settings of a server.
 pub(super) fn word_of(settings: &SettingsStatus) -> &'static str {
-    word(&settings.state).0
+    standing(settings).0
 }
 
 /// Whether the server holds what is registered.
 pub(super) fn is_applied(settings: &SettingsStatus) -> bool {
-    matches!(settings.state, State::Applied { .. })
+    matches!(settings.state, State::Applied { .. }) && settings.unread.is_none()
 }
 
 /// How it is with the settings of a server and since when, for a table.
@@ -85,15 +93,22 @@ pub(super) fn cell(view: &View, server: &ServerStatus) -> Cell {
     match &server.settings {
         None => text(""),
         Some(settings) => {
-            let (word, paint) = word(&settings.state);
-            text(format!("{word} {}", view.age(settings.since))).painted(paint)
+            let (word, paint) = standing(settings);
+            let since = settings.unread.as_ref().map_or(settings.since, |unread| unread.since);
+            text(format!("{word} {}", view.age(since))).painted(paint)
         }
     }
 }
 
 /// How it is with the settings of a server, in a line.
 pub(super) fn about_settings(server: &ServerStatus, settings: &SettingsStatus) -> String {
-    format!("settings of {}, version {}: {}", server.name, settings.version, state(&settings.state))
+    let (name, version) = (&server.name, settings.version);
+    match &settings.unread {
+        Some(Unread { why, .. }) => {
+            format!("settings of {name}, version {version}: they cannot be read: {why}")
+        }
+        None => format!("settings of {name}, version {version}: {}", state(&settings.state)),
+    }
 }
 
 /// A line for each server that does not hold what is registered for it.
@@ -103,7 +118,7 @@ pub(super) fn unsettled<'a>(
 ) -> String {
     let line = |server: &ServerStatus| {
         let settings = server.settings.as_ref().filter(|settings| !is_applied(settings))?;
-        let (_, paint) = word(&settings.state);
+        let (_, paint) = standing(settings);
         Some(view.paint(paint, &clean(&about_settings(server, settings))) + "\n")
     };
     servers.filter_map(line).collect()

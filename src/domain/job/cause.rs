@@ -104,6 +104,13 @@ pub enum Alarm {
         #[serde(default)]
         again: Tried,
     },
+    /// A server is there, and its settings cannot be read.
+    NotRead {
+        /// Which server.
+        server: ServerName,
+        /// Why, in words.
+        why: String,
+    },
     /// Events do not get to somebody who is to be told of them.
     Webhook {
         /// To whom.
@@ -138,7 +145,10 @@ impl Alarm {
             | Self::Returned(id)
             | Self::Untold(id) => Some(*id),
             Self::Many(id) => *id,
-            Self::Drifted { .. } | Self::NotSet { .. } | Self::Webhook { .. } => None,
+            Self::Drifted { .. }
+            | Self::NotSet { .. }
+            | Self::NotRead { .. }
+            | Self::Webhook { .. } => None,
         }
     }
 }

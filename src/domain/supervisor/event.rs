@@ -65,6 +65,8 @@ pub enum Event {
     Settable(BTreeMap<ServerName, &'static Schema>),
     /// The settings of a server were read.
     ReadBack(ServerName, Held),
+    /// A server is there, and its settings cannot be read, for this reason.
+    Unreadable(ServerName, String),
     /// A push of settings has ended: what the server holds, or why not those.
     Pushed(ServerName, u64, Result<Settings, NotPushed>),
     /// The next event of a hook has come to its end.

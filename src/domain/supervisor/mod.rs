@@ -44,7 +44,7 @@ pub use accept::{Recipient, Refusal, Submission};
 pub use dispatch::TICK;
 pub use event::{Action, Change, Event};
 pub use press::Unfit;
-pub use requests::{Answer, Request, ServerStatus, SettingsStatus, Status, Unable};
+pub use requests::{Answer, Request, ServerStatus, SettingsStatus, Status, Unable, Unread};
 pub use returned::{Returned, Said};
 pub use settings::{AskSettings, SettingsRefusal, SettingsRequest, Sheet, no_such_version};
 
@@ -241,6 +241,7 @@ impl Supervisor {
             Event::Health(server, health) => self.heard(server, health, now, actions),
             Event::Settable(schemas) => self.settable(schemas, actions),
             Event::ReadBack(server, held) => self.read_back(&server, held, actions),
+            Event::Unreadable(server, why) => self.unreadable(&server, why, now, actions),
             Event::Pushed(server, version, end) => {
                 self.pushed(&server, version, end, now, actions);
             }

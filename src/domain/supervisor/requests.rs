@@ -239,6 +239,18 @@ pub struct SettingsStatus {
     pub state: settings::State,
     /// Since when.
     pub since: Timestamp,
+    /// Why what the server holds is not known any more, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Unread>,
+}
+
+/// Settings that cannot be read, although their server is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, in words: what was last.
+    pub why: String,
 }
 
 impl Supervisor {

@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Answer, Change, SettingsStatus, Supervisor};
+use super::{Action, Answer, Change, SettingsStatus, Supervisor, Unread};
 use crate::{
     audit::{Asker, Door},
     authority::Who,
@@ -35,6 +35,8 @@ pub(super) struct Registry {
     records: BTreeMap<ServerName, Record>,
     /// The servers to which a version is on its way.
     pushing: BTreeSet<ServerName>,
+    /// The servers that are there and cannot be read.
+    unread: BTreeMap<ServerName, Unread>,
 }
 
 /// What is asked about the settings of a server.
@@ -253,6 +255,7 @@ impl Supervisor {
     /// A server was read.
     pub(super) fn read_back(&mut self, server: &ServerName, held: Held, actions: &mut Vec<Action>) {
         let now = held.at;
+        self.settings.unread.remove(server);
         let Some(config) = self.setup.servers.get(server) else { return };
         let on_drift = config.on_drift;
         let Some(record) = self.settings.records.get_mut(server) else {
@@ -279,10 +282,28 @@ impl Supervisor {
         self.push_pending(server, actions);
     }
 
+    /// A server cannot be read: nobody would notice what is changed there. The postmaster is
+    /// told once.
+    pub(super) fn unreadable(
+        &mut self,
+        server: &ServerName,
+        why: String,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        if let Some(known) = self.settings.unread.get_mut(server) {
+            known.why = why;
+            return;
+        }
+        self.settings.unread.insert(server.clone(), Unread { since: now, why: why.clone() });
+        self.alarm(Alarm::NotRead { server: server.clone(), why }, now, actions);
+    }
+
     pub(super) fn settings_status(&self, server: &ServerName) -> Option<SettingsStatus> {
         let record = self.settings.records.get(server)?;
         let (version, state) = (record.latest().number, record.state().clone());
-        Some(SettingsStatus { version, state, since: record.since() })
+        let unread = self.settings.unread.get(server).cloned();
+        Some(SettingsStatus { version, state, since: record.since(), unread })
     }
 
     /// What the audit log says of the newest version: its number and what it changed.

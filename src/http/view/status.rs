@@ -76,6 +76,19 @@ pub(in crate::http) struct SettingsStatusView {
     /// Since when.
     #[schema(format = DateTime)]
     since: String,
+    /// Why what the server holds is not known any more; absent where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<UnreadView>,
+}
+
+/// Settings that cannot be read, although their server is there.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct UnreadView {
+    /// Since when.
+    #[schema(format = DateTime)]
+    since: String,
+    /// Why.
+    why: String,
 }
 
 impl From<&SettingsStatus> for SettingsStatusView {
@@ -84,6 +97,10 @@ impl From<&SettingsStatus> for SettingsStatusView {
             version: settings.version,
             state: StateView::from(&settings.state),
             since: moment(settings.since),
+            unread: settings
+                .unread
+                .as_ref()
+                .map(|unread| UnreadView { since: moment(unread.since), why: unread.why.clone() }),
         }
     }
 }

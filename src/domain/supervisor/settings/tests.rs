@@ -385,6 +385,25 @@ fn drift_is_told_once_and_then_done_about_what_was_configured() {
 }
 
 #[test]
+fn that_nobody_can_look_is_told_once_and_shown_until_somebody_can() {
+    let mut supervisor = adopted(OnDrift::Report);
+    let unreadable = |supervisor: &mut Supervisor, why: &str, seconds| {
+        let event = Event::Unreadable(server(LONDON), why.into());
+        alarms(&supervisor.handle(event, at(seconds)))
+    };
+    let told = Alarm::NotRead { server: server(LONDON), why: "denied".into() };
+    assert_eq!(unreadable(&mut supervisor, "denied", 10), [told.clone()]);
+    assert_eq!(unreadable(&mut supervisor, "too large", 20), []);
+    let unread =
+        |supervisor: &Supervisor| supervisor.settings_status(&server(LONDON)).unwrap().unread;
+    let known = Unread { since: at(10), why: "too large".into() };
+    assert_eq!(unread(&supervisor), Some(known));
+    supervisor.handle(Event::ReadBack(server(LONDON), held(3, at(30))), at(30));
+    assert_eq!(unread(&supervisor), None);
+    assert_eq!(unreadable(&mut supervisor, "denied", 40), [told], "and so is the next time");
+}
+
+#[test]
 fn two_who_fight_over_a_setting_ring_no_bell_at_every_round() {
     let mut supervisor = adopted(OnDrift::Push);
     let mut rung = 0;
