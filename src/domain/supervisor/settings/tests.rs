@@ -391,8 +391,8 @@ fn that_nobody_can_look_is_told_once_and_shown_until_somebody_can() {
         let event = Event::Unreadable(server(LONDON), why.into());
         alarms(&supervisor.handle(event, at(seconds)))
     };
-    let told = Alarm::NotRead { server: server(LONDON), why: "denied".into() };
-    assert_eq!(unreadable(&mut supervisor, "denied", 10), [told.clone()]);
+    let told = [Alarm::NotRead { server: server(LONDON), why: "denied".into() }];
+    assert_eq!(unreadable(&mut supervisor, "denied", 10), told);
     assert_eq!(unreadable(&mut supervisor, "too large", 20), []);
     let unread =
         |supervisor: &Supervisor| supervisor.settings_status(&server(LONDON)).unwrap().unread;
@@ -400,7 +400,7 @@ fn that_nobody_can_look_is_told_once_and_shown_until_somebody_can() {
     assert_eq!(unread(&supervisor), Some(known));
     supervisor.handle(Event::ReadBack(server(LONDON), held(3, at(30))), at(30));
     assert_eq!(unread(&supervisor), None);
-    assert_eq!(unreadable(&mut supervisor, "denied", 40), [told], "and so is the next time");
+    assert_eq!(unreadable(&mut supervisor, "denied", 40), told, "and so is the next time");
 }
 
 #[test]
