@@ -329,6 +329,8 @@ fn settings_go_through_every_door_and_the_servers_act_on_them() {
     registered_in_every_door(&house);
     only_these_lines_changed(&old, &house.files(SET));
     assert!(house.files(OTHER) == untouched, "the other server is left alone");
+    // A line that was told to read its file is told again after 3 s.
+    std::thread::sleep(Duration::from_secs(6));
 
     // faxq looks at its file for each job.
     let busy = house.submit_busy(&pages);

@@ -44,13 +44,31 @@ const INCLUDE: &str = "Include";
 /// From one change to the next, in milliseconds: the second has changed in any case.
 const APART_MS: u64 = 1_100;
 
-/// From one order to a line to the next, in milliseconds: a call that rings meanwhile is
-/// answered, unless it is to ring for longer.
+/// From one order to a line to the next, in milliseconds: until then it is ready again.
+const READY_MS: u64 = 3_000;
+/// From one order to a line to the next but one, in milliseconds: in between a call that
+/// rings is answered, unless it is to ring for longer.
 const ORDERS_APART_MS: u64 = 20_000;
 
 /// When each line was last ordered to read its file, or will be.
 #[derive(Debug, Default)]
-pub(in crate::hylafax) struct Orders(Mutex<HashMap<String, Instant>>);
+pub(in crate::hylafax) struct Orders(Mutex<HashMap<String, Given>>);
+
+/// The order to a line that was last, or is to come, and the one before it.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    last: Instant,
+    before: Option<Instant>,
+}
+
+impl Given {
+    /// When the next one may be given.
+    fn next(self) -> Instant {
+        let ready = self.last + Duration::from_millis(READY_MS);
+        self.before
+            .map_or(ready, |before| ready.max(before + Duration::from_millis(ORDERS_APART_MS)))
+    }
+}
 
 impl Orders {
     /// When these lines are to be ordered to read what stands in their files now. A line is
@@ -59,13 +77,13 @@ impl Orders {
         let mut orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut plan: BTreeMap<Instant, Vec<&str>> = BTreeMap::new();
         for line in lines {
-            let last = orders.get(*line).copied();
-            if last.is_some_and(|last| last > now) {
+            let given = orders.get(*line).copied();
+            if given.is_some_and(|given| given.last > now) {
                 continue;
             }
-            let apart = Duration::from_millis(ORDERS_APART_MS);
-            let at = last.map_or(now, |last| now.max(last + apart));
-            orders.insert((*line).to_owned(), at);
+            let at = given.map_or(now, |given| now.max(given.next()));
+            let before = given.map(|given| given.last);
+            orders.insert((*line).to_owned(), Given { last: at, before });
             plan.entry(at).or_default().push(line);
         }
         plan
@@ -153,12 +171,13 @@ mod tests {
         let after = |seconds: u64| begun + Duration::from_secs(seconds);
         for (second, lines, planned) in [
             (0, &["a", "b"][..], &[(0, &["a", "b"][..])][..]),
-            (1, &["a"], &[(20, &["a"])]),
+            (1, &["a"], &[(3, &["a"])]),
             // The order that is to come reads this change as well.
             (2, &["a"], &[]),
-            (19, &["a", "c"], &[(19, &["c"])]),
             // That order may have been given by now.
-            (20, &["a"], &[(40, &["a"])]),
+            (3, &["a"], &[(20, &["a"])]),
+            (19, &["a", "c"], &[(19, &["c"])]),
+            (20, &["a"], &[(23, &["a"])]),
             (70, &["a", "b"], &[(70, &["a", "b"])]),
         ] {
             let plan = orders.plan(lines, after(second));
