@@ -20,7 +20,9 @@ pub(crate) const MAX_JOBS: u32 = 1000;
 const DEFAULT_JOBS: u32 = 50;
 
 /// Where a job stands, as one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Condition {
     /// Not over yet

@@ -9,7 +9,9 @@ use postfax_domain::{
 use serde::{Deserialize, Serialize};
 
 /// What a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     /// A client sends a fax

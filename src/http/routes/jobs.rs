@@ -34,8 +34,8 @@ pub(super) async fn jobs(
 ) -> Result<Response, Problem> {
     let limit = filter.limit;
     let asked = AskJobs {
-        state: filter.state.map(Into::into),
-        kind: filter.kind.map(Into::into),
+        state: filter.state,
+        kind: filter.kind,
         client: filter.client,
         number: filter.number,
         limit,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{moment, word};
-use crate::requests::{self, Condition, Summary};
+use crate::requests::{Condition, Kind, Summary};
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -51,90 +51,6 @@ impl From<&State> for JobState {
     }
 }
 
-/// What a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(in crate::http) enum Kind {
-    /// A client sends a fax.
-    Out,
-    /// A fax has arrived.
-    In,
-    /// A sender is told what became of a fax.
-    Receipt,
-    /// The postmaster is told of something.
-    Alarm,
-    /// Somebody wrote to the postmaster.
-    Forward,
-    /// A client is told what it asked by mail.
-    Answer,
-}
-
-impl From<requests::Kind> for Kind {
-    fn from(kind: requests::Kind) -> Self {
-        match kind {
-            requests::Kind::Out => Self::Out,
-            requests::Kind::In => Self::In,
-            requests::Kind::Receipt => Self::Receipt,
-            requests::Kind::Alarm => Self::Alarm,
-            requests::Kind::Forward => Self::Forward,
-            requests::Kind::Answer => Self::Answer,
-        }
-    }
-}
-
-impl From<Kind> for requests::Kind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Out => Self::Out,
-            Kind::In => Self::In,
-            Kind::Receipt => Self::Receipt,
-            Kind::Alarm => Self::Alarm,
-            Kind::Forward => Self::Forward,
-            Kind::Answer => Self::Answer,
-        }
-    }
-}
-
-/// Which jobs, by where they stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(in crate::http) enum Stand {
-    /// Not over yet.
-    Open,
-    /// Waiting for its time or for a free line.
-    Waiting,
-    /// Waiting to be released.
-    OnHold,
-    /// A call or a delivery is under way.
-    Carrying,
-    /// Waiting for an administrator.
-    Held,
-    /// Over, in whatever way.
-    Ended,
-    /// All of it arrived.
-    Delivered,
-    /// It did not arrive.
-    Failed,
-    /// Someone stopped it.
-    Cancelled,
-}
-
-impl From<Stand> for Condition {
-    fn from(stand: Stand) -> Self {
-        match stand {
-            Stand::Open => Self::Open,
-            Stand::Waiting => Self::Waiting,
-            Stand::OnHold => Self::OnHold,
-            Stand::Carrying => Self::Carrying,
-            Stand::Held => Self::Held,
-            Stand::Ended => Self::Ended,
-            Stand::Delivered => Self::Delivered,
-            Stand::Failed => Self::Failed,
-            Stand::Cancelled => Self::Cancelled,
-        }
-    }
-}
-
 /// Which jobs are asked for. Absent means any.
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -143,7 +59,7 @@ pub(in crate::http) struct Filter {
     /// Where they stand.
     #[param(inline)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::http) state: Option<Stand>,
+    pub(in crate::http) state: Option<Condition>,
     /// What they are.
     #[param(inline)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,7 +115,7 @@ impl From<&Summary> for JobRow {
     fn from(row: &Summary) -> Self {
         Self {
             job: row.job.0,
-            kind: row.kind.into(),
+            kind: row.kind,
             state: JobState::from(&row.state),
             on_hold: row.on_hold,
             from: row.from.clone(),

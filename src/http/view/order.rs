@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::requests;
+use crate::requests::{self, Deed};
 
 /// What is to be different about a fax that waits. Absent means as it is.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -47,40 +47,8 @@ pub(in crate::http) struct Done {
     pub(in crate::http) new: Option<u64>,
 }
 
-/// What was done.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(in crate::http) enum Deed {
-    /// It is stopped.
-    Cancelled,
-    /// A call is under way: its server was told to stop it.
-    Cancelling,
-    /// It is tried now.
-    Hurried,
-    /// It is sent again, as a new job.
-    SentAgain,
-    /// It is not called before it is released.
-    OnHold,
-    /// It may be called again.
-    Released,
-    /// It is as it was asked to be.
-    Altered,
-    /// A client gets it.
-    Assigned,
-}
-
 impl From<requests::Done> for Done {
     fn from(done: requests::Done) -> Self {
-        let what = match done.what {
-            requests::Deed::Cancelled => Deed::Cancelled,
-            requests::Deed::Cancelling => Deed::Cancelling,
-            requests::Deed::Hurried => Deed::Hurried,
-            requests::Deed::SentAgain => Deed::SentAgain,
-            requests::Deed::OnHold => Deed::OnHold,
-            requests::Deed::Released => Deed::Released,
-            requests::Deed::Altered => Deed::Altered,
-            requests::Deed::Assigned => Deed::Assigned,
-        };
-        Self { job: done.job.0, what, new: done.new.map(|id| id.0) }
+        Self { job: done.job.0, what: done.what, new: done.new.map(|id| id.0) }
     }
 }
