@@ -1,0 +1,393 @@
+//! The values of the phone book and what makes one of them good. Knows nobody who asks.
+//!
+//! A list is an entry whose reach is other entries: both are named, owned, labelled,
+//! found and versioned alike, and a client that may not see one may not see the other.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use super::fold;
+use crate::{
+    authority::Who,
+    dial::Party,
+    document::Resolution,
+    names::ClientName,
+    number::{MAX_DIGITS, Number},
+    time::Timestamp,
+};
+
+/// Most entries of a book.
+pub const MAX_ENTRIES: usize = 200_000;
+/// Most entries that one client may own.
+pub const MAX_OWNED: usize = 10_000;
+/// Longest name or company, in bytes.
+pub const MAX_NAME_BYTES: usize = 200;
+/// Longest alias, in bytes: what the local part of an address may hold (RFC 5321 4.5.3.1.1).
+pub const MAX_ALIAS_BYTES: usize = 64;
+/// Longest unique identifier, in bytes.
+pub const MAX_UID_BYTES: usize = 200;
+/// Longest note, in bytes.
+pub const MAX_NOTE_BYTES: usize = 2000;
+/// Longest tag, in bytes.
+pub const MAX_TAG_BYTES: usize = 64;
+/// Most tags of an entry.
+pub const MAX_TAGS: usize = 20;
+/// Most digits of a sub-address: what fits the T.30 SUB frame.
+pub const MAX_SUBADDRESS_DIGITS: usize = 20;
+/// Most members of a list.
+pub const MAX_MEMBERS: usize = 1000;
+/// Most clients and groups that a label names.
+pub const MAX_PARTIES: usize = 100;
+
+/// Names that the fax domain needs for itself.
+const RESERVED: [&str; 5] = ["settings", "book", "jobs", "help", "postmaster"];
+
+/// The number of an entry, never used again. It counts what everybody has written, so it
+/// is for the store: clients are shown the unique identifier.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct EntryId(pub u64);
+
+/// When something was changed, in the order of the changes: the milliseconds of the
+/// clock, or one more than the last. A plain count would tell how much others have
+/// changed.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Stamp(pub u64);
+
+/// Whose entry it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Owner {
+    /// A client.
+    Client(ClientName),
+    /// Nobody's: it is kept by those who may write the public book.
+    Supervisor,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(name) => name.fmt(f),
+            Self::Supervisor => f.write_str("the supervisor"),
+        }
+    }
+}
+
+/// Who may refer to an entry, besides its owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Label {
+    /// Every client.
+    Everyone,
+    /// These clients, and those who are in these groups when they ask. None: it is private.
+    Named(BTreeSet<Party>),
+}
+
+impl Label {
+    /// Nobody but the owner.
+    #[must_use]
+    pub fn private() -> Self {
+        Self::Named(BTreeSet::new())
+    }
+}
+
+/// What the owner writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Of a person, a place or a list.
+    pub name: String,
+    /// Empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub company: String,
+    /// What stands before the `@` of the fax domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// Empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: BTreeSet<String>,
+    /// Where its faxes go.
+    pub reach: Reach,
+}
+
+/// Where the faxes of an entry go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// To a fax machine.
+    Fax(Line),
+    /// To what these entries reach, in this order.
+    List(Vec<EntryId>),
+}
+
+/// A fax machine in the book.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The number.
+    pub number: Number,
+    /// The T.33 sub-address: 1 to 20 digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subaddress: Option<String>,
+    /// How faxes go there when the sender says nothing else.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// How faxes are sent when the sender says nothing else.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// Whether a cover goes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover: Option<bool>,
+    /// Lines an inch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Resolution>,
+}
+
+/// A phone-book record: a fax machine or a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its number in the store.
+    pub id: EntryId,
+    /// Names it outside (RFC 6350 6.7.6), once for each owner.
+    pub uid: String,
+    /// Counted from 1 with every change: the ETag.
+    pub version: u64,
+    /// Its last change.
+    pub stamp: Stamp,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Who else may refer to it.
+    pub label: Label,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What one change was: a line of the history of an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noted {
+    /// Of which entry.
+    pub id: EntryId,
+    /// The version that it made; of a deletion, the one that would have followed.
+    pub version: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: Who,
+    /// What was done.
+    pub what: What,
+}
+
+/// How many lines of history an entry keeps.
+pub const MAX_HISTORY: u64 = 50;
+
+impl Noted {
+    /// The lines of the entry up to this version are forgotten when this one is saved.
+    #[must_use]
+    pub fn forgets(&self) -> u64 {
+        self.version.saturating_sub(MAX_HISTORY)
+    }
+}
+
+/// What was done to an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// It is new.
+    Added,
+    /// It says something else.
+    Changed,
+    /// Others may refer to it, or others than before.
+    Shared,
+    /// It is gone.
+    Deleted,
+}
+
+/// What is wrong with an entry that cannot be saved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadEntry {
+    /// There has to be something.
+    #[error("the {0} is empty")]
+    Empty(&'static str),
+    /// There is too much of it.
+    #[error("the {field} is too long: at most {max} bytes")]
+    TooLong {
+        /// Of what.
+        field: &'static str,
+        /// How much would do.
+        max: usize,
+    },
+    /// Something that cannot be shown on a line.
+    #[error("the {0} holds a control character")]
+    Control(&'static str),
+    /// It could not be told from a number or from another kind of address.
+    #[error(
+        "\"{0}\" cannot be an alias: use letters, digits, '.', '_' and '-', beginning with a letter or digit, with at least one letter"
+    )]
+    Alias(String),
+    /// The fax domain uses it for itself.
+    #[error("\"{0}\" cannot be an alias: this address answers requests")]
+    Reserved(String),
+    /// T.33 knows digits.
+    #[error("a sub-address is 1 to {MAX_SUBADDRESS_DIGITS} digits")]
+    Subaddress,
+    /// More than there may be.
+    #[error("there are too many {what}: at most {max}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many would do.
+        max: usize,
+    },
+    /// The same entry twice in a list.
+    #[error("the list names an entry twice")]
+    Twice,
+}
+
+fn line(field: &'static str, text: &str, max: usize) -> Result<(), BadEntry> {
+    match text {
+        _ if text.len() > max => Err(BadEntry::TooLong { field, max }),
+        _ if text.chars().any(char::is_control) => Err(BadEntry::Control(field)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether `uid` can name an entry.
+pub(super) fn check_uid(uid: &str) -> Result<(), BadEntry> {
+    if uid.is_empty() {
+        return Err(BadEntry::Empty("unique identifier"));
+    }
+    line("unique identifier", uid, MAX_UID_BYTES)
+}
+
+impl Content {
+    /// Whether it can be saved.
+    ///
+    /// # Errors
+    /// [`BadEntry`] names the field and what would be right.
+    pub fn check(&self) -> Result<(), BadEntry> {
+        if self.name.trim().is_empty() {
+            return Err(BadEntry::Empty("name"));
+        }
+        line("name", &self.name, MAX_NAME_BYTES)?;
+        line("company", &self.company, MAX_NAME_BYTES)?;
+        if let Some(alias) = &self.alias {
+            check_alias(alias)?;
+        }
+        if self.note.len() > MAX_NOTE_BYTES {
+            return Err(BadEntry::TooLong { field: "note", max: MAX_NOTE_BYTES });
+        }
+        if self.note.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+            return Err(BadEntry::Control("note"));
+        }
+        if self.tags.len() > MAX_TAGS {
+            return Err(BadEntry::TooMany { what: "tags", max: MAX_TAGS });
+        }
+        for tag in &self.tags {
+            if tag.trim().is_empty() {
+                return Err(BadEntry::Empty("tag"));
+            }
+            line("tag", tag, MAX_TAG_BYTES)?;
+        }
+        self.reach.check()
+    }
+
+    /// The alias as it is compared.
+    pub(super) fn alias_key(&self) -> Option<String> {
+        self.alias.as_deref().map(fold::same)
+    }
+
+    /// What is searched: each field on a line of its own that a line feed opens, the name
+    /// first.
+    pub(super) fn searched(&self) -> String {
+        let mut text = String::with_capacity(self.name.len() + self.company.len() + 40);
+        let mut push = |field: &str| {
+            if !field.is_empty() {
+                text.push('\n');
+                text.push_str(field);
+            }
+        };
+        push(&fold::searched(&self.name));
+        push(&fold::searched(self.alias.as_deref().unwrap_or("")));
+        push(&fold::searched(&self.company));
+        if let Reach::Fax(line) = &self.reach {
+            push(&line.number.as_str()[1..]);
+            push(&line.number.national_digits().unwrap_or_default());
+        }
+        for tag in &self.tags {
+            push(&fold::searched(tag));
+        }
+        // A name without letters or digits still has a line.
+        if text.is_empty() { "\n".into() } else { text }
+    }
+}
+
+impl Reach {
+    fn check(&self) -> Result<(), BadEntry> {
+        match self {
+            Self::Fax(Line { subaddress: Some(digits), .. }) => {
+                let is_number = digits.bytes().all(|b| b.is_ascii_digit());
+                let fits = (1..=MAX_SUBADDRESS_DIGITS).contains(&digits.len());
+                if is_number && fits { Ok(()) } else { Err(BadEntry::Subaddress) }
+            }
+            Self::Fax(_) => Ok(()),
+            Self::List(members) if members.len() > MAX_MEMBERS => {
+                Err(BadEntry::TooMany { what: "members", max: MAX_MEMBERS })
+            }
+            Self::List(members) => {
+                let distinct: BTreeSet<_> = members.iter().collect();
+                if distinct.len() == members.len() { Ok(()) } else { Err(BadEntry::Twice) }
+            }
+        }
+    }
+
+    /// The entries that it names.
+    pub(super) fn members(&self) -> &[EntryId] {
+        match self {
+            Self::Fax(_) => &[],
+            Self::List(members) => members,
+        }
+    }
+}
+
+fn check_alias(alias: &str) -> Result<(), BadEntry> {
+    if alias.len() > MAX_ALIAS_BYTES {
+        return Err(BadEntry::TooLong { field: "alias", max: MAX_ALIAS_BYTES });
+    }
+    let key = fold::same(alias);
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let reads = key.starts_with(char::is_alphanumeric)
+        && key.chars().all(is_part)
+        && key.chars().any(char::is_alphabetic);
+    if !reads {
+        return Err(BadEntry::Alias(alias.to_owned()));
+    }
+    if RESERVED.contains(&key.as_str()) {
+        return Err(BadEntry::Reserved(alias.to_owned()));
+    }
+    Ok(())
+}
+
+/// Digits of what somebody searches, if it is a number as people write them.
+pub(super) fn as_digits(text: &str) -> Option<String> {
+    let is_part = |c: char| c.is_ascii_digit() || " +-./()".contains(c);
+    if !text.chars().all(is_part) {
+        return None;
+    }
+    // +44 (0)20: the zero is for those who dial inside the country.
+    let text = text.replace("(0)", "");
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let digits = match digits.strip_prefix("00") {
+        Some(abroad) if !abroad.is_empty() => abroad.to_owned(),
+        _ => digits,
+    };
+    (1..=MAX_DIGITS + 5).contains(&digits.len()).then_some(digits)
+}
