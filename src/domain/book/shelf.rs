@@ -65,6 +65,10 @@ impl Query {
         }
     }
 
+    fn is_many(&self) -> bool {
+        !self.besides.is_empty()
+    }
+
     /// How well a row fits.
     pub(super) fn fit(&self, row: &str) -> Option<Fit> {
         let row = row.as_bytes();
@@ -242,10 +246,12 @@ impl Shelf {
     ) -> Vec<Hit<'_>> {
         let mut hits = Vec::new();
         // In one pass everything there is, as long as that is not too much.
-        let mut next = self.next(&query.anywhere, (0, 0));
+        let words = [&query.anywhere].into_iter().chain(&query.besides);
+        let rarest = self.rarest(words);
+        let mut next = self.next(rarest, (0, 0));
         while let Some(place) = next.filter(|_| hits.len() < limit) {
             hits.extend(self.hit(query, place).filter(|hit| !skip(hit.id)));
-            next = self.next(&query.anywhere, (place.0, place.1 + 1));
+            next = self.next(rarest, (place.0, place.1 + 1));
         }
         // Then there are enough of the worst kind, and what follows has to be better.
         let better = [(Fit::Field, &query.at_field), (Fit::Word, &query.at_word)];
@@ -253,6 +259,9 @@ impl Shelf {
         let mut enough = 0;
         for (fit, finder) in better.into_iter().filter(|_| !query.text.is_empty()) {
             enough += hits.iter().filter(|hit| hit.fit == fit).count();
+            let among =
+                [finder].into_iter().chain([rarest].into_iter().filter(|_| query.is_many()));
+            let finder = self.rarest(among);
             let mut next = self.next(finder, rest);
             while let Some(place) = next.filter(|_| enough < limit) {
                 let found = self.hit(query, place).filter(|hit| hit.fit == fit && !skip(hit.id));
@@ -264,6 +273,24 @@ impl Shelf {
         hits.sort_unstable();
         hits.truncate(limit);
         hits
+    }
+
+    /// Which of these stands in the fewest places, going by a page of the middle: of
+    /// several words the one to look for, and the others are then looked for in few rows.
+    fn rarest<'f>(
+        &self,
+        mut among: impl Iterator<Item = &'f Finder<'static>>,
+    ) -> &'f Finder<'static> {
+        let first = among.next().expect("there is one to look for");
+        let Some(page) = self.pages.get(self.pages.len() / 2) else { return first };
+        let count = |finder: &&Finder<'_>| finder.find_iter(page.text.as_bytes()).count();
+        match among.next() {
+            None => first,
+            Some(second) => {
+                let all = [first, second].into_iter().chain(among);
+                all.min_by_key(count).unwrap_or(first)
+            }
+        }
     }
 
     fn hit(&self, query: &Query, (page, row): Place) -> Option<Hit<'_>> {

@@ -1,7 +1,12 @@
 //! What has changed for somebody since they last looked (RFC 6578 3.2): the tokens that
 //! say when that was, and what they are then told.
 
-use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    sync::Arc,
+};
 
 use super::{
     Book,
@@ -94,7 +99,9 @@ impl Book {
             let seen = self.entries.get(&one.id).is_some_and(|e| reader.rank(e).is_some());
             reader.sees_any(&one.lost) && !seen && !there.contains(&(&one.owner, &one.uid))
         };
-        let gone = went.filter(is_gone).collect();
+        // Each entry once, however often it went.
+        let gone: BTreeMap<_, _> = went.filter(is_gone).map(|one| (one.id, one)).collect();
+        let gone = gone.into_values().collect();
         Ok(Since { changed, gone, token: now })
     }
 }
