@@ -153,7 +153,10 @@ fn queries() -> Vec<(&'static str, Vec<String>)> {
         ("one letter", letters().collect()),
         ("two letters", pairs.collect()),
         ("three and more", texts(&["mar", "anber", "zuwil", "quiros", "holkra", "tholu", "ost"])),
-        ("two words", texts(&["mar ost", "anna b", "an be", "l z", "zu wil ltd", "xx an", "ltd osttho"])),
+        (
+            "two words",
+            texts(&["mar ost", "anna b", "an be", "l z", "zu wil ltd", "xx an", "ltd osttho"]),
+        ),
         ("digits", texts(&["0", "44", "0207", "+44 20 12", "77", "020 1", "99999"])),
         ("nothing there", texts(&["xyzzy", "qq", "x", "zzzz", "ltd ltdx", "ltd a x", "ltd qui x"])),
     ]
