@@ -102,9 +102,15 @@ fn uid_name(uid: &str) -> String {
     format!("uid:{uid}")
 }
 
+/// Everything that an entry is looked up by as a whole: no alias begins with a plus.
 fn keys(entry: &Entry) -> Vec<u64> {
     let alias = entry.content.alias_key();
-    [Some(uid_name(&entry.uid)), alias].into_iter().flatten().map(|name| key(&name)).collect()
+    let number = match &entry.content.reach {
+        Reach::Fax(line) => Some(line.number.to_string()),
+        Reach::List(_) => None,
+    };
+    let names = [Some(uid_name(&entry.uid)), alias, number];
+    names.into_iter().flatten().map(|name| key(&name)).collect()
 }
 
 impl Book {

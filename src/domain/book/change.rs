@@ -352,11 +352,10 @@ impl Book {
         self.tombstones = self.tombstones.split_off(&Stamp(self.floor.0 + 1));
     }
 
-    /// Takes back the last change that was applied and not yet taken back. What was
-    /// forgotten for it stays forgotten.
+    /// Takes back the last change that was applied and not yet taken back, save for its
+    /// tombstone.
     fn take_back(&mut self, change: &Change) {
         self.replace(change.after.as_ref(), change.before.as_ref(), change.stamp);
-        self.tombstones.remove(&change.stamp);
     }
 
     /// Writes what is ordered, and returns what is to be saved.
@@ -388,6 +387,7 @@ impl Book {
         now: Timestamp,
         dry_run: bool,
     ) -> Result<Vec<Change>, (usize, Refused)> {
+        let tombstones = (self.tombstones.clone(), self.floor);
         let mut changes: Vec<Change> = Vec::with_capacity(orders.len());
         let mut refused = None;
         for (at, order) in orders.iter().enumerate() {
@@ -401,6 +401,7 @@ impl Book {
         }
         if dry_run || refused.is_some() {
             changes.iter().rev().for_each(|change| self.take_back(change));
+            (self.tombstones, self.floor) = tombstones;
         }
         refused.map_or(Ok(changes), Err)
     }

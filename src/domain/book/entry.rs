@@ -159,7 +159,7 @@ pub struct Entry {
     pub id: EntryId,
     /// Names it outside (RFC 6350 6.7.6), once for each owner.
     pub uid: String,
-    /// Counted from 1 with every change: the ETag.
+    /// Counted from 1 with every change.
     pub version: u64,
     /// Its last change.
     pub stamp: Stamp,
@@ -169,6 +169,15 @@ pub struct Entry {
     pub label: Label,
     /// What it says.
     pub content: Content,
+}
+
+impl Entry {
+    /// Another one whenever something of it is (RFC 9110 8.8.3), also when it was deleted
+    /// and another entry came in its place.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        format!("{:x}", self.stamp.0)
+    }
 }
 
 /// What one change was: a line of the history of an entry.

@@ -8,12 +8,12 @@ use std::{
 
 use super::{
     Book,
-    entry::{Entry, EntryId, as_digits},
+    entry::{Entry, EntryId, Reach, as_digits},
     fold,
     reader::{Rank, Reader},
     shelf::{Fit, Query},
 };
-use crate::{authority::Who, setup::Setup};
+use crate::{authority::Who, number::Number, setup::Setup};
 
 /// Most entries that one search returns.
 pub const MAX_FOUND: usize = 1000;
@@ -128,6 +128,17 @@ impl Book {
         let name = super::uid_name(uid);
         let first = self.nearest(&reader, &name, |entry| entry.uid == uid).first()?.id;
         self.get(setup, who, first)
+    }
+
+    /// The entries of a number that are nearest to `who`: who it is that called, or that
+    /// is called.
+    #[must_use]
+    pub fn by_number(&self, setup: &Setup, who: &Who, number: &Number) -> Vec<&Arc<Entry>> {
+        let reader = Reader::new(self, setup, who);
+        self.nearest(&reader, number.as_str(), |entry| match &entry.content.reach {
+            Reach::Fax(line) => line.number == *number,
+            Reach::List(_) => false,
+        })
     }
 
     /// The members of a list that `who` may see, in their order, and how many others it

@@ -11,7 +11,6 @@ use super::{
     *,
 };
 use crate::{
-    authority::Who,
     names::{ClientName, GroupName},
     setup::Setup,
 };
@@ -326,7 +325,7 @@ impl Replica {
                     assert_ne!(self.has.insert(entry.id, entry.version), Some(entry.version));
                 }
                 for gone in since.gone {
-                    self.has.remove(&gone.id);
+                    assert!(self.has.remove(&gone.id).is_some(), "{by} never saw {gone:?}");
                 }
                 assert_eq!(since.token, token);
                 // A token is a text, outside.

@@ -445,6 +445,47 @@ fn an_owner_calls_two_entries_differently() {
 }
 
 #[test]
+fn a_number_has_a_name_for_those_who_see_one() {
+    let mut room = Room::new();
+    let number = "+442079460100";
+    room.add("supervisor", Label::Everyone, fax("Acme", "", number));
+    room.add("anna", Label::private(), fax("Jim of Acme", "", number));
+    let one = room.add("anna", Label::private(), fax("Fax", "f", number));
+    room.add("anna", Label::private(), list("all", &[one]));
+    let number = Number::try_from(number.to_owned()).unwrap();
+    let names = |by| -> Vec<String> {
+        let found = room.book.by_number(&room.setup, &who(by), &number);
+        found.iter().map(|entry| entry.content.name.clone()).collect()
+    };
+    assert_eq!(names("anna"), ["Jim of Acme", "Fax"]);
+    assert_eq!(names("bob"), ["Acme"]);
+    assert_eq!(names("stranger"), [""; 0]);
+}
+
+#[test]
+fn what_is_saved_is_what_is_read() {
+    let mut room = Room::new();
+    let mut content = fax("Acme", "acme", "+442079460100");
+    content.tags.insert("roof".into());
+    let first = room.add("anna", named(&["bob", "@london"]), content);
+    room.add("supervisor", Label::Everyone, list("all", &[first]));
+    let gone = room.add("anna", Label::private(), fax("Old", "", "+442079460100"));
+    let removed = room.remove("anna", gone).unwrap();
+    for entry in room.book.entries.values() {
+        let saved = serde_json::to_string(&**entry).unwrap();
+        assert_eq!(serde_json::from_str::<Entry>(&saved).unwrap(), **entry, "{saved}");
+    }
+    let tombstone = removed.tombstone.unwrap();
+    let saved = serde_json::to_string(&tombstone).unwrap();
+    assert_eq!(serde_json::from_str::<Tombstone>(&saved).unwrap(), tombstone);
+    let saved = serde_json::to_string(&removed.noted).unwrap();
+    assert_eq!(serde_json::from_str::<Noted>(&saved).unwrap(), removed.noted);
+    // Another entry of the same name outside is not the same version of it.
+    let etag = |id| room.book.get(&room.setup, &who("anna"), id).unwrap().entry.etag();
+    assert_ne!(etag(first), removed.before.unwrap().etag());
+}
+
+#[test]
 fn nobody_owns_more_than_the_limit() {
     let mut room = Room::new();
     let entry = |at: u64| Entry {
