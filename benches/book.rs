@@ -212,6 +212,10 @@ fn main() {
         for who in if public { &["none"][..] } else { &["all", "half", "few", "none"] } {
             worst = worst.max(measure(&book, &setup, who, rounds));
         }
+        if !public {
+            hidden(&book, &setup, rounds);
+        }
+        others(&book, &setup, if public { "none" } else { "all" });
         for _ in 0..3 {
             changes(&mut book, &setup, count);
             println!("  memory after the changes {} KiB", resident() - before);
@@ -219,6 +223,60 @@ fn main() {
     }
     println!("the worst 99th percentile is {worst:.3?}; the target is {TARGET:?}");
     assert!(worst < TARGET, "completion is too slow");
+}
+
+/// The median of what one takes, over many times.
+fn median(times: usize, mut one: impl FnMut(usize)) -> Duration {
+    let mut took: Vec<Duration> = (0..times)
+        .map(|at| {
+            let begun = Instant::now();
+            one(at);
+            begun.elapsed()
+        })
+        .collect();
+    took.sort_unstable();
+    took[times / 2]
+}
+
+/// What time tells: the same questions of one who sees a hundred entries, with all the
+/// others hidden behind them, and with no others at all.
+fn hidden(book: &Book, setup: &Setup, rounds: usize) {
+    let few = Who::Client(client("few"));
+    let seen = book.visible(setup, &few);
+    let entries = seen.iter().map(|(_, entry)| Entry::clone(entry)).collect();
+    let alone = Book::load(Saved { entries, ..Saved::default() });
+    for (kind, texts) in queries() {
+        let took = [book, &alone].map(|book| {
+            median(rounds * texts.len(), |at| {
+                let _ = book.find(setup, &few, &texts[at % texts.len()], LIMIT);
+            })
+        });
+        println!("  few      {kind:15} with the others {:>9.3?}  alone {:>9.3?}", took[0], took[1]);
+    }
+    let there = book.visible(setup, &Who::Administrator);
+    let hidden = there.iter().filter(|(_, one)| book.get(setup, &few, one.id).is_none());
+    let hidden: Vec<&str> =
+        hidden.filter_map(|(_, one)| one.content.alias.as_deref()).take(1000).collect();
+    let took = median(1000, |at| assert!(book.resolve(setup, &few, hidden[at]).is_err()));
+    let never = median(1000, |at| {
+        assert!(book.resolve(setup, &few, &hidden[at].replace('-', "_")).is_err());
+    });
+    println!("  few      an alias        hidden {took:>9.3?}  not there {never:>9.3?}");
+}
+
+/// What doors ask besides completions.
+fn others(book: &Book, setup: &Setup, who: &str) {
+    let who = Who::Client(client(who));
+    let seen = book.visible(setup, &who);
+    let resolve = median(1000, |at| {
+        let alias = seen[at * 7919 % seen.len()].1.content.alias.as_deref().unwrap();
+        book.resolve(setup, &who, alias).unwrap();
+    });
+    let all = median(9, |_| assert_eq!(book.visible(setup, &who).len(), seen.len()));
+    println!(
+        "  an alias resolves in {resolve:.1?}, all {} entries are listed in {all:.1?}",
+        seen.len()
+    );
 }
 
 /// Changes as many entries as there are, one after the other.
