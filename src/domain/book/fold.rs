@@ -13,6 +13,9 @@ fn folded(c: char) -> impl Iterator<Item = char> {
 
 /// What two aliases have in common that are the same: NFKC, without case.
 pub(super) fn same(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfkc().flat_map(folded).nfkc().collect()
 }
 
@@ -20,21 +23,28 @@ pub(super) fn same(text: &str) -> String {
 /// accents, with single spaces between the words. Nothing else is left in it.
 pub(super) fn searched(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.nfkd().flat_map(folded).nfkd() {
-        match c {
-            // Who types O'Brien means OBrien as well.
-            '\'' | '’' | '‘' => {}
-            c if is_combining_mark(c) => {}
-            c if c.is_alphanumeric() => match bare(c) {
-                Some(letters) => out.push_str(letters),
-                None => out.push(c),
-            },
-            _ if out.is_empty() || out.ends_with(' ') => {}
-            _ => out.push(' '),
-        }
+    // Most texts are plain, and a book of them is read at every start.
+    if text.is_ascii() {
+        text.chars().for_each(|c| put(&mut out, c.to_ascii_lowercase()));
+    } else {
+        text.nfkd().flat_map(folded).nfkd().for_each(|c| put(&mut out, c));
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+fn put(out: &mut String, c: char) {
+    match c {
+        // Who types O'Brien means OBrien as well.
+        '\'' | '’' | '‘' => {}
+        c if is_combining_mark(c) => {}
+        c if c.is_alphanumeric() => match bare(c) {
+            Some(letters) => out.push_str(letters),
+            None => out.push(c),
+        },
+        _ if out.is_empty() || out.ends_with(' ') => {}
+        _ => out.push(' '),
+    }
 }
 
 /// Letters that have no accent to take away, and are typed without it all the same.
