@@ -115,8 +115,8 @@ fn entries(count: usize, public: bool) -> Vec<Entry> {
     let mut chance = Chance(88_172_645_463_325_252);
     let entry = |at: usize| {
         let mut named = BTreeSet::new();
-        named.insert(Party::Group(group(if at % 2 == 0 { "north" } else { "south" })));
-        if at % (count / 100).max(1) == 0 {
+        named.insert(Party::Group(group(if at.is_multiple_of(2) { "north" } else { "south" })));
+        if at.is_multiple_of((count / 100).max(1)) {
             named.insert(Party::Client(client("few")));
         }
         Entry {

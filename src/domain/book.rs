@@ -29,6 +29,7 @@
 //! the fax domain.
 
 mod change;
+mod check;
 mod entry;
 mod find;
 mod fold;
@@ -40,6 +41,7 @@ mod shelf;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -48,8 +50,9 @@ use std::{
 };
 
 pub use change::{Change, Order, Refused, Sharing, Tombstone};
+pub use check::BadEntry;
 pub use entry::{
-    BadEntry, Content, Entry, EntryId, Label, Line, MAX_ALIAS_BYTES, MAX_ENTRIES, MAX_HISTORY,
+    Content, Entry, EntryId, Field, Label, Line, MAX_ALIAS_BYTES, MAX_ENTRIES, MAX_HISTORY,
     MAX_MEMBERS, MAX_NAME_BYTES, MAX_NOTE_BYTES, MAX_OWNED, MAX_PARTIES, MAX_SUBADDRESS_DIGITS,
     MAX_TAG_BYTES, MAX_TAGS, MAX_UID_BYTES, Noted, Options, Owner, Reach, Stamp, What,
 };
