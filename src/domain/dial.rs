@@ -1,5 +1,7 @@
 //! Dial rules: which servers, in which order, may call which numbers for whom.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     names::{ClientName, GroupName, ServerName},
     number::{Number, Pattern},
@@ -17,8 +19,9 @@ pub struct DialRule {
     pub verdict: Verdict,
 }
 
-/// Who is meant by a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who is meant by a rule, or by the label of a phone-book entry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Party {
     /// One client.
     Client(ClientName),

@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod authority;
+pub mod book;
 pub mod destination;
 pub mod dial;
 pub mod document;

@@ -138,6 +138,23 @@ impl Number {
         read.country().id().is_some_and(|theirs| theirs != home.0)
     }
 
+    /// The digits that are dialled inside the number's own country: its national prefix
+    /// for the country code. `None` where the country code is nobody's.
+    #[must_use]
+    pub fn national_digits(&self) -> Option<String> {
+        let digits = &self.0[1..];
+        // No country code is the beginning of another one (E.164 6.1), and 3 digits are
+        // the most.
+        (1..=3).find_map(|length| {
+            let (code, rest) = digits.split_at(length);
+            let code: u16 = code.parse().ok()?;
+            let of_code = phonenumber::metadata::DATABASE.by_code(&code)?;
+            let main = of_code.iter().find(|one| one.is_main_country_for_code());
+            let prefix = main.or(of_code.first())?.national_prefix().unwrap_or("");
+            Some(format!("{prefix}{rest}"))
+        })
+    }
+
     /// The number with its leading `+`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -293,6 +310,21 @@ mod tests {
         ] {
             let (one, other) = (Pattern::new(one), Pattern::new(other));
             assert_eq!((one.meets(&other), other.meets(&one)), (meets, meets), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_dialled_otherwise_in_its_own_country() {
+        for (number, national) in [
+            ("+442079460100", Some("02079460100")),
+            ("+33142685300", Some("0142685300")),
+            ("+390401234567", Some("0401234567")),
+            ("+19195550100", Some("19195550100")),
+            ("+353150100", Some("0150100")),
+            ("+9990001111", None),
+        ] {
+            let read = Number::try_from(number.to_owned()).unwrap();
+            assert_eq!(read.national_digits().as_deref(), national, "{number}");
         }
     }
 
