@@ -24,6 +24,9 @@ pub(super) enum Column {
     Lists,
     Rev,
     Email,
+    /// Google: labels, and addresses of one kind, with ` ::: ` between them.
+    Labels,
+    EmailValues,
     /// A fax number, where it stands being said by the heading.
     Fax(FaxPlace),
     /// Our own: the number, place and sub-address of a fax that has a number itself.
@@ -39,12 +42,12 @@ pub(super) enum Column {
 impl Column {
     /// Whether a second column of the kind would overwrite the first.
     pub(super) fn is_single(self) -> bool {
-        !matches!(self, Self::Email | Self::Fax(_) | Self::Unknown)
+        !matches!(self, Self::Email | Self::EmailValues | Self::Fax(_) | Self::Unknown)
     }
 }
 
 /// By the key of the heading: English of all programs, then German, French, Japanese.
-const KNOWN: [(Column, &[&str]); 13] = [
+const KNOWN: [(Column, &[&str]); 14] = [
     (Column::Uid, &["uid", "id", "contactid"]),
     (
         Column::Name,
@@ -94,8 +97,6 @@ const KNOWN: [(Column, &[&str]); 13] = [
             "tags",
             "categories",
             "category",
-            "labels",
-            "groupmembership",
             "kategorien",
             "catégories",
             "étiquettes",
@@ -103,6 +104,7 @@ const KNOWN: [(Column, &[&str]); 13] = [
             "分類項目",
         ],
     ),
+    (Column::Labels, &["labels", "groupmembership"]),
     (Column::Lists, &["lists", "list"]),
     (Column::Rev, &["changed", "rev"]),
     (
@@ -206,7 +208,7 @@ pub(super) fn column(heading: &str) -> Column {
         ("faxsubaddress", Some(number)) => Column::FaxSub(number),
         ("phonetype" | "phonelabel", Some(number)) => Column::PhoneLabel(number),
         ("phonevalue", Some(number)) => Column::PhoneNumber(number),
-        ("emailvalue", Some(_)) => Column::Email,
+        ("emailvalue", Some(_)) => Column::EmailValues,
         ("subaddress" | "faxsubaddress", None) => Column::FaxSub(0),
         (stem, _) if EMAILS.contains(&stem) => Column::Email,
         _ => Column::Unknown,

@@ -83,10 +83,13 @@ impl Gathered {
             Column::Alias => self.card.alias = cell,
             Column::Note => self.card.note = cell,
             Column::Rev => self.card.rev = Some(cell),
-            Column::Tags => self.card.tags = several(&cell),
+            Column::Tags => self.card.tags.extend(several(&cell)),
             Column::Lists => self.lists = several(&cell),
-            Column::Email => {
-                self.card.emails.extend(cell.split(BETWEEN_VALUES).map(str::to_owned));
+            Column::Email => self.card.emails.push(cell),
+            Column::EmailValues => self.card.emails.extend(values(&cell)),
+            Column::Labels => {
+                let own = |label: String| label.trim_start_matches("* ").to_owned();
+                self.card.tags.extend(values(&cell).map(own));
             }
             Column::Fax(place) => self.fax(&heading, place, &cell),
             Column::FaxNumber(at) => match has_digit(&cell) {
@@ -111,8 +114,7 @@ impl Gathered {
     }
 
     fn fax(&mut self, heading: &Arc<str>, place: FaxPlace, cell: &str) {
-        for number in cell.split(BETWEEN_VALUES).map(str::trim) {
-            let number = number.to_owned();
+        for number in values(cell) {
             match has_digit(&number) {
                 true => self.card.faxes.push(Fax { number, place, ..Fax::default() }),
                 false => self.bad.push((Arc::clone(heading), Problem::NoNumber(number))),
@@ -161,13 +163,14 @@ fn place_of(cell: &str) -> Option<FaxPlace> {
     }
 }
 
-/// Several values in one cell: ours and Outlook's are divided by `;`, Google's by ` ::: `,
-/// with `* ` before a group of its own making.
+/// Several values in one cell as we and Outlook write them.
 fn several(cell: &str) -> Vec<String> {
-    let all = match cell.contains(BETWEEN_VALUES) {
-        true => cell.split(BETWEEN_VALUES).collect(),
-        false => escape::values(cell, ';'),
-    };
-    let plain = all.into_iter().map(|one| escape::plain(one.trim().trim_start_matches("* ")));
-    plain.filter(|one| !one.is_empty()).collect()
+    let all = escape::values(cell, ';').into_iter();
+    all.map(|one| escape::plain(one.trim())).filter(|one| !one.is_empty()).collect()
+}
+
+/// Several values in one cell as Google writes them.
+fn values(cell: &str) -> impl Iterator<Item = String> {
+    let all = cell.split(BETWEEN_VALUES).map(str::trim);
+    all.filter(|one| !one.is_empty()).map(str::to_owned)
 }
