@@ -89,7 +89,8 @@ pub enum Kept {
     VCard(crate::vcard::Version, Vec<Line>),
     /// All lines of the record, unfolded, the first of them `dn:`.
     Ldif(Vec<Line>),
-    /// Cells of columns that have no field, with their headings; none is empty.
+    /// Cells of columns that have no field, with their headings and in the order of those;
+    /// none is empty. A second column of one meaning has ` (again)` behind its heading.
     Csv(Vec<(Arc<str>, String)>),
 }
 

@@ -51,6 +51,17 @@ fn decode<'a>(
     (WINDOWS_1252.decode_without_bom_handling(bytes).0, WINDOWS_1252)
 }
 
+/// Text whose lines end with LF or CRLF: a CR alone, as old Macs wrote, becomes LF. For
+/// formats in which no value can have a line end inside.
+pub(crate) fn with_line_ends(text: Cow<'_, str>) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let is_alone = |at: usize| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
+    match (0..bytes.len()).any(is_alone) {
+        true => Cow::Owned(crate::card::plain_line_ends(&text)),
+        false => text,
+    }
+}
+
 /// Text in a character set that is named (`CHARSET=` of vCard 2.1).
 pub(crate) fn text_in(bytes: &[u8], charset: &str) -> Result<String, Problem> {
     let bad = || Problem::BadCharset(charset.to_owned());

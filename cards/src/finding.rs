@@ -116,6 +116,9 @@ pub enum Problem {
     /// A name of a property or an attribute that cannot be one.
     #[error("\"{0}\" cannot be the name of a property")]
     BadName(String),
+    /// A parameter with a quote inside of its value or its name.
+    #[error("the parameters before the colon have a quote in the wrong place")]
+    BadParameter,
     /// A line between two cards.
     #[error("this line belongs to no card")]
     OutsideCard,
@@ -169,6 +172,9 @@ pub enum Problem {
     /// A record of LDIF without `dn:` at its head.
     #[error("the record does not begin with `dn:`")]
     NoDn,
+    /// A second record with one DN. Both are taken; lists mean the last.
+    #[error("an earlier record has the same DN")]
+    DoubledDn,
     /// A record that changes something rather than saying it.
     #[error("this record asks for a change ({0})")]
     ChangeRecord(String),
@@ -191,6 +197,9 @@ impl Problem {
             Self::NothingFound(_) => "check which format the file has".into(),
             Self::NoColon => "a long value goes on in a line that begins with a space".into(),
             Self::BadName(_) => "names are letters, digits and hyphens".into(),
+            Self::BadParameter => {
+                "quotes stand around a whole value, like TYPE=\"work,fax\"".into()
+            }
             Self::OutsideCard => "cards stand between BEGIN:VCARD and END:VCARD".into(),
             Self::Unclosed => "end it with END:VCARD".into(),
             Self::BadVersion(_) => "2.1, 3.0 and 4.0 are read".into(),
@@ -209,6 +218,7 @@ impl Problem {
             Self::SubAddressAlone(_) => "give the number in the column before it".into(),
             Self::BadPlace(_) => "work, home or nothing".into(),
             Self::NoDn => "begin each record with `dn:`, with an empty line before it".into(),
+            Self::DoubledDn => "give each record a DN of its own".into(),
             Self::ChangeRecord(_) => "export the contents, not the changes".into(),
             Self::ValueElsewhere => "write the value itself (`:` or `::`, not `:<`)".into(),
         }

@@ -179,7 +179,10 @@ fn tables_that_are_none() {
     assert_eq!(wide.findings[0].problem, Problem::TooManyColumns(1002));
     let doubled = read("Name,Display Name\nA,B\n");
     assert_eq!(doubled.findings[0].problem, Problem::DoubledColumn);
-    assert_eq!(doubled.book.cards[0].kept, Kept::Csv(vec![("Display Name".into(), "B".into())]));
+    assert_eq!(
+        doubled.book.cards[0].kept,
+        Kept::Csv(vec![("Display Name (again)".into(), "B".into())])
+    );
     let lone = read("Name,Sub-address\nA,12\n");
     assert_eq!(lone.findings[0].problem, Problem::SubAddressAlone("12".into()));
     let old_mac = read("Name,Fax\rA,1\rB,x\r");

@@ -39,6 +39,7 @@ const LINE_OCTETS_MOST: usize = 76;
 pub fn read(bytes: &[u8]) -> Reading {
     let mut reading = Reading::default();
     let Some(text) = encoding::text_of(bytes, &mut reading, |_| false) else { return reading };
+    let text = encoding::with_line_ends(text);
     let mut names = HashMap::new();
     for record in lines::records(&text) {
         if reading.is_full() {
@@ -71,6 +72,9 @@ fn take(record: Record, names: &mut HashMap<String, String>, reading: &mut Readi
         return reading.refuse(bad);
     }
     let dn = lines.first().and_then(meaning::text).unwrap_or_default();
+    if names.contains_key(&meaning::same_dn(&dn)) {
+        reading.note(Place::line(number), Problem::DoubledDn);
+    }
     if meaning::is_list(&lines) {
         let mut list = meaning::list(&lines);
         names.insert(meaning::same_dn(&dn), list.uid.clone().unwrap_or_default());
@@ -95,8 +99,9 @@ pub fn write(book: &Book) -> String {
     let mut taken: HashSet<String> = HashSet::new();
     let mut name = |kept: &Kept, uid: Option<&str>, name: &str| {
         let mut dn = meaning::dn_of(kept_lines(kept), uid, name);
-        // Two cards without a uid may have the same name; no two records have one DN.
-        if !taken.insert(meaning::same_dn(&dn)) {
+        // Two cards without a uid may have the same name; no two records have one DN. What
+        // stood in a file keeps its own, so that it can be imported where it came from.
+        if !taken.insert(meaning::same_dn(&dn)) && kept_lines(kept).is_empty() {
             dn = format!("{dn}+uid={}", taken.len());
             taken.insert(meaning::same_dn(&dn));
         }

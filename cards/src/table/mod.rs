@@ -171,7 +171,7 @@ fn columns(rows: &mut Rows<'_>, reading: &mut Reading) -> Option<Vec<(Arc<str>, 
     }
     let (mut columns, mut seen) = (Vec::new(), Vec::new());
     for heading in row.cells.iter().map(str::trim) {
-        let mut column = headings::column(heading);
+        let column = headings::column(heading);
         let place = || Place { column: Some(heading.to_owned()), ..row.place.clone() };
         if column == Column::Unknown {
             if !heading.is_empty() {
@@ -179,7 +179,9 @@ fn columns(rows: &mut Rows<'_>, reading: &mut Reading) -> Option<Vec<(Arc<str>, 
             }
         } else if column.is_single() && seen.contains(&column) {
             reading.note(place(), Problem::DoubledColumn);
-            column = Column::Unknown;
+            // Under its own heading it would be read as the first one once that is gone.
+            columns.push((Arc::from(format!("{heading} (again)")), Column::Unknown));
+            continue;
         }
         seen.push(column);
         columns.push((Arc::from(heading), column));

@@ -66,6 +66,8 @@ pub(super) fn card<'a>(
         return Err(bad);
     }
     if !row.kept.is_empty() {
+        // One order for all cards, so that it is the same after writing.
+        row.kept.sort_by(|(one, _), (other, _)| one.cmp(other));
         row.card.kept = Kept::Csv(row.kept);
     }
     Ok(Made { card: row.card, lists: row.lists })

@@ -164,7 +164,8 @@ fn fax_line(fax: &Fax, line: Option<&Line>, version: Version) -> Line {
     let is_uri = version == Version::V4 && fax.number.strip_prefix('+').is_some_and(is_digits);
     match version {
         Version::V3 => types.iter().for_each(|one| {
-            head.push_str(&format!(";TYPE={}", one.to_ascii_uppercase()));
+            head.push(';');
+            head.push_str(&meaning::type_parameter(&one.to_ascii_uppercase()));
         }),
         Version::V4 => head.push_str(&format!(";TYPE=\"{}\"", types.join(","))),
     }

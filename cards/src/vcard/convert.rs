@@ -59,7 +59,8 @@ fn to_4(line: Line) -> Line {
     // RFC 6350 5.3: `TYPE=pref` became a parameter of its own.
     let mut parameters = others_than_type(&line);
     let types = meaning::types(&line);
-    parameters.extend(types.iter().filter(|one| *one != "pref").map(|one| format!("TYPE={one}")));
+    parameters
+        .extend(types.iter().filter(|one| *one != "pref").map(|one| meaning::type_parameter(one)));
     parameters.push("PREF=1".to_owned());
     line.with_head(&head_with(&line, meaning::name_of(&line), &parameters))
 }
@@ -95,16 +96,17 @@ fn to_3(line: Line) -> Line {
     with_pref_as_type(line)
 }
 
-/// RFC 2426 3.3.1: a number is a text, and every type stands for itself.
+/// RFC 2426 3.3.1: a number is a text, and every type stands for itself. A `tel:` with
+/// parameters (RFC 3966 3) stays one: as a text it would be another number.
 fn without_uri(line: &Line) -> Line {
     let is_uri = meaning::parameter(line, "VALUE").is_some_and(|v| v.eq_ignore_ascii_case("uri"));
     let tel = line.value().get(..4).is_some_and(|start| start.eq_ignore_ascii_case("tel:"));
     let mut parameters = others_than_type(line);
-    parameters.extend(meaning::types(line).into_iter().map(|one| format!("TYPE={one}")));
+    parameters.extend(meaning::types(line).into_iter().map(|one| meaning::type_parameter(&one)));
     let mut value = line.value().to_owned();
-    if is_uri && tel {
+    if is_uri && tel && !line.value().contains(';') {
         parameters.retain(|part| !part.to_ascii_uppercase().starts_with("VALUE="));
-        value = line.value()[4..].replace(';', "\\;");
+        value = line.value()[4..].to_owned();
     }
     with_pref_as_type(Line::new(&head_with(line, meaning::name_of(line), &parameters), &value))
 }

@@ -117,8 +117,13 @@ impl Open {
         let line = Line::split_at(text.to_owned(), colon).ok_or(Problem::NoColon)?;
         let name = meaning::name_of(&line);
         let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if name.is_empty() || !name.chars().all(is_of_a_name) {
+        let is_good =
+            meaning::group_of(&line).split('.').all(|part| part.chars().all(is_of_a_name));
+        if name.is_empty() || !is_good || !name.chars().all(is_of_a_name) {
             return Err(Problem::BadName(name.chars().take(40).collect()));
+        }
+        if !meaning::parts(line.head()).skip(1).all(has_good_quotes) {
+            return Err(Problem::BadParameter);
         }
         if name.eq_ignore_ascii_case("VERSION") {
             match line.value().trim() {
@@ -216,6 +221,23 @@ fn colon_of(text: &str) -> Option<usize> {
         }
     }
     None
+}
+
+/// Whether quotes stand around whole values of a parameter (RFC 6350 3.3, `param-value`).
+fn has_good_quotes(part: &str) -> bool {
+    let (name, values) = part.split_once('=').unwrap_or(("", part));
+    if name.contains('"') {
+        return false;
+    }
+    let mut quoted = false;
+    let mut values = values.split(|c| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    });
+    values.all(|value| {
+        let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        !inner.unwrap_or(value).contains('"')
+    })
 }
 
 /// Brings what 2.1 spells otherwise into the spelling of 3.0: quoted-printable and

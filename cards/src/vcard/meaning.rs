@@ -176,6 +176,13 @@ pub(super) fn fax(line: &Line, fax_groups: &[String]) -> Option<Fax> {
     has_digit(&number).then_some(Fax { number, sub_address, place })
 }
 
+/// One type as a parameter.
+pub(super) fn type_parameter(one: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let quote = if one.chars().all(is_plain) { "" } else { "\"" };
+    format!("TYPE={quote}{one}{quote}")
+}
+
 /// Undoes RFC 6868 3.
 fn without_carets(value: &str) -> String {
     let mut out = String::with_capacity(value.len());

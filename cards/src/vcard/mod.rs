@@ -61,6 +61,7 @@ pub struct Options<'a> {
 pub fn read(bytes: &[u8], options: Options<'_>) -> Reading {
     let mut reading = Reading::default();
     if let Some(text) = encoding::text_of(bytes, &mut reading, |_| false) {
+        let text = encoding::with_line_ends(text);
         lines::read(&text, options, &mut reading);
         let is_empty = reading.book == Book::default() && reading.refused == 0;
         if is_empty && reading.findings.iter().all(|found| found.place.line == 0) {
