@@ -39,7 +39,7 @@ pub struct Card {
 }
 
 /// A number that can be faxed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Fax {
     /// The number as somebody wrote it: `+39 040 1234`, `040/1234`. Has a digit when it
     /// was read, and no space at its ends.

@@ -2,6 +2,11 @@
 //! lines in which a few are changed while all others stay as they are. Knows neither
 //! format: what a line is called is told by a function.
 
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    hash::Hash,
+};
+
 /// A line of a vCard or an LDIF record after unfolding, letter by letter as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -100,7 +105,7 @@ impl Draft {
     /// Makes the entries that `read` sees in the lines equal to `wanted`, in its order.
     /// An entry that stands in a line already takes the line along unchanged; a new
     /// entry takes over a line whose entry is gone, with `make(entry, Some(line))`.
-    pub(crate) fn set_all<T: PartialEq>(
+    pub(crate) fn set_all<T: Eq + Hash>(
         &mut self,
         wanted: &[T],
         read: impl Fn(&Line) -> Option<T>,
@@ -123,14 +128,17 @@ impl Draft {
             }
             return;
         }
-        let mut made: Vec<Option<Line>> = Vec::with_capacity(wanted.len());
-        for want in wanted {
-            let same = old.iter().position(|(was, _)| was == want);
-            made.push(same.map(|at| old.remove(at).1));
+        let mut at_hand: HashMap<&T, VecDeque<usize>> = HashMap::new();
+        for (at, (was, _)) in old.iter().enumerate() {
+            at_hand.entry(was).or_default().push_back(at);
         }
-        let mut gone = old.into_iter();
-        let lines = wanted.iter().zip(made).map(|(want, line)| {
-            line.unwrap_or_else(|| make(want, gone.next().map(|(_, line)| line).as_ref()))
+        let same: Vec<Option<usize>> =
+            wanted.iter().map(|want| at_hand.get_mut(want)?.pop_front()).collect();
+        let is_taken: HashSet<usize> = same.iter().flatten().copied().collect();
+        let mut gone = (0..old.len()).filter(|at| !is_taken.contains(at));
+        let lines = wanted.iter().zip(same).map(|(want, same)| match same {
+            Some(at) => old[at].1.clone(),
+            None => make(want, gone.next().map(|at| &old[at].1)),
         });
         let mut places = places.into_iter();
         for line in lines {

@@ -1,6 +1,8 @@
 //! The lines of a card to be written: those it was read from, with what has changed since.
 //! A field that still says what its line says leaves the line alone.
 
+use std::collections::HashSet;
+
 use super::{FaxAddress, Options, Version, meaning};
 use crate::{
     card::{Card, CardList, Fax, FaxPlace},
@@ -60,13 +62,9 @@ pub(super) fn card_lines(
 
 fn addresses_that_fax(card: &Card, options: Options<'_>) -> Vec<String> {
     let Some(domain) = options.completion_domain else { return Vec::new() };
-    let mut all: Vec<String> = Vec::new();
-    for address in card.faxes.iter().filter_map(|fax| FaxAddress::of(fax, domain)) {
-        if !all.contains(&address) && !card.emails.contains(&address) {
-            all.push(address);
-        }
-    }
-    all
+    let mut seen: HashSet<String> = card.emails.iter().cloned().collect();
+    let all = card.faxes.iter().filter_map(|fax| FaxAddress::of(fax, domain));
+    all.filter(|address| seen.insert(address.clone())).collect()
 }
 
 pub(super) fn list_lines(list: &CardList, lines: &[Line], version: Version) -> Vec<Line> {
@@ -89,7 +87,7 @@ pub(super) fn list_lines(list: &CardList, lines: &[Line], version: Version) -> V
         let scheme = if is_uri { "" } else { "urn:uuid:" };
         Line::new(
             line.map_or(name, Line::head),
-            &&format!("{scheme}{}", member.replace('\\', "\\\\").replace('\n', "\\n")),
+            &format!("{scheme}{}", member.replace('\\', "\\\\").replace('\n', "\\n")),
         )
     };
     draft.set_all(&list.members, meaning::member, member_line);
@@ -191,8 +189,8 @@ fn drop_lonely_labels(draft: &mut Draft, lines: &[Line]) {
         let labelled = lines.filter(|line| !is_label(line) && !meaning::group_of(line).is_empty());
         labelled.map(|line| meaning::group_of(line).to_owned()).collect()
     };
-    let before: std::collections::HashSet<String> = groups(&mut lines.iter()).into_iter().collect();
-    let after: std::collections::HashSet<String> = groups(&mut draft.lines()).into_iter().collect();
+    let before: HashSet<String> = groups(&mut lines.iter()).into_iter().collect();
+    let after: HashSet<String> = groups(&mut draft.lines()).into_iter().collect();
     draft.retain(|line| {
         let group = meaning::group_of(line);
         !is_label(line) || !before.contains(group) || after.contains(group)

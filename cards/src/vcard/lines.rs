@@ -2,7 +2,7 @@
 //! versions, and the spellings of vCard 2.1 brought into those of 3.0. What a line means
 //! is not known here, but for what is needed to read on.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -155,10 +155,10 @@ impl Open {
         let more =
             options.completion_domain.map(|at| meaning::take_addresses_that_fax(&mut lines, at));
         let mut card = meaning::card(&lines);
+        let mut known: HashSet<String> =
+            card.faxes.iter().map(|fax| meaning::digits(&fax.number)).collect();
         for fax in more.unwrap_or_default() {
-            let is_there =
-                |have: &crate::Fax| meaning::digits(&have.number) == meaning::digits(&fax.number);
-            if !card.faxes.iter().any(is_there) {
+            if known.insert(fax.number.clone()) {
                 card.faxes.push(fax);
             }
         }

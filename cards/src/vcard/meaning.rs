@@ -1,6 +1,8 @@
 //! What the lines of a vCard mean, and the small grammar that needs: names, parameters,
 //! parts and escapes (RFC 6350 3.3, 3.4, 4). Changes no line.
 
+use std::collections::HashSet;
+
 use crate::{
     card::{Card, CardList, Fax, FaxPlace, has_digit},
     escape::{plain, values},
@@ -28,8 +30,8 @@ impl FaxAddress {
         let mut parts = local[number.len()..].split('/');
         let number = digits(parts.next()?);
         let sub = parts.filter_map(|part| part.split_once('='));
-        let sub = sub.filter(|(key, _)| key.eq_ignore_ascii_case("T33S")).map(|(_, sub)| sub);
-        let sub_address = sub.last().unwrap_or_default().to_owned();
+        let mut sub = sub.filter(|(key, _)| key.eq_ignore_ascii_case("T33S")).map(|(_, sub)| sub);
+        let sub_address = sub.next_back().unwrap_or_default().to_owned();
         (has_digit(&number) && !domain.is_empty()).then(|| Self {
             number,
             sub_address,
@@ -140,7 +142,7 @@ fn uid(lines: &[Line]) -> Option<String> {
 }
 
 /// The groups whose label (Apple's `X-ABLabel`) says that a number is one of a fax.
-pub(super) fn fax_groups(lines: &[Line]) -> Vec<String> {
+pub(super) fn fax_groups(lines: &[Line]) -> HashSet<String> {
     let is_label = |line: &&Line| name_of(line).eq_ignore_ascii_case("X-ABLabel");
     let says_fax = |line: &&Line| line.value().to_lowercase().contains("fax");
     let labels = lines.iter().filter(is_label).filter(says_fax);
@@ -148,7 +150,7 @@ pub(super) fn fax_groups(lines: &[Line]) -> Vec<String> {
 }
 
 /// The fax number of a line, `None` where it has none.
-pub(super) fn fax(line: &Line, fax_groups: &[String]) -> Option<Fax> {
+pub(super) fn fax(line: &Line, fax_groups: &HashSet<String>) -> Option<Fax> {
     if !name_of(line).eq_ignore_ascii_case("TEL") {
         return None;
     }
