@@ -42,6 +42,31 @@ fn thunderbird() {
 }
 
 #[test]
+fn thunderbird_in_german_and_french() {
+    for heads in [
+        "Vorname,Nachname,Anzeigename,Spitzname,Primäre E-Mail-Adresse,Sekundäre E-Mail-Adresse,\
+         Fax-Nummer,Organisation,Notizen",
+        "Prénom,Nom de famille,Nom à afficher,Surnom,Adresse électronique principale,\
+         Adresse électronique secondaire,Fax,Société,Notes",
+    ] {
+        let reading = read(&format!("{heads}\nA,B,A B,ab,a@example.org,b@example.org,+1 1,C,n\n"));
+        assert_eq!(reading.findings, [], "{heads}");
+        let want = Card {
+            name: "A B".into(),
+            given: "A".into(),
+            family: "B".into(),
+            alias: "ab".into(),
+            company: "C".into(),
+            note: "n".into(),
+            emails: vec!["a@example.org".into(), "b@example.org".into()],
+            faxes: vec![Fax { number: "+1 1".into(), ..Fax::default() }],
+            ..Card::default()
+        };
+        assert_eq!(reading.book.cards, [want]);
+    }
+}
+
+#[test]
 fn outlook_in_its_languages_and_encodings() {
     use FaxPlace::{Home, Unsaid, Work};
     let numbers = "A;B;C;+1 1;+1 2;+1 3;a@example.org;b@example.org";

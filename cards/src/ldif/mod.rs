@@ -94,7 +94,9 @@ fn take(record: Record, names: &mut HashMap<String, String>, reading: &mut Readi
 
 /// Writes all cards of a book, then its lists. Lines end with LF.
 pub fn write(book: &Book) -> String {
-    let mut out = "version: 1\n".to_owned();
+    // RFC 2849, example 1: the first record follows without an empty line, which some
+    // readers take for the end of a record.
+    let mut out = "version: 1".to_owned();
     let mut names: HashMap<&str, String> = HashMap::new();
     let mut taken: HashSet<String> = HashSet::new();
     let mut name = |kept: &Kept, uid: Option<&str>, name: &str| {
@@ -122,6 +124,9 @@ pub fn write(book: &Book) -> String {
     }
     for (list, dn) in book.lists.iter().zip(&lists) {
         put(dn, list_lines(list, &names), &mut out);
+    }
+    if !out.ends_with('\n') {
+        out.push('\n');
     }
     out
 }

@@ -48,7 +48,7 @@ impl Column {
 
 /// By the key of the heading: English of all programs, then German, French, Japanese.
 const KNOWN: [(Column, &[&str]); 14] = [
-    (Column::Uid, &["uid", "id", "contactid"]),
+    (Column::Uid, &["uid"]),
     (
         Column::Name,
         &[
@@ -158,7 +158,7 @@ const KNOWN: [(Column, &[&str]); 14] = [
 ];
 
 /// Headings of mail addresses, which have numbers in several places.
-const EMAILS: [&str; 18] = [
+const EMAILS: [&str; 19] = [
     "email",
     "emailaddress",
     "primaryemail",
@@ -173,6 +173,7 @@ const EMAILS: [&str; 18] = [
     "adresseemail",
     "adresseélectronique",
     "premièreadresseélectronique",
+    "adresseélectroniqueprincipale",
     "adresseélectroniquesecondaire",
     "電子メールアドレス",
     "メールアドレス",

@@ -111,9 +111,9 @@ fn set_part(draft: &mut Draft, name: &str, separator: char, at: usize, is: &str)
     let is = escape::escaped(is);
     draft.set(&[name], |line| {
         let mut parts = line.map(|l| escape::values(l.value(), separator)).unwrap_or_default();
-        if parts.len() <= at {
-            parts.resize(at + 1, "");
-        }
+        // RFC 6350 6.2.2: a name has five parts.
+        let least = if name == "N" { 5 } else { at + 1 };
+        parts.resize(parts.len().max(least), "");
         parts[at] = &is;
         let is_empty = parts.iter().all(|part| part.is_empty());
         (!is_empty).then(|| renewed(name, line, &parts.join(&separator.to_string())))
