@@ -30,6 +30,14 @@ pub(crate) fn text_of<'a>(
     Some(text)
 }
 
+/// Octets that tell what a file is.
+const BEGINNING_OCTETS: usize = 4096;
+
+/// The first lines of a file. Letters that are not ASCII may be wrong in it.
+pub(crate) fn beginning_of(bytes: &[u8]) -> Cow<'_, str> {
+    decode(&bytes[..bytes.len().min(BEGINNING_OCTETS)], |_| false).0
+}
+
 fn decode<'a>(
     bytes: &'a [u8],
     is_shift_jis: fn(&str) -> bool,

@@ -1,4 +1,5 @@
-//! What a format cannot carry, so that whoever exports can say it before.
+//! The formats, how to tell them apart, and what each cannot carry, so that whoever
+//! exports can say it before.
 
 use crate::card::{Card, FaxPlace, Kept};
 
@@ -11,6 +12,22 @@ pub enum Format {
     Csv,
     /// Records by [`crate::ldif`].
     Ldif,
+}
+
+impl Format {
+    /// The format that a file seems to have, by its first line that says something;
+    /// `None` for what is no text.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let text = crate::encoding::beginning_of(bytes);
+        let says = |line: &&str| !line.is_empty() && !line.starts_with('#');
+        let line = text.lines().map(str::trim).find(says)?.to_ascii_lowercase();
+        match line.as_str() {
+            _ if text.contains('\0') => None,
+            "begin:vcard" => Some(Self::VCard),
+            _ if line.starts_with("dn:") || line.starts_with("version:") => Some(Self::Ldif),
+            _ => Some(Self::Csv),
+        }
+    }
 }
 
 /// Something of a card that does not come back from a format.

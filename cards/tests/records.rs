@@ -138,3 +138,19 @@ fn what_each_format_cannot_carry_is_listed() {
     assert_eq!(losses(kept, Format::VCard), [Loss::Kept]);
     assert_eq!(losses(kept, Format::Ldif), []);
 }
+
+#[test]
+fn formats_are_told_apart() {
+    let utf16: Vec<u8> = "\u{feff}Name\tFax\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, want) in [
+        (THUNDERBIRD.as_bytes(), Some(Format::Ldif)),
+        (b"# x\ndn:: AA==\n", Some(Format::Ldif)),
+        (b"\xef\xbb\xbf\r\nBegin:vCard\r\n", Some(Format::VCard)),
+        (b"Name,Fax\n", Some(Format::Csv)),
+        (&utf16, Some(Format::Csv)),
+        (b"PK\x03\x04\0\0", None),
+        (b"", None),
+    ] {
+        assert_eq!(Format::of(bytes), want, "{bytes:?}");
+    }
+}

@@ -232,6 +232,11 @@ fn a_number_is_written_again_as_the_address_that_faxes() {
     changed.faxes[0].number = "+39 040 99".into();
     let out = written(&changed, Version::V3, OURS);
     assert!(out.contains("FAX=+3904099/T33S=77@") && !out.contains("+390401234"), "{out}");
+    // A phone that drops what it does not know leaves the address, and that has it all.
+    let dropped = out.replace(";X-SUBADDRESS=\"77\"", "");
+    let back = vcard::read(dropped.as_bytes(), OURS).book.cards.remove(0);
+    assert_eq!(back.faxes, changed.faxes);
+    assert_eq!(written(&back, Version::V3, OURS), out);
     // A number that somebody typed on a phone, as an address that faxes.
     let typed = "BEGIN:VCARD\nVERSION:3.0\nFN:A\nEMAIL:fax=+1-202-555@FAX.example.com\nEMAIL:FAX=+1@example.org\nEND:VCARD\n";
     let card = vcard::read(typed.as_bytes(), OURS).book.cards.remove(0);

@@ -2,13 +2,16 @@
 //! versions, and the spellings of vCard 2.1 brought into those of 3.0. What a line means
 //! is not known here, but for what is needed to read on.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{Options, Version, meaning};
 use crate::{
-    card::Kept,
+    card::{Card, Fax, Kept},
     encoding,
     finding::{Finding, Place, Problem, Reading},
     line::Line,
@@ -155,13 +158,7 @@ impl Open {
         let more =
             options.completion_domain.map(|at| meaning::take_addresses_that_fax(&mut lines, at));
         let mut card = meaning::card(&lines);
-        let mut known: HashSet<String> =
-            card.faxes.iter().map(|fax| meaning::digits(&fax.number)).collect();
-        for fax in more.unwrap_or_default() {
-            if known.insert(fax.number.clone()) {
-                card.faxes.push(fax);
-            }
-        }
+        join(&mut card, more.unwrap_or_default());
         card.name_it();
         if card.name.is_empty() {
             let place = Place::line(number);
@@ -174,6 +171,31 @@ impl Open {
     fn break_off(self, reading: &mut Reading) {
         let place = Place::line(self.number);
         reading.refuse(vec![Finding { place, problem: Problem::Unclosed }]);
+    }
+}
+
+/// Brings addresses that fax together with the numbers of a card. One that says the same
+/// as a number is that number. One that has a sub-address more gives it to the number:
+/// phones drop parameters that they do not know, and keep addresses. The others are
+/// numbers that somebody added.
+fn join(card: &mut Card, addresses: Vec<Fax>) {
+    let of = |fax: &Fax| (meaning::digits(&fax.number), fax.sub_address.clone());
+    let said: HashSet<_> = addresses.iter().map(of).collect();
+    let mut known: HashSet<_> = card.faxes.iter().map(of).collect();
+    let mut without_sub: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, fax) in card.faxes.iter().enumerate().rev() {
+        if fax.sub_address.is_empty() && !said.contains(&of(fax)) {
+            without_sub.entry(meaning::digits(&fax.number)).or_default().push(at);
+        }
+    }
+    for address in addresses {
+        if !known.insert(of(&address)) {
+            continue;
+        }
+        match without_sub.get_mut(&address.number).and_then(Vec::pop) {
+            Some(at) => card.faxes[at].sub_address = address.sub_address,
+            None => card.faxes.push(address),
+        }
     }
 }
 
