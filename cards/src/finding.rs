@@ -13,12 +13,21 @@ pub struct Reading {
     pub findings: Vec<Finding>,
     /// How many more findings there were.
     pub findings_left_out: usize,
-    /// How many cards, rows or records were left out. Zero: the file is good.
+    /// How many cards, rows or records were left out.
     pub refused: usize,
+    /// Something was left out; kept apart, as findings are told only up to a number.
+    is_cut: bool,
 }
 
 impl Reading {
+    /// Whether everything that the file says is in [`Reading::book`]: an import that is to
+    /// be all or nothing goes on only then.
+    pub fn is_whole(&self) -> bool {
+        !self.is_cut
+    }
+
     pub(crate) fn note(&mut self, place: Place, problem: Problem) {
+        self.is_cut |= problem.leaves_out();
         match self.findings.len() < crate::FINDINGS_MOST {
             true => self.findings.push(Finding { place, problem }),
             false => self.findings_left_out += 1,
@@ -38,7 +47,8 @@ impl Reading {
     }
 }
 
-/// One thing worth saying.
+/// One thing worth saying, to whoever gave the file: its words hold what stood in a cell,
+/// so they are nothing for a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Where in the file.
@@ -184,6 +194,14 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether something of the file is not in the result because of it.
+    pub fn leaves_out(&self) -> bool {
+        !matches!(
+            self,
+            Self::ReadAs(_) | Self::UnknownColumn | Self::DoubledColumn | Self::DoubledDn
+        )
+    }
+
     /// What would be right, as a clause.
     pub fn remedy(&self) -> String {
         match self {

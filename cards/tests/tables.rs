@@ -171,6 +171,7 @@ fn a_bad_row_is_named_by_row_and_column_and_left_out() {
     let reading = read(text);
     let names: Vec<&str> = reading.book.cards.iter().map(|card| card.name.as_str()).collect();
     assert_eq!((names, reading.refused), (vec!["A", "E"], 5));
+    assert!(!reading.is_whole());
     let said: Vec<String> = reading.findings.iter().map(ToString::to_string).collect();
     assert_eq!(
         said,
@@ -204,6 +205,7 @@ fn tables_that_are_none() {
     assert_eq!(wide.findings[0].problem, Problem::TooManyColumns(1002));
     let doubled = read("Name,Display Name\nA,B\n");
     assert_eq!(doubled.findings[0].problem, Problem::DoubledColumn);
+    assert!(doubled.is_whole() && !wide.is_whole());
     assert_eq!(
         doubled.book.cards[0].kept,
         Kept::Csv(vec![("Display Name (again)".into(), "B".into())])

@@ -17,7 +17,7 @@ fn read(text: &str) -> Reading {
 
 fn one(text: &str) -> Card {
     let reading = read(text);
-    assert_eq!(reading.findings, [], "{text}");
+    assert_eq!((reading.findings.as_slice(), reading.is_whole()), (&[][..], true), "{text}");
     let [card] = &reading.book.cards[..] else { panic!("{reading:?}") };
     card.clone()
 }
@@ -126,6 +126,8 @@ fn numbers_that_fax_in_every_shape() {
         ("TEL;TYPE=WORK;TYPE=FAX:+39 040 1", Some(("+39 040 1", FaxPlace::Work))),
         ("TEL;VALUE=uri;TYPE=\"work,fax\":tel:+390401", Some(("+390401", FaxPlace::Work))),
         ("TEL;TYPE=\"home,fax\";VALUE=uri:tel:+390401;isub=2", Some(("+390401", FaxPlace::Home))),
+        ("TEL;TYPE=\"FAX,HOME\":0401", Some(("0401", FaxPlace::Home))),
+        ("TEL;VALUE=TEXT;TYPE=fax;PREF=1:040 1", Some(("040 1", FaxPlace::Unsaid))),
         ("TEL;WORK;FAX:+39 040 1", Some(("+39 040 1", FaxPlace::Work))),
         ("TEL;FAX;HOME;PREF:0401", Some(("0401", FaxPlace::Home))),
         ("TEL;TYPE=fax:040\\,1", Some(("040,1", FaxPlace::Unsaid))),
@@ -331,6 +333,7 @@ fn limits_are_named() {
     let reading = read(&many);
     assert_eq!(reading.book.cards.len(), postfax_cards::CARDS_MOST);
     assert_eq!(reading.findings[0].problem, Problem::TooManyCards);
+    assert!(!reading.is_whole());
     let noise = read(&"x\n".repeat(5000));
     assert_eq!((noise.findings.len(), noise.findings_left_out), (1000, 4000));
     for (bytes, want) in [

@@ -7,7 +7,7 @@
 //! trimmed. A row may be shorter than the headings, as spreadsheets leave it, but not
 //! longer. Which headings are known is a table in `headings.rs`.
 //!
-//! [`write`] gives one row for each card, with the headings
+//! [`write()`] gives one row for each card, with the headings
 //! `UID, Name, Family Name, Given Name, Company, Alias, Fax 1, Fax 1 Place,
 //! Fax 1 Sub-address, …, E-mail 1, …, Note, Tags, Lists, Changed` and then the columns that
 //! cards were read with and have no field. Tags and lists stand in one cell, divided by
