@@ -38,6 +38,7 @@
 //! | `src/domain/` (a crate) | what is decided: numbers, jobs, outcomes, groups, rules, the supervisor |
 //! | `gateway/` (a crate) | mail in and out: SMTP, addresses, messages, receipts as MIME |
 //! | `hw/` (a crate) | fax servers and pages: drivers, the renderer, the telephone exchange in software |
+//! | `cards/` (a crate) | contacts as text in and out: vCard, CSV, LDIF; for the phone book |
 //! | [`config`] | the files of the administrator, read into what the domain uses, and changed key by key |
 //! | [`serve`] | starts the daemon, heeds signals; `check` and what else needs only the configuration |
 //! | [`daemon`] | owns the loop: events in, one commit, actions out; stops cleanly |
@@ -66,6 +67,7 @@
 //! ```text
 //! src ──▶ gateway ──▶ domain
 //!  ├────▶ hw ───────▶ domain
+//!  ├────▶ cards
 //!  └────────────────▶ domain
 //! ```
 //!
