@@ -14,19 +14,11 @@
 //! What stands elsewhere is neither compared nor counted nor waited for. Who is in which
 //! group is read from the setup each time, so that nothing is moved when a client is.
 //!
-//! # Who will need what
-//!
-//! The supervisor owns the book. It takes events that carry an [`Order`] (or a whole import
-//! of them) with who asks and a token, calls [`Book::write`] or [`Book::write_all`], and
-//! answers with a save of each [`Change`] before the promise; questions
-//! ([`Book::find`], [`Book::resolve`], [`Book::since`], [`Book::get`]) change nothing.
-//! The store keeps a row for each entry (by its number, the entry as JSON), one for each
-//! tombstone, one for each line of history, and one with the last stamp, the next number
-//! and the floor; it deletes what [`Noted::forgets`] and the floor of a change say, and
-//! hands all but the history to [`Book::load`]. The doors read numbers in the country of
-//! the setup, make up unique identifiers, show labels to those alone who may change the
-//! entry and numbers of entries to nobody, and write `mail` as the alias or the number at
-//! the fax domain.
+//! The supervisor owns the book and writes it ([`Book::write_all`]); those who only read
+//! have a copy that is as it was when the last change became durable. The doors read
+//! numbers in the country of the setup, make up unique identifiers, show labels to those
+//! alone who may change the entry and numbers of entries to nobody, and write `mail` as the
+//! alias or the number at the fax domain.
 
 mod change;
 mod check;
@@ -44,10 +36,11 @@ mod tests;
 mod write;
 
 use std::{
-    collections::{BTreeMap, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
+
+use imbl::{HashMap, OrdMap};
 
 pub use change::{Change, Order, Refused, Sharing, Tombstone};
 pub use check::BadEntry;
@@ -82,12 +75,13 @@ pub struct Saved {
     pub floor: Stamp,
 }
 
-/// The phone book.
-#[derive(Debug, Default)]
+/// The phone book. A copy shares with the original whatever neither of them changes, so
+/// that those who read have one of their own while others write.
+#[derive(Debug, Clone, Default)]
 pub struct Book {
     entries: HashMap<EntryId, Arc<Entry>>,
-    shelves: BTreeMap<Audience, Shelf>,
-    tombstones: BTreeMap<Stamp, Tombstone>,
+    shelves: OrdMap<Audience, Shelf>,
+    tombstones: OrdMap<Stamp, Tombstone>,
     last: Stamp,
     next: EntryId,
     floor: Stamp,
@@ -123,7 +117,6 @@ impl Book {
         let mut book = Self { last: saved.last, floor: saved.floor, ..Self::default() };
         let after_last = saved.entries.iter().map(|entry| entry.id.0 + 1).max().unwrap_or(0);
         book.next = EntryId(saved.next.max(after_last));
-        book.entries.reserve(saved.entries.len());
         let text = |entry: Entry| (entry.content.searched(), entry);
         let mut entries: Vec<(String, Entry)> = saved.entries.into_iter().map(text).collect();
         // In the order of the shelves, which fills their pages one after the other.

@@ -11,8 +11,9 @@
 //! themselves. Why a shelf for each audience: what somebody may not see is not on their
 //! shelves, so that it takes none of their time, and time tells nothing of it.
 
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::{cmp::Ordering, sync::Arc};
 
+use imbl::{OrdSet, Vector};
 use memchr::memmem::Finder;
 
 use super::entry::{EntryId, Stamp};
@@ -86,17 +87,17 @@ impl Query {
 }
 
 /// What one audience may see.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Shelf {
-    pages: Vec<Page>,
+    pages: Vector<Arc<Page>>,
     /// Hashes of what entries are called by, and which entries those are.
-    keys: BTreeSet<(u64, EntryId)>,
+    keys: OrdSet<(u64, EntryId)>,
     rows: usize,
     /// The last change of it.
     pub touched: Stamp,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone)]
 struct Page {
     text: String,
     rows: Vec<Row>,
@@ -112,6 +113,10 @@ struct Row {
 type Place = (usize, usize);
 
 impl Page {
+    fn of(text: &str, id: EntryId) -> Self {
+        Self { text: text.to_owned(), rows: vec![Row { start: 0, id }] }
+    }
+
     fn row(&self, at: usize) -> &str {
         let end = self.rows.get(at + 1).map_or(self.text.len(), |next| next.start as usize);
         &self.text[self.rows[at].start as usize..end]
@@ -180,8 +185,8 @@ impl Shelf {
 
     /// The page where a row is or belongs.
     fn page(&self, text: &str, id: EntryId) -> usize {
-        let is_before = |page: &Page| page.cmp(0, text, id) != Ordering::Greater;
-        self.pages.partition_point(is_before).saturating_sub(1)
+        let found = self.pages.binary_search_by(|page| page.cmp(0, text, id));
+        found.unwrap_or_else(|next| next.saturating_sub(1))
     }
 
     /// Puts an entry in its place.
@@ -189,8 +194,8 @@ impl Shelf {
         self.keys.extend(keys.iter().map(|key| (*key, id)));
         let page_at = self.page(text, id);
         let is_last = page_at + 1 >= self.pages.len();
-        let Some(page) = self.pages.get_mut(page_at) else {
-            self.pages.push(Page { text: text.to_owned(), rows: vec![Row { start: 0, id }] });
+        let Some(page) = self.pages.get_mut(page_at).map(Arc::make_mut) else {
+            self.pages.push_back(Arc::new(Page::of(text, id)));
             self.rows += 1;
             return;
         };
@@ -201,13 +206,13 @@ impl Shelf {
         if is_full && is_last && at == page.rows.len() {
             page.text.shrink_to_fit();
             page.rows.shrink_to_fit();
-            self.pages.push(Page { text: text.to_owned(), rows: vec![Row { start: 0, id }] });
+            self.pages.push_back(Arc::new(Page::of(text, id)));
             return;
         }
         page.insert(at, text, id);
         if is_full && page.rows.len() > 1 {
             let half = page.split();
-            self.pages.insert(page_at + 1, half);
+            self.pages.insert(page_at + 1, Arc::new(half));
         }
     }
 
@@ -217,7 +222,7 @@ impl Shelf {
             self.keys.remove(&(*key, id));
         }
         let page_at = self.page(text, id);
-        let Some(page) = self.pages.get_mut(page_at) else { return };
+        let Some(page) = self.pages.get_mut(page_at).map(Arc::make_mut) else { return };
         let Ok(at) = page.locate(text, id) else { return };
         page.remove(at);
         self.rows -= 1;

@@ -200,13 +200,9 @@ impl Book {
             self.tombstones.insert(tombstone.stamp, tombstone.clone());
         }
         self.floor = self.floor.max(change.floor);
-        self.tombstones = self.tombstones.split_off(&Stamp(self.floor.0 + 1));
-    }
-
-    /// Takes back the last change that was applied and not yet taken back, save for its
-    /// tombstone.
-    fn take_back(&mut self, change: &Change) {
-        self.replace(change.after.as_ref(), change.before.as_ref(), change.stamp);
+        while self.tombstones.get_min().is_some_and(|(stamp, _)| *stamp <= self.floor) {
+            self.tombstones = self.tombstones.without_min().1;
+        }
     }
 
     /// Writes what is ordered, and returns what is to be saved.
@@ -225,8 +221,8 @@ impl Book {
         Ok(change)
     }
 
-    /// Writes all that is ordered, or nothing. With `dry_run` it is nothing in any case,
-    /// and what comes back is what would have changed.
+    /// Writes all that is ordered, or nothing. Whoever only wants to know what would change
+    /// has a copy write it.
     ///
     /// # Errors
     /// The place of the first order that is refused, counted from 0, and why.
@@ -236,25 +232,12 @@ impl Book {
         who: &Who,
         orders: &[Order],
         now: Timestamp,
-        dry_run: bool,
     ) -> Result<Vec<Change>, (usize, Refused)> {
-        let tombstones = (self.tombstones.clone(), self.floor);
-        let mut changes: Vec<Change> = Vec::with_capacity(orders.len());
-        let mut refused = None;
-        for (at, order) in orders.iter().enumerate() {
-            match self.write(setup, who, order, now) {
-                Ok(change) => changes.push(change),
-                Err(why) => {
-                    refused = Some((at, why));
-                    break;
-                }
-            }
-        }
-        if dry_run || refused.is_some() {
-            changes.iter().rev().for_each(|change| self.take_back(change));
-            (self.tombstones, self.floor) = tombstones;
-        }
-        refused.map_or(Ok(changes), Err)
+        let mut next = self.clone();
+        let write = |(at, order)| next.write(setup, who, order, now).map_err(|why| (at, why));
+        let changes = orders.iter().enumerate().map(write).collect::<Result<_, _>>()?;
+        *self = next;
+        Ok(changes)
     }
 }
 
