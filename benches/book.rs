@@ -108,6 +108,7 @@ fn content(chance: &mut Chance, at: usize) -> Content {
             subaddress: None,
             options: Default::default(),
         }),
+        kept: String::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use postfax_domain::{
     audit::{Asker, Chain, Entry, Head, Line},
+    book::{Book, EntryId, Noted},
     job::Job,
     names::{ClientName, HookName, JobId},
     setup::Setup,
@@ -195,6 +196,14 @@ impl Daemon for Control {
         ask: AskConfig,
     ) -> Result<ConfigReply, Problem> {
         self.configure(asker, setup, ask).await
+    }
+
+    fn book(&self) -> Arc<Book> {
+        self.context.book.load_full()
+    }
+
+    async fn book_history(&self, id: EntryId) -> Result<Vec<Noted>, String> {
+        self.context.reader.book_history(id).await.map_err(|failed| failed.to_string())
     }
 
     fn setup(&self) -> Arc<Setup> {

@@ -26,6 +26,7 @@ use std::{
 use arc_swap::ArcSwap;
 use postfax_domain::{
     audit::Line,
+    book::Book,
     job::Job,
     names::{ServerName, Token},
     quota,
@@ -116,6 +117,8 @@ pub struct Context {
     pub converters: Semaphore,
     /// This program, for the children that convert documents.
     pub exe: PathBuf,
+    /// The phone book, as far as it is durable.
+    pub book: ArcSwap<Book>,
     /// What is wrong with the webhooks.
     pub hooks: webhooks::Board,
     /// Goes up with every round that changed something.
@@ -221,6 +224,7 @@ impl Daemon {
             config: ArcSwap::from_pointee(config),
             reader: store.reader(),
             exe,
+            book: ArcSwap::new(supervisor.book()),
             hooks: webhooks::Board::default(),
             changed: watch::Sender::new(0),
             events,
@@ -312,6 +316,9 @@ impl Daemon {
         }
         if !changes.is_empty() {
             self.commit(&changes, now).await;
+        }
+        if changes.iter().any(|change| matches!(change, Change::Book(_))) {
+            self.context.book.store(self.supervisor.book());
         }
         if changed {
             self.context.changed.send_modify(|round| *round += 1);

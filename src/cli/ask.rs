@@ -167,6 +167,7 @@ fn as_text(view: &View, reply: &Reply) -> String {
         Reply::Audit(entries) => render::audit(view, entries),
         Reply::Chain(chain) => render::chain(view, chain),
         Reply::Config(reply) => render::configuration(view, reply),
+        Reply::Book(reply) => render::book(view, reply),
         Reply::Problem(problem) => format!("{problem}\n"),
     }
 }

@@ -79,6 +79,7 @@ impl From<Problem> for Failure {
             Code::NoSuchJob
             | Code::NoSuchServer
             | Code::NoSuchWebhook
+            | Code::NoSuchEntry
             | Code::WrongState
             | Code::Stale => Exit::No,
             Code::BadRequest => Exit::Usage,

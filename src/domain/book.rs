@@ -46,8 +46,9 @@ pub use change::{Change, Order, Refused, Sharing, Tombstone};
 pub use check::BadEntry;
 pub use entry::{
     Content, Entry, EntryId, Field, Label, Line, MAX_ALIAS_BYTES, MAX_ENTRIES, MAX_HISTORY,
-    MAX_MEMBERS, MAX_NAME_BYTES, MAX_NOTE_BYTES, MAX_OWNED, MAX_PARTIES, MAX_SUBADDRESS_DIGITS,
-    MAX_TAG_BYTES, MAX_TAGS, MAX_UID_BYTES, Noted, Options, Owner, Reach, Stamp, What,
+    MAX_KEPT_BYTES, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NOTE_BYTES, MAX_OWNED, MAX_PARTIES,
+    MAX_SUBADDRESS_DIGITS, MAX_TAG_BYTES, MAX_TAGS, MAX_UID_BYTES, Noted, Options, Owner, Reach,
+    Stamp, What,
 };
 pub use find::{Found, MAX_FOUND, Seen};
 pub use reader::{Audience, Rank};

@@ -50,6 +50,8 @@ pub(super) enum Code {
     NoSuchServer,
     /// There is no such webhook.
     NoSuchWebhook,
+    /// There is no such entry in the phone book, for the asker.
+    NoSuchEntry,
     /// It is not in a state in which this could be done.
     WrongState,
     /// `If-Match` names another version than the newest.
@@ -97,9 +99,11 @@ impl Code {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::NotPermitted => StatusCode::FORBIDDEN,
-            Self::NoSuchJob | Self::NoSuchServer | Self::NoSuchWebhook | Self::NotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NoSuchJob
+            | Self::NoSuchServer
+            | Self::NoSuchWebhook
+            | Self::NoSuchEntry
+            | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::WrongState | Self::UnderWay | Self::OutcomeUnknown | Self::ReadOnly => {
@@ -145,6 +149,7 @@ impl From<requests::Problem> for Problem {
             requests::Code::NoSuchJob => Code::NoSuchJob,
             requests::Code::NoSuchServer => Code::NoSuchServer,
             requests::Code::NoSuchWebhook => Code::NoSuchWebhook,
+            requests::Code::NoSuchEntry => Code::NoSuchEntry,
             requests::Code::Stale => Code::Stale,
             requests::Code::WrongState => Code::WrongState,
             requests::Code::BadRequest => Code::BadRequest,

@@ -29,6 +29,7 @@ impl Asked {
     pub(super) fn repeat(&self) -> Repeat {
         let Self::Of(ask) = self else { return Repeat::Harmless };
         match ask {
+            Ask::Book(ask) if ask.changes() => Repeat::Once,
             Ask::Retry { .. }
             | Ask::Alter(_)
             | Ask::Assign { .. }
@@ -62,6 +63,7 @@ impl Asked {
             | Ask::Follow
             | Ask::Inbound(_)
             | Ask::Servers
+            | Ask::Book(_)
             | Ask::Webhooks
             | Ask::RetryWebhook { .. }
             | Ask::Audit(_)
@@ -101,6 +103,7 @@ impl Asked {
             | Ask::Config(_)
             | Ask::Inbound(_)
             | Ask::Servers
+            | Ask::Book(_)
             | Ask::Webhooks
             | Ask::RetryWebhook { .. }
             | Ask::Drain { .. }

@@ -1,12 +1,12 @@
 //! Logging in: a user name and its proof become a client, or a refusal that does not
 //! tell which of the two was wrong.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use postfax_domain::{names::ClientName, setup::Setup};
 use postfax_gateway::{
     auth::{Proof, prepared, scram::Keys},
-    desk::{AuthRefusal, Certificate, Identity, Peer},
+    desk::{AuthRefusal, Certificate, Identity, Peer, Role},
 };
 use tracing::warn;
 
@@ -65,6 +65,22 @@ impl Login {
 }
 
 impl FaxDesk {
+    /// The client that logs in with a password at another door, from this address.
+    ///
+    /// # Errors
+    /// [`AuthRefusal`], as for a mail client: failures are counted and slowed together.
+    pub(crate) async fn client_by_password(
+        &self,
+        address: IpAddr,
+        user: &str,
+        password: &str,
+    ) -> Result<ClientName, AuthRefusal> {
+        let peer = Peer { tls: true, ..Peer::new(Role::Submission, address) };
+        let identity = self.log_in(&peer, user, password).await?;
+        let login = Login::of(&identity).ok_or(AuthRefusal::WrongCredentials)?;
+        ClientName::new(&login.client).map_err(|_| AuthRefusal::WrongCredentials)
+    }
+
     pub(super) async fn log_in(
         &self,
         peer: &Peer,

@@ -12,12 +12,15 @@ use std::{
 use async_trait::async_trait;
 use postfax_domain::{
     audit::{Asker, Chain, Entry, Head, Line},
+    authority::Who,
+    book::{Book, EntryId, Noted, Order},
     destination::Destination,
     fleet::Denial,
     job::{Job, State},
     names::{ClientName, HookName, JobId},
     setup::Setup,
     supervisor::{Answer, Request, Unable},
+    time::Timestamp,
 };
 use tokio::sync::watch;
 
@@ -36,6 +39,8 @@ pub(crate) struct Fake {
     setup: Arc<Setup>,
     lines: Mutex<Vec<Line>>,
     jobs: Vec<Job>,
+    book: Mutex<Arc<Book>>,
+    history: Mutex<Vec<Noted>>,
 }
 
 impl Default for Fake {
@@ -46,6 +51,8 @@ impl Default for Fake {
             setup: Arc::new(samples::setup()),
             lines: Mutex::default(),
             jobs: Self::all(),
+            book: Mutex::default(),
+            history: Mutex::default(),
         }
     }
 }
@@ -74,6 +81,19 @@ impl Fake {
     /// Something has changed.
     pub(crate) fn change(&self) {
         self.changes.send_modify(|n| *n += 1);
+    }
+
+    /// As the supervisor writes into the phone book.
+    fn write(&self, who: &Who, orders: &[Order]) -> Answer {
+        let mut book = self.book.lock().unwrap();
+        match Arc::make_mut(&mut book).write_all(&self.setup, who, orders, Timestamp::default()) {
+            Ok(changes) => {
+                let lines = changes.iter().map(|change| change.noted.clone());
+                self.history.lock().unwrap().extend(lines);
+                Answer::Written(changes)
+            }
+            Err((at, why)) => Answer::NotWritten(at, why),
+        }
     }
 
     /// Newest first: 15 is under way, 14 waits, 13 and 12 are over, 11 is held.
@@ -126,6 +146,7 @@ impl Daemon for Fake {
             Request::Answered(id, _) => Answer::Done(id),
             Request::Forward(_) | Request::Inquire { .. } => Answer::Accepted(vec![JobId(16)]),
             Request::Explain { .. } => Answer::Explained(Err(Denial::UnknownClient)),
+            Request::Book { who, orders } => self.write(&who, &orders),
             Request::Hooks => Answer::Hooks(BTreeMap::new()),
             Request::RetryHook(name) => Answer::ToldAgain(name),
             Request::Settings(request) => settings(*request),
@@ -186,6 +207,15 @@ impl Daemon for Fake {
 
     async fn verify_audit(&self, known: Option<&Head>) -> Result<Chain, String> {
         Ok(Chain { lines: self.lines().len() as u64, head: known.cloned(), broken: None })
+    }
+
+    fn book(&self) -> Arc<Book> {
+        self.book.lock().unwrap().clone()
+    }
+
+    async fn book_history(&self, id: EntryId) -> Result<Vec<Noted>, String> {
+        let history = self.history.lock().unwrap();
+        Ok(history.iter().rev().filter(|line| line.id == id).cloned().collect())
     }
 
     fn setup(&self) -> Arc<Setup> {

@@ -16,6 +16,7 @@
 //! ([`answer`]) and, where nothing here fits, a variant of [`Reply`].
 
 mod answer;
+pub(crate) mod book;
 mod config;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -32,6 +33,7 @@ pub(crate) mod socket;
 mod summary;
 
 pub(crate) use answer::{Daemon, Sees, answer, jobs_once_more, once_more};
+pub(crate) use book::{AskBook, BookReply};
 pub(crate) use config::{AskConfig, ConfigReply, Line, Terms};
 pub(crate) use filter::{AuditFilter, Condition, JobFilter, MAX_JOBS};
 use postfax_domain::{
@@ -145,6 +147,8 @@ pub(crate) enum Ask {
         /// The server.
         server: ServerName,
     },
+    /// See or change the phone book. Answered by [`Reply::Book`].
+    Book(AskBook),
     /// Which webhooks are there? Answered by [`Reply::Webhooks`].
     Webhooks,
     /// Try at once what waits for a webhook. Answered by [`Reply::ToldAgain`].
@@ -290,6 +294,8 @@ pub(crate) enum Reply {
     Chain(Chain),
     /// The configuration, or what became of a change of it.
     Config(Box<ConfigReply>),
+    /// The phone book.
+    Book(Box<BookReply>),
     /// It was not done.
     Problem(Problem),
 }

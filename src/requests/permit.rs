@@ -46,6 +46,8 @@ pub(crate) fn need(ask: &Ask) -> Need {
         Ask::Status | Ask::Watch | Ask::Jobs(_) | Ask::Follow | Ask::Inbound(_) | Ask::Servers => {
             Need::Nothing
         }
+        // Each entry says who may see and change it, and the book keeps to that.
+        Ask::Book(_) => Need::Nothing,
         Ask::Show { job } | Ask::Pages { job } | Ask::ExplainJob { job } => {
             Need::Job(Verb::JobsSee, *job)
         }

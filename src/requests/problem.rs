@@ -30,6 +30,8 @@ pub(crate) enum Code {
     NoSuchJob,
     /// There is no such fax server, or no such version of its settings.
     NoSuchServer,
+    /// There is no such entry in the phone book, for this asker.
+    NoSuchEntry,
     /// There is no such webhook.
     NoSuchWebhook,
     /// The job is not in a state in which this could be done.

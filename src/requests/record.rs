@@ -46,6 +46,7 @@ fn request(ask: &Ask) -> &'static str {
         Ask::GiveUp { .. } => "servers.give-up",
         Ask::Settings(ask) => ask.name(),
         Ask::Config(ask) => ask.name(),
+        Ask::Book(ask) => ask.name(),
         Ask::Webhooks => "webhooks.list",
         Ask::RetryWebhook { .. } => "webhooks.retry",
         Ask::Audit(_) => "audit.list",
@@ -75,6 +76,9 @@ fn object(ask: &Ask) -> String {
         | Ask::GiveUp { server: name } => server(name),
         Ask::RetryWebhook { webhook } => format!("webhook:{webhook}"),
         Ask::Settings(ask) => server(ask.server()),
+        Ask::Book(ask) => {
+            ask.entry().map_or_else(String::new, |e| format!("entry:{}", brief(e, MAX_WRITTEN)))
+        }
         Ask::Jobs(ask) => ask
             .client
             .as_ref()

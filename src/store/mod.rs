@@ -7,6 +7,7 @@
 
 mod answers;
 mod audit;
+mod book;
 pub mod documents;
 mod mails;
 mod round;
@@ -107,6 +108,12 @@ pub enum StoreError {
         /// The webhook.
         hook: String,
         /// What is wrong with them.
+        why: String,
+    },
+    /// A phone book that this version cannot read.
+    #[error("the phone book in the database cannot be read: {why}")]
+    DamagedBook {
+        /// What is wrong with it.
         why: String,
     },
     /// Settings that this version cannot read.
@@ -294,6 +301,7 @@ impl Store {
         let drained = rows.iter().filter_map(|name| ServerName::new(name).ok()).collect();
         let settings = settings::read(&mut writer, fail).await?;
         let webhooks = webhooks::read(&mut writer, fail).await?;
+        let book = book::read(&mut writer, fail).await?;
         self.writer = Some(writer);
         let next_job = last.unsigned_abs() + 1;
         Ok(Saved {
@@ -304,6 +312,7 @@ impl Store {
             spent,
             drained,
             settings,
+            book,
             webhooks,
             at: now,
         })

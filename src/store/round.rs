@@ -6,7 +6,7 @@ use postfax_domain::{job::Job, names::JobId, supervisor::Change, time::Timestamp
 use sqlx::{Connection, Row, SqliteConnection};
 
 use super::{
-    audit, mails,
+    audit, book, mails,
     rows::{JOBS_A_STATEMENT, save_jobs},
     settings, webhooks,
 };
@@ -25,7 +25,7 @@ pub(super) async fn write(
         match change {
             Change::Job(job) => drop(jobs.insert(job.id, job)),
             Change::Audit(line) => lines.push(&**line),
-            Change::Settings { .. } | Change::Webhook { .. } => {}
+            Change::Settings { .. } | Change::Webhook { .. } | Change::Book(_) => {}
             other => others.push(other),
         }
     }
@@ -33,11 +33,13 @@ pub(super) async fn write(
     let mails = waiting.named_by(&jobs);
     let settings = settings::Changes::of(changes);
     let webhooks = webhooks::Changes::of(changes);
+    let book = book::Changes::of(changes);
     let only_jobs = others.is_empty()
         && lines.is_empty()
         && mails.is_empty()
         && settings.is_empty()
-        && webhooks.is_empty();
+        && webhooks.is_empty()
+        && book.is_empty();
     if only_jobs && jobs.len() <= JOBS_A_STATEMENT {
         // One statement is a transaction by itself.
         return save_jobs(writer, &jobs).await;
@@ -49,6 +51,7 @@ pub(super) async fn write(
     mails::save(&mut round, &mails).await?;
     settings::save(&mut round, &settings).await?;
     webhooks::save(&mut round, &webhooks).await?;
+    book::save(&mut round, &book).await?;
     save_jobs(&mut round, &jobs).await?;
     audit::append(&mut round, &lines).await?;
     round.commit().await
@@ -75,9 +78,11 @@ async fn save_other(
         Change::Drained(server, false) => {
             sqlx::query("DELETE FROM drained WHERE server = $1").bind(server.as_str())
         }
-        Change::Job(_) | Change::Audit(_) | Change::Settings { .. } | Change::Webhook { .. } => {
-            unreachable!("written apart")
-        }
+        Change::Job(_)
+        | Change::Audit(_)
+        | Change::Book(_)
+        | Change::Settings { .. }
+        | Change::Webhook { .. } => unreachable!("written apart"),
     }
     .execute(round)
     .await

@@ -5,6 +5,7 @@
 //! subject) lose their control characters on the way, so that no stranger ever
 //! writes escape sequences to an administrator's terminal.
 
+mod book;
 mod configuration;
 mod explain;
 mod jobs;
@@ -16,6 +17,7 @@ mod table;
 
 use std::time::Duration;
 
+pub(super) use book::book;
 pub(super) use configuration::configuration;
 pub(super) use explain::explanation;
 use jiff::{fmt::strtime, tz::TimeZone};

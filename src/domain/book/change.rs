@@ -55,7 +55,8 @@ pub enum Order {
 }
 
 /// How a label is to change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sharing {
     /// These too. What is for everyone is for these alone afterwards.
     With(BTreeSet<Party>),

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{
     entry::{
-        Content, Line, MAX_ALIAS_BYTES, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NOTE_BYTES,
-        MAX_SUBADDRESS_DIGITS, MAX_TAG_BYTES, MAX_TAGS, MAX_UID_BYTES, Reach,
+        Content, Line, MAX_ALIAS_BYTES, MAX_KEPT_BYTES, MAX_MEMBERS, MAX_NAME_BYTES,
+        MAX_NOTE_BYTES, MAX_SUBADDRESS_DIGITS, MAX_TAG_BYTES, MAX_TAGS, MAX_UID_BYTES, Reach,
     },
     fold,
 };
@@ -98,6 +98,12 @@ impl Content {
                 return Err(BadEntry::Empty("tag"));
             }
             line("tag", tag, MAX_TAG_BYTES)?;
+        }
+        if self.kept.len() > MAX_KEPT_BYTES {
+            return Err(BadEntry::TooLong { field: "rest of the card", max: MAX_KEPT_BYTES });
+        }
+        if self.kept.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+            return Err(BadEntry::Control("rest of the card"));
         }
         self.reach.check()
     }

@@ -29,6 +29,8 @@ pub const MAX_ALIAS_BYTES: usize = 64;
 pub const MAX_UID_BYTES: usize = 200;
 /// Longest note, in bytes.
 pub const MAX_NOTE_BYTES: usize = 2000;
+/// The most that is kept of a vCard besides what an entry says.
+pub const MAX_KEPT_BYTES: usize = 8 << 10;
 /// Longest tag, in bytes.
 pub const MAX_TAG_BYTES: usize = 64;
 /// Most tags of an entry.
@@ -113,6 +115,10 @@ pub struct Content {
     pub tags: BTreeSet<String>,
     /// Where its faxes go.
     pub reach: Reach,
+    /// The lines of its vCard that nothing above says, a line each (RFC 6350 3.3); they are
+    /// kept for the address book that it came from, and neither searched nor shown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kept: String,
 }
 
 /// Where the faxes of an entry go.
@@ -233,6 +239,8 @@ pub enum Field {
     Tags,
     /// Its number, or the members of a list.
     Reach,
+    /// What else its vCard says.
+    Kept,
 }
 
 impl Content {
@@ -245,6 +253,7 @@ impl Content {
             (Field::Note, self.note != other.note),
             (Field::Tags, self.tags != other.tags),
             (Field::Reach, self.reach != other.reach),
+            (Field::Kept, self.kept != other.kept),
         ];
         fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
     }

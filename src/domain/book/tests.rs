@@ -62,6 +62,7 @@ pub(super) fn fax(name: &str, alias: &str, number: &str) -> Content {
             subaddress: None,
             options: Options::default(),
         }),
+        kept: String::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Requests with a line of the audit log: the line is completed with what became of
 //! the request, and is saved in the same round as what it has changed.
 
-use super::{Action, Answer, Change, Request, Supervisor};
+use super::{Action, Answer, Change, Request, Supervisor, book};
 use crate::{
     audit::{Line, Verdict},
     names::{JobId, ServerName, Token},
@@ -34,6 +34,7 @@ impl Request {
             | Self::Returned(_)
             | Self::Forward(_)
             | Self::Explain { .. }
+            | Self::Book { .. }
             | Self::Hooks
             | Self::RetryHook(_) => About::Nothing,
         }
@@ -61,6 +62,8 @@ impl Answer {
             | Self::Settings(_)
             | Self::Hooks(_)
             | Self::ToldAgain(_) => Verdict::Allowed,
+            Self::Written(_) => Verdict::Allowed,
+            Self::NotWritten(_, refused) => book::verdict(refused),
             Self::NotSet(refusal) => Verdict::Failed(refusal.to_string()),
         }
     }
@@ -81,7 +84,10 @@ impl Supervisor {
         let answer = self.asked(request, now, actions);
         let verdict = answer.verdict();
         let (before, after) = match verdict {
-            Verdict::Allowed => (before, self.outcome(&about, &answer, &actions[begin..])),
+            Verdict::Allowed => match &answer {
+                Answer::Written(changes) => book::described(changes),
+                _ => (before, self.outcome(&about, &answer, &actions[begin..])),
+            },
             _ => (None, None),
         };
         let line = Line { at: now, verdict, before, after, ..line };

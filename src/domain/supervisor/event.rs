@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{Answer, Request, Submission, Unfit};
 use crate::{
     audit::Line,
+    book,
     document::{Document, PageLedger},
     fleet::Health,
     job::{AttemptEnd, Carrier, Job},
@@ -127,6 +128,8 @@ pub enum Change {
     Drained(ServerName, bool),
     /// Somebody has asked for something.
     Audit(Box<Line>),
+    /// An entry of the phone book has changed.
+    Book(Box<book::Change>),
     /// The settings of this server now stand like this.
     Settings {
         /// The server.

@@ -12,6 +12,7 @@
 mod accept;
 mod arrive;
 mod asked;
+mod book;
 mod caps;
 mod dispatch;
 mod ended;
@@ -51,6 +52,7 @@ pub use settings::{AskSettings, SettingsRefusal, SettingsRequest, Sheet, no_such
 use press::Press;
 
 use crate::{
+    book::{self as phone_book, Book},
     destination::{Destination, Mailbox},
     document::Digest,
     fleet::{Fleet, Health},
@@ -79,6 +81,8 @@ pub struct Saved {
     pub spent: Vec<Spent>,
     /// Servers that somebody has drained.
     pub drained: BTreeSet<ServerName>,
+    /// The phone book.
+    pub book: phone_book::Saved,
     /// The registered settings.
     pub settings: BTreeMap<ServerName, Record>,
     /// How far the events of each hook have come.
@@ -139,6 +143,7 @@ pub struct Supervisor {
     arrivals: HashSet<(ServerName, String)>,
     quotas: Ledger,
     settings: settings::Registry,
+    book: Arc<Book>,
     outboxes: webhooks::Outboxes,
 }
 
@@ -170,6 +175,7 @@ impl Supervisor {
             arrivals: saved.arrivals.into_iter().collect(),
             quotas,
             settings: settings::Registry::restore(saved.settings),
+            book: Arc::new(Book::load(saved.book)),
             outboxes: webhooks::Outboxes::restore(saved.webhooks),
         };
         supervisor.put_in_force();
@@ -285,6 +291,12 @@ impl Supervisor {
             times.range((later, JobId(0))..).next().map(|(at, _)| *at)
         };
         next(&self.timed).into_iter().chain(next(&self.planned)).min()
+    }
+
+    /// The phone book as it is now.
+    #[must_use]
+    pub fn book(&self) -> Arc<Book> {
+        self.book.clone()
     }
 
     /// A job that is not over.

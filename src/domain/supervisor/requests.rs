@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     authority::{Sight, Who},
+    book,
     destination::Destination,
     fleet::{Decision, Denial, Live, Need},
     job::{Alteration, Answered, Cause, Forwarded, Inquiry, Job, State},
@@ -79,6 +80,13 @@ pub enum Request {
     },
     /// Something about the settings of a server.
     Settings(Box<SettingsRequest>),
+    /// Write into the phone book: all of these, or nothing.
+    Book {
+        /// Who orders it.
+        who: Who,
+        /// What is ordered, in this order.
+        orders: Vec<book::Order>,
+    },
     /// How far the events of each hook have come.
     Hooks,
     /// Try at once what waits for a hook, also for one that was gone.
@@ -128,6 +136,10 @@ pub enum Answer {
     Hooks(BTreeMap<HookName, Standing>),
     /// What waits for this hook is tried.
     ToldAgain(HookName),
+    /// These entries of the phone book have changed.
+    Written(Vec<book::Change>),
+    /// Nothing was written into the phone book: the order at this place, from 0, is refused.
+    NotWritten(usize, book::Refused),
     /// Nothing was done about settings.
     NotSet(SettingsRefusal),
 }
@@ -273,6 +285,7 @@ impl Supervisor {
             Request::GiveUp(server) => self.give_up(server, now, actions),
             Request::Returned(report) => self.returned(*report, now, actions),
             Request::Forward(mail) => self.forward(*mail, now, actions),
+            Request::Book { who, orders } => self.write_book(&who, &orders, now, actions),
             Request::Hooks => Answer::Hooks(self.standings()),
             Request::RetryHook(name) => self.retry_hook(name, actions),
             Request::Settings(request) => self.asked_settings(*request, now, actions),

@@ -2,6 +2,7 @@
 //! of the audit log that tells of it. Each kind of object has a file of its own.
 
 mod audit;
+mod book;
 mod inbound;
 mod jobs;
 mod servers;
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use postfax_domain::{
     audit::{Asker, Chain, Entry, Head, Line},
     authority::Sight,
+    book::{Book, EntryId, Noted},
     job::Job,
     names::{ClientName, HookName, JobId},
     setup::Setup,
@@ -81,6 +83,12 @@ pub(crate) trait Daemon: Send + Sync + 'static {
     /// Reads the configuration again. Returns what is to be said of the new one; the
     /// error says, with file and line, why the old one stays in force.
     async fn reload(&self) -> Result<String, String>;
+
+    /// The phone book, as far as it is durable.
+    fn book(&self) -> Arc<Book>;
+
+    /// What was done to an entry of the phone book, the newest first.
+    async fn book_history(&self, id: EntryId) -> Result<Vec<Noted>, String>;
 
     /// What is configured.
     fn setup(&self) -> Arc<Setup>;
@@ -170,6 +178,7 @@ impl Desk<'_> {
             Ask::Drain { server } => self.drain(server, true).await,
             Ask::Resume { server } => self.drain(server, false).await,
             Ask::GiveUp { server } => self.give_up(server).await,
+            Ask::Book(ask) => self.book(ask).await,
             Ask::Webhooks => self.webhooks().await,
             Ask::RetryWebhook { webhook } => self.retry_webhook(webhook).await,
             Ask::Audit(ask) => self.audit(&ask).await,
@@ -252,6 +261,8 @@ fn unable(answer: &Answer) -> Problem {
         | Answer::Settings(_)
         | Answer::Hooks(_)
         | Answer::ToldAgain(_)
+        | Answer::Written(_)
+        | Answer::NotWritten(..)
         | Answer::NotSet(_) => unexpected(answer),
     }
 }

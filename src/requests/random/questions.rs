@@ -7,7 +7,7 @@ use postfax_domain::{
 
 use super::{
     super::{
-        Ask, AskAlter, AskAudit, AskConfig, AskInbound, AskJobs, Terms, samples,
+        Ask, AskAlter, AskAudit, AskBook, AskConfig, AskInbound, AskJobs, Terms, samples,
         settings::AskSettings,
     },
     CLIENTS, JOBS, NOWHERE, Plan, SERVERS, Should, client,
@@ -15,7 +15,7 @@ use super::{
 use crate::config::Text;
 
 /// Kinds of questions, as [`kind`] counts them.
-pub(super) const KINDS: usize = 39;
+pub(super) const KINDS: usize = 40;
 
 /// The number of its kind: one that is new has to be asked below.
 fn kind(ask: &Ask) -> usize {
@@ -59,6 +59,8 @@ fn kind(ask: &Ask) -> usize {
         Ask::Pages { .. } => 36,
         Ask::Webhooks => 37,
         Ask::RetryWebhook { .. } => 38,
+        // Who sees which entry has a model of its own.
+        Ask::Book(_) => 39,
     }
 }
 
@@ -92,6 +94,7 @@ pub(super) fn asked(plan: &Plan, who: usize, kind: usize, thing: usize) -> (Ask,
         18 => (Ask::Watch, Should::BeAnswered),
         19 => (Ask::Servers, Should::BeAnswered),
         35 => (Ask::Follow, Should::BeAnswered),
+        39 => (Ask::Book(AskBook::Find { text: String::new(), limit: None }), Should::BeAnswered),
         37 => (Ask::Webhooks, everywhere(Verb::ConfigRead)),
         38 => {
             let webhook = HookName::new("crm").unwrap();
