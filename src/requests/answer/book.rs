@@ -292,3 +292,6 @@ fn refused(why: &Refused, word: &str) -> Problem {
 fn no_chance() -> Problem {
     failed("the system has no random numbers for a unique identifier".into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,8 @@ const SAID: [&str; 9] = [
 /// What makes a list of a card.
 const OF_LISTS: [&str; 4] =
     ["KIND", "MEMBER", "X-ADDRESSBOOKSERVER-KIND", "X-ADDRESSBOOKSERVER-MEMBER"];
+/// Of these a card has one: a second one would speak when the first one is gone.
+const SINGLE: [&str; 4] = ["N", "NICKNAME", "ORG", "NOTE"];
 const COVER: &str = "X-POSTFAX-COVER";
 const RESOLUTION: &str = "X-POSTFAX-RESOLUTION";
 /// The same as columns of a table.
@@ -150,7 +152,7 @@ pub(crate) fn read(card: &Card, setup: &Setup) -> Result<Contact, BadCard> {
     let subaddress = Some(sub_address).filter(|sub| !sub.is_empty()).or_else(of_address);
     NO_NUMBER.clone_into(&mut fax.number);
     let line = Line { number, subaddress, options: Options::default() };
-    finish(card.uid.clone(), rest, Reach::Fax(line))
+    finish(card.uid.clone(), rest, Reach::Fax(line), setup)
 }
 
 /// What a list of cards says as an entry, and those of its members that `find` does not
@@ -181,8 +183,7 @@ pub(crate) fn read_list(
         lines_of(&written.kept).iter().filter(is_of_list).map(CardLine::text).collect();
     let mut card = card_of(&lines).ok_or(BadCard::Unreadable)?;
     card.name.clone_from(&list.name);
-    take_our_addresses(&mut card.emails, setup);
-    let contact = finish(list.uid.clone(), card, Reach::List(members))?;
+    let contact = finish(list.uid.clone(), card, Reach::List(members), setup)?;
     Ok((contact, unknown))
 }
 
@@ -255,7 +256,7 @@ pub(crate) fn settled(content: Content, setup: &Setup) -> Content {
     let card = write(&entry, setup);
     let read = match &reach {
         Reach::Fax(_) => read(&card, setup),
-        Reach::List(_) => finish(None, card, reach),
+        Reach::List(_) => finish(None, card, reach, setup),
     };
     read.map_or(entry.content, |contact| contact.content)
 }
@@ -318,7 +319,13 @@ pub(crate) fn number(text: &str, setup: &Setup) -> Result<Number, BadCard> {
 }
 
 /// Reads the fields, and keeps what they do not say.
-fn finish(uid: Option<String>, mut rest: Card, reach: Reach) -> Result<Contact, BadCard> {
+fn finish(
+    uid: Option<String>,
+    mut rest: Card,
+    reach: Reach,
+    setup: &Setup,
+) -> Result<Contact, BadCard> {
+    take_our_addresses(&mut rest.emails, setup);
     let mut notes = Vec::new();
     let mut content = Content {
         name: on_a_line(&rest.name),
@@ -346,18 +353,27 @@ fn finish(uid: Option<String>, mut rest: Card, reach: Reach) -> Result<Contact, 
     if let Reach::Fax(line) = &mut content.reach {
         line.options = options(lines_of(&lines), &rest.kept, &mut notes);
     }
-    content.kept = kept(lines_of(&lines), &mut notes)?;
+    content.kept = kept(lines_of(&lines), &content.reach, &mut notes)?;
     content.check()?;
     Ok(Contact { uid: uid.filter(|uid| !uid.is_empty()), content, notes })
 }
 
 /// The lines that say something that no field says.
-fn kept(lines: &[CardLine], notes: &mut Vec<Note>) -> Result<String, BadCard> {
+fn kept(lines: &[CardLine], reach: &Reach, notes: &mut Vec<Note>) -> Result<String, BadCard> {
+    let first_of = |name: &str| lines.iter().position(|line| is_one_of(line, &[name]));
+    let firsts = SINGLE.map(first_of);
+    let is_list = matches!(reach, Reach::List(_));
+    let is_spare = |at: usize, line: &CardLine| {
+        let is_second = is_one_of(line, &SINGLE) && !firsts.contains(&Some(at));
+        // What is called as a whole has no parts of a name.
+        is_second || is_list && is_one_of(line, &["N"])
+    };
+    let lines = lines.iter().enumerate().filter(|(at, line)| !is_spare(*at, line));
     let says_something = |line: &&CardLine| {
         let is_empty = line.value().chars().all(|c| matches!(c, ';' | ',' | ' '));
         !is_one_of(line, &SAID) && !is_empty
     };
-    let lines = lines.iter().filter(says_something).map(|line| (line, spelt(line)));
+    let lines = lines.map(|(_, line)| line).filter(says_something).map(|line| (line, spelt(line)));
     let lines: Vec<(&CardLine, String)> = lines.filter(|(_, text)| text != USUAL_FAX).collect();
     let all = lines.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n");
     if all.len() <= MAX_KEPT_BYTES {
@@ -468,8 +484,8 @@ fn is_alias(text: &str) -> bool {
 
 /// A text without what cannot be shown on a line.
 fn on_a_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ")
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(plain).collect::<String>().trim().to_owned()
 }
 
 fn note(text: &str) -> String {
