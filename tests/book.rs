@@ -87,7 +87,10 @@ fn clients_keep_share_and_use_a_book() {
     ok(ask_as(&postfax, ANNA, &["book", "share", "acme", "--with", "group:paris"]));
     assert_eq!(found(&postfax, CARL, "7946"), ["Acme, accounts"]);
     let table = ok(ask_as(&postfax, CARL, &["book", "find"]));
-    assert!(table.starts_with("NAME            COMPANY  ALIAS  NUMBER         OWNER  FOR"), "{table}");
+    assert!(
+        table.starts_with("NAME            COMPANY  ALIAS  NUMBER         OWNER  FOR"),
+        "{table}"
+    );
     assert!(!table.contains("bob"), "the label is not for carl: {table}");
     assert_eq!(code(&ask_as(&postfax, BOB, &["book", "change", "acme", "--note", "x"])), 77);
     assert_eq!(code(&ask_as(&postfax, ANNA, &["book", "share", "acme", "--everyone"])), 77);
@@ -165,14 +168,18 @@ fn files_of_address_books_come_in_and_go_out() {
     assert!(would.contains("row 4 (\"Dora Dent\")"), "{would}");
     assert!(would.contains("2 to add, 0 to change"), "{would}");
     assert_eq!(found(&postfax, ANNA, ""), [""; 0], "nothing is done yet");
-    let done = ok(ask_as(&postfax, ANNA, &["book", "import", &thunderbird, "--with", "group:london"]));
+    let done =
+        ok(ask_as(&postfax, ANNA, &["book", "import", &thunderbird, "--with", "group:london"]));
     assert!(done.contains("2 added, 0 changed, 0 the same"), "{done}");
     assert_eq!(found(&postfax, CARL, "muller"), ["Anna Müller"]);
     let again = ok(ask_as(&postfax, ANNA, &["book", "import", &thunderbird]));
     assert!(again.contains("0 added, 0 changed, 2 the same"), "{again}");
 
     // One bad row, and nothing of the file is imported.
-    let outlook = file("outlook.csv", &(OUTLOOK.to_owned() + "\"X\",\"Y\",\"\",\"call me\",\"\",\"\",\"\"\r\n"));
+    let outlook = file(
+        "outlook.csv",
+        &(OUTLOOK.to_owned() + "\"X\",\"Y\",\"\",\"call me\",\"\",\"\",\"\"\r\n"),
+    );
     let bad = ask_as(&postfax, ANNA, &["book", "import", &outlook]);
     assert_eq!(code(&bad), 1);
     assert!(said(&bad).contains("row 3, column \"Business Fax\": \"call me\""), "{}", said(&bad));
@@ -238,7 +245,10 @@ fn ten_thousand_entries_come_through_the_socket() {
     assert_eq!(told["book"]["imported"]["added"].as_array().unwrap().len(), 10_000);
     let begin = Instant::now();
     let (_, told) = ask_json_as(&postfax, ANNA, &import[..3]);
-    eprintln!("10,000 entries: imported in {first:?}, and again without change in {:?}", begin.elapsed());
+    eprintln!(
+        "10,000 entries: imported in {first:?}, and again without change in {:?}",
+        begin.elapsed()
+    );
     assert_eq!(told["book"]["imported"]["same"], 10_000);
     // One more than a client may own.
     fs::write(&file, table("more", 1)).unwrap();

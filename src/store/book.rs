@@ -73,8 +73,9 @@ pub(super) async fn save(
             .execute(&mut *round)
             .await?;
     }
-    save_gone(round, &changes.gone, last.floor).await?;
+    // What has gone in this round already is forgotten with the lines of this round.
     save_history(round, &changes.history).await?;
+    save_gone(round, &changes.gone, last.floor).await?;
     sqlx::query(
         "INSERT INTO book_state (one, last, next, floor) VALUES (1, $1, $2, $3) \
          ON CONFLICT (one) DO UPDATE SET last = max(last, excluded.last), \
