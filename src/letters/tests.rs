@@ -78,12 +78,14 @@ fn fax(state: State, last: Outcome, confirmed: u32) -> Job {
         disposition: false,
         release: None,
         deliver_by: None,
+        missed: Vec::new(),
     };
     let to = Destination::Fax(FaxAddress {
         number: Number::try_from("+33140000000".to_owned()).unwrap(),
         subaddress: None,
         attention: None,
         as_written: "FAX=+33140000000@fax.example.com".into(),
+        named: None,
     });
     let day = Duration::from_secs(24 * 3600);
     let document = Document {

@@ -116,6 +116,7 @@ pub(super) fn submission(from: &str, to: &str, message_id: &str) -> Submission {
                 subaddress: None,
                 attention: None,
                 as_written: format!("{to}@fax.example.com"),
+                named: None,
             },
             notify: Notify::Unsaid,
             original: None,
@@ -126,6 +127,7 @@ pub(super) fn submission(from: &str, to: &str, message_id: &str) -> Submission {
         disposition: false,
         release: None,
         deliver_by: None,
+        missed: Vec::new(),
     }
 }
 
