@@ -14,6 +14,8 @@ use super::{postfax::Postfax, users::admit, wire::Wire};
 /// Users of this host that are the clients of the stories.
 pub const USERS: [(&str, u32); 3] = [("anna", 64_031), ("bob", 64_032), ("carl", 64_033)];
 
+/// Debian's, which every user may run.
+const PYTHON: &str = "/usr/bin/python3";
 /// Puts questions to the socket, one line each, and prints the answers.
 const ASK: &str = "
 import socket, sys
@@ -51,7 +53,7 @@ pub fn ask(postfax: &Postfax, question: &Value) -> Result<Value, Value> {
 pub fn ask_all_as(postfax: &Postfax, client: &str, questions: &[Value]) -> Vec<Value> {
     let uid = USERS.iter().find(|(name, _)| *name == client).unwrap().1.to_string();
     let mut child = Command::new("setpriv")
-        .args(["--reuid", &uid, "--regid", &uid, "--clear-groups", "python3", "-c", ASK])
+        .args(["--reuid", &uid, "--regid", &uid, "--clear-groups", PYTHON, "-c", ASK])
         .arg(postfax.file("control.sock"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
