@@ -331,6 +331,22 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_misses_somebody_is_a_failure_in_part() {
+        use crate::job::Missed;
+        for (notify, receipts, wanted) in [
+            (UNSAID, Receipts::Failures, true),
+            (FAILURE, Receipts::Failures, true),
+            (DELAY, Receipts::Always, false),
+            (NEVER, Receipts::Always, false),
+        ] {
+            let missed = vec![Missed { list: "All".into(), members: 1 }];
+            let sent = Sent { missed, ..sent(notify) };
+            let told = told(Happened::Delivered, &sent, receipts);
+            assert_eq!(told == Told::Sender(Report::End), wanted, "{notify:?}");
+        }
+    }
+
+    #[test]
     fn nothing_is_mailed_to_a_null_reverse_path() {
         for happened in ALL {
             for notify in [UNSAID, SUCCESS, FAILURE, DELAY, NEVER] {

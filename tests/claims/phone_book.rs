@@ -7,13 +7,17 @@ use serde_json::{Value, json};
 use super::{
     is_fax,
     support::{
-        book::{self, ask_all_as, introduce, label},
+        book::{self, ask_all_as, introduce},
         lab::{Description, Lab, Servers},
         pages,
         postfax::Postfax,
         sink::Sink,
+        users::{ask_as, code, said},
     },
 };
+
+/// A number of nobody here.
+const ELSEWHERE: &str = "+12025550177";
 
 /// A phone book, its clients, and fax servers or none.
 struct Directory {
@@ -52,11 +56,13 @@ impl Directory {
         }
     }
 
-    /// Stores an entry as a client, who shares it or keeps it.
-    fn store(&self, client: &str, to: &[&str], entry: &Value) {
-        let question = json!({ "ask": "book", "do": "add", "label": label(to), "fields": entry });
-        let answer = ask_all_as(&self.postfax, client, &[question]).remove(0);
-        assert_eq!(answer["book"]["entry"]["entry"]["owner"], client, "{answer}");
+    /// Stores an entry by a command of a client, who shares it or keeps it.
+    fn store(&self, client: &str, to: &[&str], name: &str, alias: &str, number: &str) {
+        let uid = book::USERS.iter().find(|(known, _)| *known == client).unwrap().1;
+        let mut add = vec!["book", "add", name, number, "--alias", alias];
+        add.extend(to.iter().flat_map(|party| ["--with", party]));
+        let output = ask_as(&self.postfax, uid, &add);
+        assert_eq!(code(&output), 0, "{add:?}: {}", said(&output));
     }
 
     /// Who finds the entry, is shown it, and is let send to it; all others are told word
@@ -88,7 +94,7 @@ impl Directory {
 
     /// Numbers are stored, and a client sends to one by its name.
     fn holds_numbers(&self) -> u64 {
-        self.store("anna", &[], &book::fax("Paris office", "paris-office", &self.number()));
+        self.store("anna", &[], "Paris office", "paris-office", &self.number());
         let file = self.postfax.file("letter.pdf");
         fs::write(&file, pages::pdf(1, "by name")).unwrap();
         let to = "Paris-Office@fax.example.com";
@@ -100,19 +106,20 @@ impl Directory {
     }
 
     fn shows_public_and_private_entries(&self) {
-        book::add(&self.postfax, "public", &["*"], &book::fax("Town", "town", &self.number()));
-        self.store("anna", &[], &book::fax("Doctor", "doctor", &self.number()));
-        self.store("bob", &[], &book::fax("Bank", "bank", "+12025550177"));
+        let public = ["book", "add", "Town", ELSEWHERE, "--alias", "town"];
+        assert!(self.postfax.ask(&public).status.success());
+        self.store("anna", &[], "Doctor", "doctor", &self.number());
+        self.store("bob", &[], "Bank", "bank", ELSEWHERE);
         assert_eq!(self.refer("town"), ["anna", "bob", "carl"]);
         assert_eq!(self.refer("doctor"), ["anna"]);
         assert_eq!(self.refer("bank"), ["bob"]);
     }
 
     fn shows_entries_to_several(&self) {
-        self.store("bob", &["anna"], &book::fax("Shared", "shared", &self.number()));
-        self.store("bob", &["anna", "carl"], &book::fax("All three", "three", &self.number()));
-        self.store("anna", &["@london"], &book::fax("Group", "group", &self.number()));
-        assert_eq!(self.refer("shared"), ["anna", "bob"]);
+        self.store("carl", &["anna"], "Shared", "shared", &self.number());
+        self.store("bob", &["anna", "carl"], "All three", "three", ELSEWHERE);
+        self.store("anna", &["group:london"], "Group", "group", ELSEWHERE);
+        assert_eq!(self.refer("shared"), ["anna", "carl"]);
         assert_eq!(self.refer("three"), ["anna", "bob", "carl"]);
         assert_eq!(self.refer("group"), ["anna", "carl"]);
     }

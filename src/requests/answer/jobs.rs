@@ -147,7 +147,14 @@ impl Desk<'_> {
         let from = ClientName::new(from).map_err(|why| bad(why.to_string()))?;
         let to = match Number::parse(to, self.setup.country) {
             Ok(number) => number,
-            Err(why) => self.called(&from, to).ok_or_else(|| bad(format!("\"{to}\": {why}")))??,
+            Err(why) => match self.called(&from, to) {
+                Some(called) => called?,
+                None if to.contains(char::is_alphabetic) => {
+                    let what = format!("is no number, and no name in the phone book of {from}");
+                    return Err(bad(format!("\"{to}\" {what}")));
+                }
+                None => return Err(bad(format!("\"{to}\": {why}"))),
+            },
         };
         if !(1..=MAX_PAGES).contains(&pages) {
             return Err(bad(format!("the pages must be 1 to {MAX_PAGES}")));
