@@ -4,6 +4,8 @@
 //! An entry is named by its unique identifier, by its alias, or by its number where only
 //! one entry has it; what the asker may not see is not there.
 
+pub(crate) mod contact;
+
 use std::collections::BTreeSet;
 
 use postfax_domain::{
