@@ -188,7 +188,8 @@ impl Book {
         }
         let mut there = self.of_rank(&reader, rank);
         there.retain(|entry| token.is_none_or(|token| entry.stamp > token.stamp));
-        let mut moved = token.map_or_else(Vec::new, |token| self.went(&reader, rank, token, &there));
+        let mut moved =
+            token.map_or_else(Vec::new, |token| self.went(&reader, rank, token, &there));
         moved.extend(there.into_iter().map(|entry| (entry.stamp, Moved::There(entry))));
         moved.sort_unstable_by_key(|(stamp, _)| *stamp);
         let whole = moved.len();

@@ -40,7 +40,11 @@ impl Failure {
     }
 
     /// A precondition was not met; the same request will not do either (RFC 3253 1.6).
-    pub(super) fn condition(space: &'static str, name: &'static str, words: impl Into<String>) -> Self {
+    pub(super) fn condition(
+        space: &'static str,
+        name: &'static str,
+        words: impl Into<String>,
+    ) -> Self {
         Self::condition_with(space, name, "", words)
     }
 
@@ -134,9 +138,17 @@ impl Multistatus {
         }
         if !wrote {
             // RFC 4918 14.24: there is one at least.
-            self.out.push_str("<d:propstat><d:prop/><d:status>HTTP/1.1 200 OK</d:status></d:propstat>");
+            self.out
+                .push_str("<d:propstat><d:prop/><d:status>HTTP/1.1 200 OK</d:status></d:propstat>");
         }
         self.out.push_str("</d:response>\n");
+    }
+
+    /// Properties of one thing, as they stand inside a property (RFC 3253 3.8).
+    pub(super) fn response(path: &str, all: &[Said]) -> String {
+        let mut one = Self { out: String::new(), is_minimal: false };
+        one.properties(path, all);
+        one.out
     }
 
     fn propstat(&mut self, all: &[&Said], status: &str) -> bool {

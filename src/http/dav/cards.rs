@@ -10,8 +10,8 @@ use postfax_cards::{
 };
 use postfax_domain::book::{Content, Entry, EntryId, MAX_UID_BYTES, Reach};
 
-use super::look::Look;
-use crate::requests::contact;
+use super::{look::Look, place::Shelf};
+use crate::requests::book::contact;
 
 /// The line, among those that are kept, that says what the card calls itself where that is
 /// not the name of its file. An entry is named by its file: what has gone is told by name
@@ -102,8 +102,7 @@ pub(super) fn read(
         _ => return Err("there is to be one card, from BEGIN:VCARD to END:VCARD".into()),
     };
     let mut content = contact.content;
-    let kept: Vec<&str> =
-        content.kept.lines().filter(|line| !line.starts_with(OWN_UID)).collect();
+    let kept: Vec<&str> = content.kept.lines().filter(|line| !line.starts_with(OWN_UID)).collect();
     content.kept = kept.join("\n");
     let uid = contact.uid.unwrap_or_else(|| name.to_owned());
     if uid.len() > MAX_UID_BYTES || uid.chars().any(char::is_control) {
@@ -165,14 +164,13 @@ fn of_list(
 fn find(look: &Look, uid: &str) -> Option<EntryId> {
     let by_name = look.book.by_uid(look.setup(), &look.who, uid).map(|seen| seen.entry);
     let by_name = by_name.filter(|entry| uid_of(entry) == uid);
-    by_name.map(|entry| entry.id).or_else(|| renamed(look, uid))
+    by_name.or_else(|| renamed(look, Shelf::Own, uid)).map(|entry| entry.id)
 }
 
-/// The client's own entry whose file is called otherwise than its card.
-pub(super) fn renamed(look: &Look, uid: &str) -> Option<EntryId> {
-    let own = look.entries(super::place::Shelf::Own);
-    let is_it = |entry: &&&Arc<Entry>| entry.content.kept.contains(OWN_UID) && uid_of(entry) == uid;
-    own.iter().find(is_it).map(|entry| entry.id)
+/// The entry of a collection whose file is called otherwise than its card.
+pub(super) fn renamed<'a>(look: &'a Look, shelf: Shelf, uid: &str) -> Option<&'a Arc<Entry>> {
+    let is_it = |entry: &&Arc<Entry>| entry.content.kept.contains(OWN_UID) && uid_of(entry) == uid;
+    look.entries(shelf).into_iter().find(is_it)
 }
 
 /// RFC 6350 3.4.

@@ -56,7 +56,9 @@ pub(super) async fn let_in(
     match shared.passwords.client_by_password(address, &user, &password).await {
         Ok(client) => Ok(Visitor { client, address }),
         Err(why) => Err(match why {
-            AuthRefusal::WrongCredentials => Failure::new(StatusCode::UNAUTHORIZED, why.to_string()),
+            AuthRefusal::WrongCredentials => {
+                Failure::new(StatusCode::UNAUTHORIZED, why.to_string())
+            }
             AuthRefusal::TooManyTries => {
                 Failure::new(StatusCode::TOO_MANY_REQUESTS, why.to_string())
             }

@@ -63,7 +63,11 @@ impl Element {
     }
 
     /// All its children of this name.
-    pub(super) fn all<'e>(&'e self, space: &'e str, local: &'e str) -> impl Iterator<Item = &'e Self> {
+    pub(super) fn all<'e>(
+        &'e self,
+        space: &'e str,
+        local: &'e str,
+    ) -> impl Iterator<Item = &'e Self> {
         self.children.iter().filter(move |child| child.name.is(space, local))
     }
 
