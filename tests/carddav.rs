@@ -252,7 +252,7 @@ fn vdirsyncer_synchronises_both_ways() {
     assert!(text.contains("+12125550100@fax.example.com"), "it completes: {text}");
     // Changed here, changed there, deleted on both sides.
     one.replace("Acme", "FN:Acme", "FN:Acme Ltd");
-    two.replace("Cork", "+12125550102", "+12125550199");
+    two.replace("Cork", "0102", "0199");
     one.sync();
     two.sync();
     one.sync();
