@@ -241,7 +241,8 @@ fn vdirsyncer_synchronises_both_ways() {
     one.write("b 2/x", "Bell", "+1 212 555 0101");
     two.write("c-3", "Cork", "+1 212 555 0102");
     bob.write("a-1", "Of bob", "+1 212 555 0103");
-    for folder in [&one, &two, &one, &bob] {
+    // What was brought is told again as it stands here, with the address that faxes.
+    for folder in [&one, &two, &one, &two, &bob, &bob] {
         folder.sync();
     }
     assert_eq!(one.names(), ["Acme", "Bell", "Cork"]);
@@ -252,7 +253,7 @@ fn vdirsyncer_synchronises_both_ways() {
     assert!(text.contains("+12125550100@fax.example.com"), "it completes: {text}");
     // Changed here, changed there, deleted on both sides.
     one.replace("Acme", "FN:Acme", "FN:Acme Ltd");
-    two.replace("Cork", "0102", "0199");
+    two.replace("Cork", "+12125550102", "+12125550199");
     one.sync();
     two.sync();
     one.sync();
@@ -279,6 +280,137 @@ fn vdirsyncer_synchronises_both_ways() {
         folder.sync();
         assert_eq!(folder.cards(), before, "nothing to do");
     }
+}
+
+impl House {
+    /// What an administrator does with the phone book.
+    fn book(&self, arguments: &[&str]) {
+        let output = self.postfax.ask(&[&["book"], arguments].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+    }
+}
+
+#[test]
+fn shares_come_and_go() {
+    let house = House::start("");
+    house.dialogue(&["one", "anna", "own", "s-1"]);
+    let step = |orders: &[&[&str]], is: &str, shared: &str, public: &str| {
+        let tokens = house.dialogue(&["tokens", "bob"]);
+        let tokens: Vec<&str> = tokens.split(' ').collect();
+        for order in orders {
+            house.book(order);
+        }
+        house.dialogue(&["shares", is, "s-1", tokens[0], shared, tokens[1], public]);
+    };
+    step(&[], "hidden", "nothing", "nothing");
+    // What others share and change is nothing to bob.
+    step(&[&["share", "s-1", "--with", "carl"]], "hidden", "nothing", "nothing");
+    step(&[&["change", "s-1", "--note", "x"]], "hidden", "nothing", "nothing");
+    step(&[&["share", "s-1", "--with", "bob"]], "shared", "there", "nothing");
+    step(&[&["change", "s-1", "--note", "y"]], "shared", "there", "nothing");
+    step(&[&["share", "s-1", "--everyone"]], "public", "gone", "there");
+    step(&[&["unshare", "s-1"]], "hidden", "nothing", "gone");
+    step(&[&["share", "s-1", "--with", "group:paris"]], "shared", "there", "nothing");
+    let again: &[&[&str]] =
+        &[&["share", "s-1", "--with", "bob"], &["change", "s-1", "--note", "z"]];
+    step(again, "shared", "there", "nothing");
+    step(&[&["delete", "s-1"]], "hidden", "gone", "nothing");
+    // Another group is another view: everything is read again.
+    house.dialogue(&["one", "anna", "own", "s-2"]);
+    house.book(&["share", "s-2", "--with", "group:london"]);
+    let tokens = house.dialogue(&["tokens", "bob"]);
+    let token = tokens.split(' ').next().unwrap();
+    let config = fs::read_to_string(house.postfax.config()).unwrap();
+    let (old, new) =
+        ("groups = [\"paris\"]\n[[client]]", "groups = [\"paris\", \"london\"]\n[[client]]");
+    assert_eq!(config.matches(old).count(), 1);
+    fs::write(house.postfax.config(), config.replace(old, new)).unwrap();
+    assert!(house.postfax.ask(&["reload"]).status.success());
+    house.dialogue(&["shares", "shared", "s-2"]);
+    house.dialogue(&["stale", "shared", token]);
+}
+
+/// Three clients and entries with all kinds of labels: each sees what a plain list says
+/// that they see, and for the rest there is no difference to what never was.
+#[test]
+fn a_plain_list_says_the_same() {
+    let house = House::start("");
+    let count = std::env::var("POSTFAX_CARDS").map_or(1000, |count| count.parse().unwrap());
+    let owners = ["anna", "bob", "carl", "public"];
+    let labels = ["", "anna", "bob", "carl", "group:london", "group:paris", "everyone"];
+    let groups = [("anna", "london"), ("bob", "paris"), ("carl", "london"), ("carl", "paris")];
+    let mut files: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    let mut seed = 12_345_u64;
+    for i in 0..count {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = usize::try_from(seed >> 33).unwrap();
+        let key = (owners[at % owners.len()], labels[at / owners.len() % labels.len()]);
+        files.entry(key).or_default().push(i);
+    }
+    // Each owner has its own count of identifiers, so that they meet.
+    let mut used: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut expected = serde_json::json!({});
+    let mut all = Vec::new();
+    for ((owner, label), entries) in &files {
+        let mut cards = String::new();
+        for _ in entries {
+            let next = used.entry(owner).or_default();
+            *next += 1;
+            let uid = format!("u{next}");
+            cards +=
+                &card(&uid, &format!("{owner} {next}"), &format!("+1212555{:04}", *next % 10_000));
+            all.push((*owner, uid.clone()));
+            for client in ["anna", "bob", "carl"] {
+                let is_named = *label == client
+                    || groups.iter().any(|(one, group)| {
+                        *one == client && label.strip_prefix("group:") == Some(*group)
+                    });
+                let keeps = client == "carl" && *owner == "public";
+                let (book, name) = match () {
+                    () if *owner == client => ("own", format!("{uid}.vcf")),
+                    () if is_named && *owner == "public" => ("shared", format!("~~{uid}.vcf")),
+                    () if is_named => ("shared", format!("~{owner}~{uid}.vcf")),
+                    () if (*label == "everyone" || keeps) && *owner == "public" => {
+                        ("public", format!("{uid}.vcf"))
+                    }
+                    () if *label == "everyone" => ("public", format!("~{owner}~{uid}.vcf")),
+                    () => continue,
+                };
+                let path = format!("/dav/books/{client}/{book}/{name}");
+                expected[client][book][path] = serde_json::json!(format!("{owner} {next}"));
+            }
+        }
+        let file = house.postfax.file("cards.vcf");
+        fs::write(&file, cards).unwrap();
+        let file = file.display().to_string();
+        let mut order = vec!["import", file.as_str()];
+        match *owner {
+            "public" => order.push("--public"),
+            name => order.extend(["--owner", name]),
+        }
+        match *label {
+            "" => order.push("--private"),
+            "everyone" => order.push("--everyone"),
+            party => order.extend(["--with", party]),
+        }
+        order.retain(|word| *word != "--private");
+        house.book(&order);
+        if *label == "" && *owner == "public" {
+            // Nobody's and nobody named: it is everyone's unless it is said otherwise.
+            for client in ["anna", "bob", "carl"] {
+                for (owner, uid) in all.iter().rev().take(entries.len()) {
+                    let path = format!("/dav/books/{client}/public/{uid}.vcf");
+                    expected[client]["public"][path] =
+                        serde_json::json!(format!("{owner} {}", &uid[1..]));
+                }
+            }
+        }
+    }
+    let model = house.postfax.file("model.json");
+    let all: Vec<_> = all.iter().map(|(owner, uid)| [*owner, uid.as_str()]).collect();
+    let text = serde_json::json!({ "expected": expected, "all": all }).to_string();
+    fs::write(&model, text).unwrap();
+    eprintln!("{}", house.dialogue(&["model", &model.display().to_string()]));
 }
 
 /// What `litmus` finds of the basics of WebDAV that this door has: the rest of it copies

@@ -61,6 +61,22 @@ pub(crate) async fn note_cards_read(
     daemon.note(line(asker, "book.find", brief_object("cards", of))).await
 }
 
+/// Notes that a card was not taken, as the asker may not write there.
+///
+/// # Errors
+/// Why the line is not durable.
+pub(crate) async fn note_card_refused(
+    daemon: &dyn Daemon,
+    asker: &Asker,
+    is_new: bool,
+    uid: &str,
+    why: &str,
+) -> Result<(), String> {
+    let request = if is_new { "book.add" } else { "book.change" };
+    let line = line(asker, request, brief_object("entry", uid));
+    daemon.note(Line { verdict: Verdict::Refused(why.to_owned()), ..line }).await
+}
+
 fn line(asker: &Asker, request: &str, object: String) -> Line {
     Line {
         at: Timestamp::default(),

@@ -36,7 +36,7 @@ mod summary;
 use answer::unexpected;
 pub(crate) use answer::{Daemon, Sees, answer, jobs_once_more, once_more};
 pub(crate) use book::{AskBook, BookReply};
-pub(crate) use cards::{NotWritten, note_cards_read, write_card};
+pub(crate) use cards::{NotWritten, note_card_refused, note_cards_read, write_card};
 pub(crate) use config::{AskConfig, ConfigReply, Line, Terms};
 pub(crate) use filter::{AuditFilter, Condition, JobFilter, MAX_JOBS};
 use postfax_domain::{

@@ -8,6 +8,7 @@ Ends with 1 and says where an expectation was not met.
 
 import base64
 import http.client
+import json
 import sys
 import time
 import urllib.parse
@@ -505,9 +506,10 @@ def owners():
     same(anna.ask("DELETE", anna.book() + "one.vcf").status, 204)
 
 
-def shares(step, uid):
+def shares(step, uid, *since):
     """An entry of anna's, as bob sees it: `hidden`, `shared` or `public`, and never where
-    it is not."""
+    it is not; and what he is told since two tokens, that of what is shared and that of what
+    is public: that it is `there`, that it is `gone`, or `nothing`."""
     bob = Client("bob")
     places = {book: bob.book(book) + f"~anna~{uid}.vcf" for book in ("shared", "public")}
     for book, path in places.items():
@@ -517,13 +519,70 @@ def shares(step, uid):
         same(bob.ask("DELETE", path).status, 403 if is_there else 404)
         found = bob.multiget([path], book)[path]
         assert found.startswith("BEGIN:VCARD" if is_there else "HTTP/1.1 404"), found
+    for (book, path), token, wants in zip(places.items(), since[::2], since[1::2]):
+        changed, gone, later, _ = bob.sync(token, book)
+        same("there" if path in changed else "gone" if path in gone else "nothing", wants)
+        if wants == "nothing":
+            same(later, token)
 
 
-def follow(book, token, path, wants):
-    """What bob is told since a token: that a card is `there`, `gone`, or `nothing`."""
-    changed, gone, _, _ = Client("bob").sync(token, book)
-    told = "there" if path in changed else "gone" if path in gone else "nothing"
-    same(told, wants)
+def one(user, book, uid):
+    """One card."""
+    client = Client(user)
+    same(client.put(client.book(book) + f"{uid}.vcf", card(uid, f"Card {uid}")).status, 201)
+
+
+def stale(book, token):
+    """A token that cannot be gone on from."""
+    refused = Client("bob").sync(token, book)
+    same((refused.status, refused.condition()), (403, [D + "valid-sync-token"]))
+
+
+def model(file):
+    """Everybody sees what a plain list says, by every way to ask, and nothing else."""
+    with open(file) as text:
+        told = json.load(text)
+    times = {True: [], False: []}
+    for user, books in told["expected"].items():
+        client = Client(user)
+        for book in ("own", "shared", "public"):
+            expected = books.get(book, {})
+            etags = client.etags(book)
+            same(sorted(etags), sorted(expected))
+            same(client.sync("", book)[0], etags)
+            names = {}
+            for at in range(0, len(etags), 200):
+                names.update(client.multiget(list(etags)[at:at + 200], book))
+            for path, text in names.items():
+                same(text.split("FN:")[1].split("\r\n")[0], expected[path])
+            # What is not in it, under every name that it could have.
+            others = []
+            for owner, uid in told["all"]:
+                others += [f"~{owner}~{uid}", f"~~{uid}", uid]
+            others = {client.book(book) + name + ".vcf" for name in others} - set(expected)
+            for at in range(0, len(others), 500):
+                found = client.multiget(sorted(others)[at:at + 500], book)
+                assert set(found.values()) == {"HTTP/1.1 404 Not Found"}, found
+            found = client.report(
+                client.book(book), '<c:addressbook-query xmlns:d="DAV:" '
+                'xmlns:c="urn:ietf:params:xml:ns:carddav"><d:prop><d:getetag/></d:prop>'
+                '<c:filter><c:prop-filter name="FN"><c:text-match>anna 1</c:text-match>'
+                "</c:prop-filter></c:filter></c:addressbook-query>").responses()
+            same(sorted(found), sorted(p for p, name in expected.items() if "anna 1" in name))
+    # What is hidden takes as long as what never was.
+    bob = Client("bob")
+    hidden = [bob.book("shared") + f"~anna~{uid}.vcf" for owner, uid in told["all"]
+              if owner == "anna"]
+    hidden = [path for path in hidden if path not in told["expected"]["bob"]["shared"]][:300]
+    never = [path.replace("~anna~u", "~anna~v") for path in hidden]
+    for pair in zip(hidden, never):
+        for is_hidden, path in zip((True, False), pair):
+            began = time.perf_counter()
+            same(bob.ask("GET", path).status, 404)
+            times[is_hidden].append(time.perf_counter() - began)
+    middle = {key: sorted(all)[len(all) // 2] * 1e6 for key, all in times.items()}
+    print(f"{len(told['all'])} entries; a GET of what is hidden {middle[True]:.0f} us, of what "
+          f"never was {middle[False]:.0f} us (medians of {len(hidden)})")
 
 
 def fill(start, count):
@@ -562,10 +621,10 @@ def large():
 
 
 SCENARIOS = {f.__name__: f for f in (discovery, thunderbird, apple, davx5, refusals, owners, shares,
-                                     follow, fill, large)}
+                                     one, stale, model, fill, large)}
 if __name__ == "__main__":
-    if sys.argv[2] == "token":
-        print(Client(sys.argv[3]).token(sys.argv[4]))
+    if sys.argv[2] == "tokens":
+        print(*(Client(sys.argv[3]).token(book) for book in ("shared", "public")))
     elif sys.argv[2] == "etags":
         print(*Client(sys.argv[3]).etags(sys.argv[4]), sep="\n")
     else:

@@ -10,8 +10,9 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use postfax_domain::{names::ClientName, setup::Setup};
+use postfax_domain::{names::ClientName, redacted::Redacted, setup::Setup};
 use postfax_gateway::desk::AuthRefusal;
+use tracing::warn;
 
 use super::{
     super::{Shared, door},
@@ -55,18 +56,20 @@ pub(super) async fn let_in(
     }
     match shared.passwords.client_by_password(address, &user, &password).await {
         Ok(client) => Ok(Visitor { client, address }),
-        Err(why) => Err(match why {
-            AuthRefusal::WrongCredentials => {
-                Failure::new(StatusCode::UNAUTHORIZED, why.to_string())
-            }
-            AuthRefusal::TooManyTries => {
-                Failure::new(StatusCode::TOO_MANY_REQUESTS, why.to_string())
-            }
-            AuthRefusal::Unavailable => {
-                Failure::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string())
-            }
-        }),
+        Err(why) => Err(refused(address, &user, &why)),
     }
+}
+
+/// The log has the line that tools read which bar addresses (`docs/logins.md`).
+fn refused(address: IpAddr, user: &str, why: &AuthRefusal) -> Failure {
+    let (address, user) = (address.to_canonical(), Redacted(user));
+    warn!("login refused: address={address} user={user} reason=\"{why}\"");
+    let status = match why {
+        AuthRefusal::WrongCredentials => StatusCode::UNAUTHORIZED,
+        AuthRefusal::TooManyTries => StatusCode::TOO_MANY_REQUESTS,
+        AuthRefusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    Failure::new(status, why.to_string())
 }
 
 /// Whether an address is one of this host.

@@ -89,7 +89,13 @@ pub(super) async fn put(
 ) -> Result<Response, Failure> {
     is_card(headers)?;
     let before = look.entry(shelf, &name);
-    may_write(look, shelf, &name, before)?;
+    if let Err((failure, words)) = may_write(look, shelf, &name, before) {
+        let (daemon, asker) = (&*shared.daemon, look.asker());
+        let noted =
+            requests::note_card_refused(daemon, &asker, before.is_none(), &name.uid, words).await;
+        noted.map_err(|why| Failure::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
+        return Err(failure);
+    }
     let expected = Condition::read(headers).expected(before.map(AsRef::as_ref))?;
     let bad = |words| Failure::condition(CARD, "valid-address-data", words);
     let brought = cards::read(look, body, &name.uid, before).map_err(bad)?;
@@ -161,17 +167,19 @@ fn may_write(
     shelf: Shelf,
     name: &CardName,
     before: Option<&Arc<Entry>>,
-) -> Result<(), Failure> {
+) -> Result<(), (Failure, &'static str)> {
     let path = |place: Place| place.path(&look.client);
     let is_kept_here = shelf.keeper(&look.client).as_ref() == Some(&name.owner);
     match before {
         Some(before) if !look.may_change(before) => {
             let path = path(Place::Card(shelf, name.clone()));
-            Err(Failure::privilege(&path, "write-content", "this card is not yours to change"))
+            let words = "this card is not yours to change";
+            Err((Failure::privilege(&path, "write-content", words), words))
         }
         None if !look.may_fill(shelf) || !is_kept_here => {
             let path = path(Place::Book(shelf));
-            Err(Failure::privilege(&path, "bind", "no cards can be added to this collection"))
+            let words = "no cards can be added to this collection";
+            Err((Failure::privilege(&path, "bind", words), words))
         }
         _ => Ok(()),
     }
