@@ -153,6 +153,9 @@ tables! {
         keep_answers_s: Count,
         header_timeout_s: Count,
         request_timeout_s: Count,
+        carddav: Flag,
+        max_card_bytes: Count,
+        max_report_bytes: Count,
     }
 
     /// `[convert]`
