@@ -3,12 +3,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{
-    address::Wrong,
-    check::Check,
-    findings::{Place, Placed},
-    raw,
-};
+use super::{address::Wrong, check::Check, findings::Place, raw};
 
 /// Where a certificate is needed.
 const HELP_TLS: &str = "add [tls] with certificate and key; or, where passwords may cross the \

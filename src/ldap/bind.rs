@@ -18,14 +18,7 @@ use postfax_gateway::desk::AuthRefusal;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::{
-    Shared,
-    ber::Done,
-    dn::Name,
-    frame::Proof,
-    object::Place,
-    schema::Code,
-};
+use super::{Shared, ber::Done, dn::Name, frame::Proof, object::Place, schema::Code};
 use crate::{config::Config, daemon::now};
 
 /// How long a client that logs in again from the same address is not noted again.
@@ -46,8 +39,7 @@ pub(super) struct Login {
 
 impl Login {
     pub(super) fn still_holds(&self, config: &Config) -> bool {
-        config.setup.clients.contains_key(&self.client)
-            && epoch(config, &self.client) == self.epoch
+        config.setup.clients.contains_key(&self.client) && epoch(config, &self.client) == self.epoch
     }
 }
 

@@ -298,7 +298,9 @@ impl Connection {
             What::Write(tag) => {
                 self.check_login();
                 let done = match self.login {
-                    Some(_) => Done::new(Code::UnwillingToPerform, "the phone book is only read here"),
+                    Some(_) => {
+                        Done::new(Code::UnwillingToPerform, "the phone book is only read here")
+                    }
                     None => Done::new(Code::InsufficientAccessRights, "log in first"),
                 };
                 self.done(id, tag, &done).await
@@ -306,13 +308,7 @@ impl Connection {
         }
     }
 
-    async fn bind(
-        &mut self,
-        id: u32,
-        version: u8,
-        name: &str,
-        proof: Proof,
-    ) -> Result<Next, Over> {
+    async fn bind(&mut self, id: u32, version: u8, name: &str, proof: Proof) -> Result<Next, Over> {
         // RFC 4511 4.2.1: what goes on ends, and nobody is logged in meanwhile.
         self.running.clear();
         self.pages = Pages::default();

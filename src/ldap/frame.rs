@@ -13,7 +13,7 @@ use ldap_parser::{
 use super::{
     ber,
     filter::Filter,
-    schema::{PAGED_RESULTS, HARMLESS},
+    schema::{HARMLESS, PAGED_RESULTS},
 };
 
 /// The most octets that say how long a message is: more than four bytes hold no message.
@@ -59,12 +59,21 @@ pub(super) enum Page {
 /// What is asked.
 #[derive(Clone, PartialEq)]
 pub(super) enum What {
-    Bind { version: u8, name: String, proof: Proof },
+    Bind {
+        version: u8,
+        name: String,
+        proof: Proof,
+    },
     Unbind,
     Search(Box<Search>),
     Abandon(u32),
-    Compare { name: String, filter: Filter },
-    Extended { name: String },
+    Compare {
+        name: String,
+        filter: Filter,
+    },
+    Extended {
+        name: String,
+    },
     /// Something is to be changed: with the tag of the response to that.
     Write(u8),
 }

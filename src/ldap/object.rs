@@ -119,7 +119,7 @@ pub(super) fn mail(setup: &Setup, entry: &Entry) -> Option<String> {
 /// RFC 3192 4.1, where there is a sub-address.
 fn local_part(line: &Line) -> String {
     match &line.subaddress {
-        Some(subaddress) => format!("FAX={}/T33S={subaddress}", line.number),
+        Some(subaddress) => format!("{}/T33S={subaddress}", line.number),
         None => line.number.to_string(),
     }
 }
@@ -217,11 +217,8 @@ impl Seen<'_> {
             Attribute::SupportedVersion => texts(&["3"]),
             Attribute::SupportedControl => texts(&[schema::PAGED_RESULTS, schema::MANAGE_DSA_IT]),
             Attribute::SupportedExtension => texts(&[schema::START_TLS, schema::WHO_AM_I]),
-            // All operational attributes (RFC 3673); filters that are always true or false
-            // (RFC 4526).
-            Attribute::SupportedFeatures => {
-                texts(&["1.3.6.1.4.1.4203.1.5.1", "1.3.6.1.4.1.4203.1.5.3"])
-            }
+            // All operational attributes can be asked for (RFC 3673).
+            Attribute::SupportedFeatures => texts(&["1.3.6.1.4.1.4203.1.5.1"]),
             Attribute::VendorName => texts(&["Postfax"]),
             _ => Vec::new(),
         }
@@ -280,11 +277,7 @@ impl Values for Seen<'_> {
 }
 
 /// The attributes of an entry that are its very texts; none for other attributes.
-fn plain(
-    entry: &Entry,
-    attribute: Attribute,
-    pass: &mut dyn FnMut(&str) -> bool,
-) -> Option<bool> {
+fn plain(entry: &Entry, attribute: Attribute, pass: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
     let content = &entry.content;
     let line = match &content.reach {
         Reach::Fax(line) => Some(line),
@@ -294,7 +287,9 @@ fn plain(
     Some(match attribute {
         Attribute::Cn | Attribute::DisplayName => some(&content.name),
         Attribute::Sn => line.is_some() && some(names(&content.name).1),
-        Attribute::GivenName => line.is_some() && names(&content.name).0.is_some_and(|name| some(name)),
+        Attribute::GivenName => {
+            line.is_some() && names(&content.name).0.is_some_and(|name| some(name))
+        }
         Attribute::Organization => some(&content.company),
         Attribute::Description => some(&content.note),
         Attribute::Nickname => content.alias.as_deref().is_some_and(|alias| some(alias)),

@@ -40,8 +40,12 @@ pub(super) struct Turn {
 impl Pages {
     /// The first page of what was found, of `size` entries and `most` at most.
     pub(super) fn begin(&mut self, asked: &Search, found: Found, size: u32, most: usize) -> Turn {
-        let left =
-            Left { cookie: 0, asked: asked.clone(), objects: found.objects.into(), done: found.done };
+        let left = Left {
+            cookie: 0,
+            asked: asked.clone(),
+            objects: found.objects.into(),
+            done: found.done,
+        };
         self.cut(left, size, most, |object| Some(object))
     }
 

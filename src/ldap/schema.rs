@@ -70,9 +70,7 @@ impl Rule {
                 "1.3.6.1.4.1.1466.115.121.1.50",
                 "EQUALITY telephoneNumberMatch SUBSTR telephoneNumberSubstringsMatch ",
             ),
-            Self::Name => {
-                ("1.3.6.1.4.1.1466.115.121.1.12", "EQUALITY distinguishedNameMatch ")
-            }
+            Self::Name => ("1.3.6.1.4.1.1466.115.121.1.12", "EQUALITY distinguishedNameMatch "),
             Self::Oid => ("1.3.6.1.4.1.1466.115.121.1.38", "EQUALITY objectIdentifierMatch "),
             Self::Time => (
                 "1.3.6.1.4.1.1466.115.121.1.24",
@@ -138,6 +136,26 @@ kinds! {
     Country Text USER "2.5.4.6" "c" "countryName";
     Locality Text USER "2.5.4.7" "l" "localityName";
     State Text USER "2.5.4.8" "st" "stateOrProvinceName";
+    // Nothing here has these, but clients ask for them, and some go by the schema.
+    Title Text USER "2.5.4.12" "title";
+    Initials Text USER "2.5.4.43" "initials";
+    Street Text USER "2.5.4.9" "street" "streetAddress";
+    PostalCode Text USER "2.5.4.17" "postalCode";
+    PostalAddress Text USER "2.5.4.16" "postalAddress";
+    Office Text USER "2.5.4.19" "physicalDeliveryOfficeName";
+    Mobile Telephone USER "0.9.2342.19200300.100.1.41" "mobile" "mobileTelephoneNumber";
+    HomePhone Telephone USER "0.9.2342.19200300.100.1.20" "homePhone" "homeTelephoneNumber";
+    Pager Telephone USER "0.9.2342.19200300.100.1.42" "pager" "pagerTelephoneNumber";
+    CreateTimestamp Time SERVER "2.5.18.1" "createTimestamp";
+    CreatorsName Name SERVER "2.5.18.3" "creatorsName";
+    ModifiersName Name SERVER "2.5.18.4" "modifiersName";
+    SupportedMechanisms Plain SERVER "1.3.6.1.4.1.1466.101.120.14" "supportedSASLMechanisms";
+    AltServer Plain SERVER "1.3.6.1.4.1.1466.101.120.6" "altServer";
+    VendorVersion Plain SERVER "1.3.6.1.1.5" "vendorVersion";
+    MatchingRuleUse Plain SERVER "2.5.21.8" "matchingRuleUse";
+    StructureRules Plain SERVER "2.5.21.1" "dITStructureRules";
+    ContentRules Plain SERVER "2.5.21.2" "dITContentRules";
+    NameForms Plain SERVER "2.5.21.7" "nameForms";
     EntryUuid Plain SERVER "1.3.6.1.1.16.4" "entryUUID";
     EntryDn Name SERVER "1.3.6.1.1.20" "entryDN";
     ModifyTimestamp Time SERVER "2.5.18.2" "modifyTimestamp";
@@ -176,16 +194,20 @@ pub(super) type Class = (&'static str, &'static str, &'static str);
 /// All object classes that entries here are of.
 pub(super) const CLASSES: &[Class] = &[
     ("2.5.6.0", "top", "ABSTRACT MUST objectClass"),
-    ("2.5.6.6", "person", "SUP top STRUCTURAL MUST ( sn $ cn ) MAY ( telephoneNumber $ description )"),
+    (
+        "2.5.6.6",
+        "person",
+        "SUP top STRUCTURAL MUST ( sn $ cn ) MAY ( telephoneNumber $ description )",
+    ),
     (
         "2.5.6.7",
         "organizationalPerson",
-        "SUP person STRUCTURAL MAY ( telephoneNumber $ facsimileTelephoneNumber $ ou $ l $ st )",
+        "SUP person STRUCTURAL MAY ( telephoneNumber $ facsimileTelephoneNumber $ title $ street $ postalCode $ postalAddress $ physicalDeliveryOfficeName $ ou $ l $ st )",
     ),
     (
         "2.16.840.1.113730.3.2.2",
         "inetOrgPerson",
-        "SUP organizationalPerson STRUCTURAL MAY ( businessCategory $ displayName $ givenName $ mail $ o $ uid )",
+        "SUP organizationalPerson STRUCTURAL MAY ( businessCategory $ displayName $ givenName $ homePhone $ initials $ mail $ mobile $ o $ pager $ uid )",
     ),
     (
         "1.3.6.1.4.1.13769.2.2.1",
@@ -223,11 +245,8 @@ pub(super) fn attribute_types() -> Vec<String> {
             [one] => one.clone(),
             many => format!("( {} )", many.join(" ")),
         };
-        let usage = if kind.operational {
-            " NO-USER-MODIFICATION USAGE directoryOperation"
-        } else {
-            ""
-        };
+        let usage =
+            if kind.operational { " NO-USER-MODIFICATION USAGE directoryOperation" } else { "" };
         format!("( {} NAME {names} {rules}SYNTAX {syntax}{usage} )", kind.oid)
     };
     KINDS.iter().map(described).collect()

@@ -84,9 +84,8 @@ pub(super) fn locate(view: &View, name: &Name) -> Option<Object> {
             match (part.len(), part.value("entryuuid")) {
                 (1, _) => by_uid(view, uid).map(Object::Entry),
                 (2, Some(uuid)) => {
-                    let is_it = |e: &&Arc<Entry>| {
-                        e.uid == uid && entry_uuid(e).eq_ignore_ascii_case(uuid)
-                    };
+                    let is_it =
+                        |e: &&Arc<Entry>| e.uid == uid && entry_uuid(e).eq_ignore_ascii_case(uuid);
                     let visible = view.book.visible(&view.setup, &view.who);
                     let found = visible.into_iter().map(|(_, entry)| entry).find(is_it);
                     found.map(|entry| Object::Entry(entry.clone()))
