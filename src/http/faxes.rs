@@ -154,8 +154,7 @@ async fn accept(
         .map(|(to, name)| AcceptedJob { to: to.clone(), job: name.parse().unwrap_or_default() });
     let accepted = Accepted { jobs: made.collect() };
     let location = accepted.jobs.first().map(|first| format!("/v1/jobs/{}", first.job));
-    let body = serde_json::to_value(&accepted).unwrap_or_default();
-    Ok(Answer { status: StatusCode::CREATED.as_u16(), body, location, version: None })
+    Ok(Answer::ok(&accepted).made(location.unwrap_or_default()))
 }
 
 /// What MAIL FROM would say.

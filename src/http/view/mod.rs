@@ -2,6 +2,7 @@
 //! change without them. Times are RFC 3339 in UTC, words are in kebab case.
 
 mod audit;
+mod book;
 mod config;
 mod explain;
 mod job;
@@ -17,6 +18,10 @@ use utoipa::IntoParams;
 use super::problem::{Code, Problem};
 
 pub(super) use audit::{AuditFilter, AuditList, ChainView, Known};
+pub(super) use book::{
+    DeletedEntry, EntryList, EntryView, ExportWanted, NewEntry, Search, Share, Taken, entry_path,
+    file_type, written_as,
+};
 pub(super) use config::{
     ChangedView, Check, Checked, ConfigKey, ConfigVersions, DiffView, FileText, FoundView,
     KeyChanges, Reloaded, TextsView, VersionsAsked,
