@@ -100,8 +100,7 @@
 //! | [`http`] | [`config`], [`daemon`], [`requests`] | what is configured, what runs, what can be asked |
 //! | [`http`] | [`listen`], [`outbound`] | the desk behind the mail doors, and their certificate |
 //! | [`http`] | [`store`], [`crash`] | where the documents and kept answers are; the places where tests may kill |
-//! | [`webhooks`] | [`config`], [`requests`] | where they are, and what is said of their trouble |
-//! | [`webhooks`] | [`http`] | a job looks to them as it does there |
+//! | [`webhooks`] | [`config`], [`requests`] | where they are, what is said of their trouble, and how a job looks |
 //! | [`webhooks`] | [`crash`] | the places where tests may kill |
 //! | [`cli`] | [`config`] | how tokens are kept and called |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |

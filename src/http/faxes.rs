@@ -5,7 +5,7 @@ use std::{io::Write as _, sync::Arc};
 
 use axum::{
     extract::{FromRequest as _, Multipart, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
 };
 use postfax_domain::number::Number;
