@@ -5,7 +5,7 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderValue, header},
+    http::header,
     response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -20,7 +20,7 @@ use crate::{
         problem::{self, Problem},
         view::{
             DeletedEntry, EntryList, EntryView, ExportWanted, NewEntry, Search, Share, Taken,
-            file_type,
+            file_type, lost_header,
         },
     },
     requests::{
@@ -28,6 +28,9 @@ use crate::{
         book::{AskImport, Fields, FileFormat, Imported},
     },
 };
+
+/// What a file cannot hold.
+const LOST: &str = "postfax-lost";
 
 async fn told(shared: &Shared, caller: &Caller, asked: AskBook) -> Result<BookReply, Problem> {
     match ask(shared, caller, Ask::Book(asked)).await? {
@@ -184,7 +187,9 @@ pub(super) async fn import(
     path = "/v1/book/export", params(ExportWanted), tag = "book",
     responses((status = 200, description = "The file.", content(
             (String = "text/csv"), (String = "text/vcard"), (String = "text/x-ldif")),
-        headers(("Content-Disposition" = String, description = "What to call it."))),
+        headers(("Content-Disposition" = String, description = "What to call it."),
+            ("Postfax-Lost" = String, description = "What of the entries this format cannot \
+                hold, where there is such: a list of strings (RFC 9651)."))),
         Refusals, Conflicts))]
 pub(super) async fn export(
     State(shared): State<Shared>,
@@ -192,14 +197,14 @@ pub(super) async fn export(
     Asked(ExportWanted { format, what }): Asked<ExportWanted>,
 ) -> Result<Response, Problem> {
     let format = format.unwrap_or(FileFormat::Csv);
-    let BookReply::Exported { format, text, .. } =
+    let BookReply::Exported { format, text, lost, .. } =
         told(&shared, &caller, AskBook::Export { format, what }).await?
     else {
         return Err(unexpected());
     };
     let (media, ending) = file_type(format);
     let name = format!("attachment; filename=\"phone-book.{ending}\"");
-    let headers = [(header::CONTENT_TYPE, media), (header::CONTENT_DISPOSITION, name.as_str())]
-        .map(|(header, value)| (header, HeaderValue::try_from(value).expect("it is ASCII")));
-    Ok((headers, text).into_response())
+    let headers = [(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, name)];
+    let lost = lost_header(&lost).map(|lost| [(LOST, lost)]);
+    Ok((headers, lost, text).into_response())
 }

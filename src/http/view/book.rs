@@ -1,6 +1,7 @@
 //! How the phone book looks on the wire, where it looks otherwise than at the other doors;
 //! and which media types its files have.
 
+use axum::http::HeaderValue;
 use postfax_domain::{
     book::{Label, Sharing},
     dial::Party,
@@ -31,7 +32,7 @@ pub(in crate::http) struct Search {
     #[param(example = "acm")]
     pub(in crate::http) q: String,
     /// At most so many; 50 when it is not said.
-    #[param(minimum = 1, maximum = 1000)]
+    #[param(minimum = 1, maximum = 999)]
     pub(in crate::http) limit: Option<u32>,
 }
 
@@ -262,8 +263,9 @@ pub(in crate::http) fn written_as(media: &str) -> Result<Option<FileFormat>, Pro
     let essence = parts.next().unwrap_or_default();
     match essence.as_str() {
         "text/csv" => Ok(Some(FileFormat::Csv)),
-        // Its version stands in the card (RFC 6350 6.7.9).
-        "text/vcard" | "text/x-vcard" | "text/directory" | "application/octet-stream" => Ok(None),
+        // Which version it is stands in each card (RFC 6350 6.7.9): either is read.
+        "text/vcard" | "text/x-vcard" | "text/directory" => Ok(Some(FileFormat::Vcard4)),
+        "application/octet-stream" => Ok(None),
         "text/x-ldif" | "text/ldif" => Ok(Some(FileFormat::Ldif)),
         _ => Err(Problem::new(
             Code::UnsupportedMediaType,
@@ -280,6 +282,17 @@ pub(in crate::http) fn file_type(format: FileFormat) -> (&'static str, &'static 
         FileFormat::Vcard4 => ("text/vcard; charset=utf-8; version=4.0", "vcf"),
         FileFormat::Ldif => ("text/x-ldif; charset=utf-8", "ldif"),
     }
+}
+
+/// What a file cannot hold, as a header: a list of strings (RFC 9651 3.1); nothing where it
+/// holds all.
+pub(in crate::http) fn lost_header(lost: &[String]) -> Option<HeaderValue> {
+    let quoted = |text: &String| {
+        let plain: String = text.chars().filter(|c| (' '..='~').contains(c)).collect();
+        format!("\"{}\"", plain.replace('\\', "\\\\").replace('"', "\\\""))
+    };
+    let all: Vec<String> = lost.iter().map(quoted).collect();
+    HeaderValue::try_from(all.join(", ")).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -342,7 +355,7 @@ mod tests {
     fn media_types_name_formats() {
         for (media, format) in [
             ("text/csv; charset=utf-8", Some(Some(FileFormat::Csv))),
-            ("Text/vCard;version=4.0", Some(None)),
+            ("Text/vCard;version=3.0", Some(Some(FileFormat::Vcard4))),
             ("application/octet-stream", Some(None)),
             ("text/x-ldif", Some(Some(FileFormat::Ldif))),
             ("application/json", None),
@@ -350,5 +363,15 @@ mod tests {
         ] {
             assert_eq!(written_as(media).ok(), format, "{media}");
         }
+    }
+
+    #[test]
+    fn what_is_lost_is_a_list_of_strings() {
+        let header = |lost: &[&str]| {
+            let lost: Vec<String> = lost.iter().map(|text| (*text).to_owned()).collect();
+            lost_header(&lost).map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(header(&[]), None);
+        assert_eq!(header(&["a, b", "c\"\\\n"]).as_deref(), Some(r#""a, b", "c\"\\""#));
     }
 }

@@ -21,7 +21,7 @@ pub(super) use crate::requests::row::{JobRow, moment};
 pub(super) use audit::{AuditFilter, AuditList, ChainView, Known};
 pub(super) use book::{
     DeletedEntry, EntryList, EntryView, ExportWanted, NewEntry, Search, Share, Taken, entry_path,
-    file_type, written_as,
+    file_type, lost_header, written_as,
 };
 pub(super) use config::{
     ChangedView, Check, Checked, ConfigKey, ConfigVersions, DiffView, FileText, FoundView,
