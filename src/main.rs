@@ -104,8 +104,7 @@
 //! | [`ldap`] | [`config`], [`daemon`] | what is configured, and the copy of the phone book |
 //! | [`ldap`] | [`listen`], [`outbound`] | the desk behind the mail doors, and their certificate |
 //! | [`serve`], [`control`] | [`ldap`] | one opens that door, one changes it at a reload |
-//! | [`webhooks`] | [`config`], [`requests`] | where they are, and what is said of their trouble |
-//! | [`webhooks`] | [`http`] | a job looks to them as it does there |
+//! | [`webhooks`] | [`config`], [`requests`] | where they are, what is said of their trouble, and how a job looks |
 //! | [`webhooks`] | [`crash`] | the places where tests may kill |
 //! | [`cli`] | [`config`] | how tokens are kept and called |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |

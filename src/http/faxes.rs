@@ -5,7 +5,7 @@ use std::{io::Write as _, sync::Arc};
 
 use axum::{
     extract::{FromRequest as _, Multipart, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
 };
 use postfax_domain::number::Number;
@@ -154,8 +154,7 @@ async fn accept(
     });
     let accepted = Accepted { jobs: made.collect() };
     let location = accepted.jobs.first().map(|first| format!("/v1/jobs/{}", first.job));
-    let body = serde_json::to_value(&accepted).unwrap_or_default();
-    Ok(Answer { status: StatusCode::CREATED.as_u16(), body, location, version: None })
+    Ok(Answer::ok(&accepted).made(location.unwrap_or_default()))
 }
 
 /// What MAIL FROM would say.
