@@ -1,9 +1,16 @@
 //! What mails with a text of settings ask.
 
+use jiff::tz::TimeZone;
 use postfax_domain::names::ServerName;
 
 use super::*;
-use crate::requests::settings::text::{FIRST, LAST};
+use crate::requests::{
+    Ask,
+    settings::{
+        AskSettings,
+        text::{FIRST, LAST},
+    },
+};
 
 const FORM: &str =
     "> # The settings of london-1, test.\n> version = 2\n> # End of the settings of london-1.\n";
@@ -18,6 +25,7 @@ fn ask(subject: &str, text: &str, is_reply: bool) -> Question {
         subject: Some(subject.into()),
         text,
         is_reply,
+        files: &[],
     };
     read(&mail, &TimeZone::UTC)
 }

@@ -1,7 +1,9 @@
 //! The verbs that can be written in a mail. A new one is a line of [`VERBS`], a function
 //! that reads its words, in the file of what it is about, and a phrase of the help.
 
+mod book;
 mod config;
+pub(super) mod entry;
 mod jobs;
 mod pieces;
 mod servers;
@@ -10,7 +12,11 @@ mod settings;
 use jiff::tz::TimeZone;
 use postfax_domain::names::{ClientName, JobId, ServerName};
 
-use super::{asked::Asked, grammar::number};
+use super::{
+    Attached,
+    asked::Asked,
+    grammar::{number, own_lines},
+};
 use crate::{config::Phrase, requests::Ask};
 pub(super) use settings::edited;
 
@@ -36,6 +42,7 @@ pub(super) enum Topic {
     Inbound,
     Servers,
     Settings,
+    Book,
     Supervisor,
     Rest,
 }
@@ -47,6 +54,7 @@ pub(super) const TOPICS: &[(Topic, Phrase, Option<&str>)] = &[
     (Topic::Inbound, Phrase::TopicInbound, Some("inbound")),
     (Topic::Servers, Phrase::TopicServers, Some("servers")),
     (Topic::Settings, Phrase::TopicSettings, Some("settings")),
+    (Topic::Book, Phrase::TopicBook, Some("book")),
     (Topic::Supervisor, Phrase::TopicSupervisor, None),
     (Topic::Rest, Phrase::TopicRest, None),
 ];
@@ -60,6 +68,12 @@ pub(super) struct Known<'a> {
     pub(super) client: &'a ClientName,
     /// Where their clock is.
     pub(super) zone: &'a TimeZone,
+    /// What the address is for: verbs of this topic come before others of the same name.
+    pub(super) home: Option<Topic>,
+    /// The whole text of the mail.
+    pub(super) text: &'a str,
+    /// The files with contacts that came with it.
+    pub(super) files: &'a [Attached<'a>],
 }
 
 /// The words behind a verb, and what is known besides.
@@ -68,6 +82,8 @@ struct Words<'a> {
     words: Vec<&'a str>,
     /// As they were written.
     rest: &'a str,
+    /// The verb itself.
+    verb: &'static str,
     known: Known<'a>,
 }
 
@@ -249,6 +265,89 @@ pub(super) const VERBS: &[Verb] = &[
         read: settings::push,
     },
     Verb {
+        name: "find",
+        also: &["search", "look-up", "lookup", "list", "book"],
+        topic: Topic::Book,
+        examples: &["find acme", "find +44 20 7946 0100"],
+        says: Phrase::HelpFind,
+        read: book::find,
+    },
+    Verb {
+        name: "show",
+        also: &["get"],
+        topic: Topic::Book,
+        examples: &["book show acme"],
+        says: Phrase::HelpBookShow,
+        read: book::show,
+    },
+    Verb {
+        name: "add",
+        also: &["new"],
+        topic: Topic::Book,
+        examples: &[
+            "add Acme Ltd +44 20 7946 0100 alias acme",
+            "add Suppliers alias suppliers members acme, +33 1 40 00 00 00 for group sales",
+        ],
+        says: Phrase::HelpAdd,
+        read: book::add,
+    },
+    Verb {
+        name: "change",
+        also: &["alter", "set", "edit"],
+        topic: Topic::Book,
+        examples: &["book change acme number=+44 20 7946 0101 note="],
+        says: Phrase::HelpChange,
+        read: book::change,
+    },
+    Verb {
+        name: "share",
+        also: &[],
+        topic: Topic::Book,
+        examples: &["share acme with bert, group sales", "share acme with everyone"],
+        says: Phrase::HelpShare,
+        read: book::share,
+    },
+    Verb {
+        name: "unshare",
+        also: &[],
+        topic: Topic::Book,
+        examples: &["unshare acme with bert", "unshare acme"],
+        says: Phrase::HelpUnshare,
+        read: book::unshare,
+    },
+    Verb {
+        name: "delete",
+        also: &["remove"],
+        topic: Topic::Book,
+        examples: &["delete acme"],
+        says: Phrase::HelpDelete,
+        read: book::delete,
+    },
+    Verb {
+        name: "save",
+        also: &["remember"],
+        topic: Topic::Book,
+        examples: &["save Acme Ltd alias acme"],
+        says: Phrase::HelpSave,
+        read: book::save,
+    },
+    Verb {
+        name: "import",
+        also: &[],
+        topic: Topic::Book,
+        examples: &["import", "import dry-run", "import csv for everyone"],
+        says: Phrase::HelpImport,
+        read: book::import,
+    },
+    Verb {
+        name: "export",
+        also: &[],
+        topic: Topic::Book,
+        examples: &["export csv", "export vcard visible", "export ldif"],
+        says: Phrase::HelpExport,
+        read: book::export,
+    },
+    Verb {
         name: "config",
         also: &[],
         topic: Topic::Supervisor,
@@ -306,19 +405,21 @@ pub(super) const VERBS: &[Verb] = &[
     },
 ];
 
-/// The verb that a line begins with, if it begins with one, and the words behind it.
-pub(super) fn verb(line: &str) -> Option<(&'static Verb, &str)> {
+/// The verb that a line begins with, if it begins with one, and the words behind it. Where
+/// the address says what it is about, that goes before other verbs of the same name.
+pub(super) fn verb(line: &str, home: Option<Topic>) -> Option<(&'static Verb, &str)> {
     let (first, rest) = word(line)?;
     let topic = TOPICS.iter().find(|(.., noun)| *noun == Some(first.as_str()));
     if let (Some((topic, ..)), Some((second, behind))) = (topic, word(rest)) {
-        let verb = VERBS.iter().find(|verb| verb.name == second && verb.topic == *topic);
+        let verb = VERBS.iter().find(|verb| verb.is_called(&second) && verb.topic == *topic);
         if let Some(verb) = verb {
             return Some((verb, behind));
         }
     }
-    let verb =
-        VERBS.iter().find(|verb| verb.name == first || verb.also.contains(&first.as_str()))?;
-    Some((verb, rest))
+    let called = |verb: &&&Verb| verb.is_called(&first);
+    let at_home = VERBS.iter().filter(|verb| Some(verb.topic) == home).collect::<Vec<_>>();
+    let verb = at_home.iter().find(called).copied();
+    Some((verb.or_else(|| VERBS.iter().find(|verb| verb.is_called(&first)))?, rest))
 }
 
 /// The first word in lower case without the marks behind it, and the rest.
@@ -330,18 +431,42 @@ fn word(line: &str) -> Option<(String, &str)> {
 }
 
 impl Verb {
+    fn is_called(&self, word: &str) -> bool {
+        self.name == word || self.also.contains(&word)
+    }
+
     /// What a line that begins with this verb asks; `rest` is what stands behind it.
     ///
     /// # Errors
     /// Says what is wrong with the words, and what would be right.
     pub(super) fn read(&self, rest: &str, known: Known<'_>) -> Result<Asked, String> {
         let words = rest.split_whitespace().collect();
-        (self.read)(&Words { words, rest, known })
+        (self.read)(&Words { words, rest, verb: self.name, known })
             .map_err(|why| format!("{}: {why}; for example: {}", self.name, self.examples[0]))
     }
 }
 
-impl Words<'_> {
+impl<'a> Words<'a> {
+    /// The lines that the writer has put below the one that asks.
+    fn below(&self) -> impl Iterator<Item = &'a str> {
+        let mut lines = own_lines(self.known.text).into_iter().peekable();
+        lines.next_if(|line| self.asks(line));
+        lines
+    }
+
+    /// The text as it was written, without the line that asks and without a signature.
+    fn text_below(&self) -> String {
+        let is_separator = |line: &str| line.trim_end_matches('\r') == "-- ";
+        let lines = self.known.text.lines().take_while(|line| !is_separator(line));
+        let mut lines = lines.skip_while(|line| line.trim().is_empty()).peekable();
+        lines.next_if(|line| self.asks(line));
+        lines.flat_map(|line| [line, "\n"]).collect()
+    }
+
+    fn asks(&self, line: &str) -> bool {
+        verb(line, self.known.home).is_some_and(|(verb, _)| verb.name == self.verb)
+    }
+
     fn none(&self) -> Result<(), String> {
         match self.words.first() {
             None => Ok(()),

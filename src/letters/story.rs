@@ -2,6 +2,7 @@
 //! sender's language. Knows no MIME.
 
 use postfax_domain::{
+    book::Book,
     destination::FaxAddress,
     job::{Attempt, Carrier, End, Job, Sent, State},
     notice::{Happened, Report},
@@ -9,7 +10,11 @@ use postfax_domain::{
     time::Timestamp,
 };
 
-use super::{page::Page, words_of, zoned};
+use super::{
+    other::{Line, Other},
+    page::Page,
+    words_of, zoned,
+};
 use crate::config::{Config, Phrase, Words};
 
 /// A fax of which its sender is told.
@@ -20,6 +25,8 @@ pub(super) struct Story<'a> {
     pub(super) sent: &'a Sent,
     pub(super) to: &'a FaxAddress,
     pub(super) happened: Happened,
+    /// Who is at the other end, as far as the sender's phone book knows.
+    pub(super) other: Other,
 }
 
 impl<'a> Story<'a> {
@@ -36,7 +43,24 @@ impl<'a> Story<'a> {
             Report::End | Report::Disposition => Happened::of(fax, &config.setup.retry),
         };
         let words = words_of(config, Some(&sent.client));
-        Self { config, words, fax, sent, to, happened }
+        Self { config, words, fax, sent, to, happened, other: Other::default() }
+    }
+
+    /// The same, with what the phone book of the sender says of the number.
+    pub(super) fn looked_up(mut self, book: &Book) -> Self {
+        let line = Line { number: &self.to.number, subaddress: self.to.subaddress.as_deref() };
+        let client = Some(&self.sent.client);
+        self.other = Other::find(book, self.config, self.words, client, line, self.fax.id);
+        self
+    }
+
+    /// The number, and the name that the phone book has for it.
+    fn number(&self) -> String {
+        let number = self.to.number.to_string();
+        match &self.other.name {
+            Some(name) => self.words.say(Phrase::Named, &[("number", &number), ("name", name)]),
+            None => number,
+        }
     }
 
     /// The outcome that the receipt is about.
@@ -98,7 +122,7 @@ impl<'a> Story<'a> {
         words.say(
             phrase,
             &[
-                ("number", self.to.number.as_str()),
+                ("number", &self.number()),
                 ("subject", &subject),
                 ("about", &about),
                 ("pages", &words.pages(total)),
@@ -127,7 +151,7 @@ impl<'a> Story<'a> {
         let release = self.sent.release.as_ref();
         let speed = last.and_then(|attempt| attempt.ledger.bit_rate);
         page.facts([
-            (Phrase::To, Some(self.to.number.to_string())),
+            (Phrase::To, Some(self.number())),
             (Phrase::Attention, self.to.attention.clone()),
             (Phrase::Subject, self.sent.subject.clone()),
             (Phrase::Accepted, moment(fax.created)),
@@ -144,6 +168,10 @@ impl<'a> Story<'a> {
             (Phrase::Job, Some(fax.id.to_string())),
         ]);
         page.list(Phrase::Attempts, fax.attempts.iter().map(|attempt| self.attempt(attempt)));
+        // A number that no fax has reached yet is not worth keeping.
+        if matches!(self.happened, Happened::Delivered | Happened::Coarser | Happened::Relayed) {
+            self.other.teach(self.config, words, &mut page);
+        }
         page
     }
 

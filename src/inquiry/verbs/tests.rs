@@ -11,10 +11,15 @@ use crate::requests::{
     settings::AskSettings,
 };
 
+/// Below the line that asks.
+const TEXT: &str = "\nGood morning.\n";
+
 fn read(line: &str, job: Option<u64>) -> Result<Asked, String> {
     let anna = ClientName::new("anna").unwrap();
-    let (verb, rest) = verb(line).unwrap_or_else(|| panic!("{line}"));
-    verb.read(rest, Known { job: job.map(JobId), client: &anna, zone: &TimeZone::UTC })
+    let (verb, rest) = verb(line, None).unwrap_or_else(|| panic!("{line}"));
+    let job = job.map(JobId);
+    let zone = &TimeZone::UTC;
+    verb.read(rest, Known { job, client: &anna, zone, home: None, text: TEXT, files: &[] })
 }
 
 fn jobs(change: impl FnOnce(&mut AskJobs)) -> Ask {
@@ -273,13 +278,13 @@ fn what_cannot_be_understood_says_why_and_what_would_be_right() {
 #[test]
 fn only_verbs_are_verbs() {
     for line in ["", "Your fax", "canceled", "12 cancel", "Re: cancel"] {
-        assert!(verb(line).is_none(), "{line}");
+        assert!(verb(line, None).is_none(), "{line}");
     }
 }
 
 #[test]
 fn every_example_of_the_help_is_understood() {
     for example in VERBS.iter().flat_map(|verb| verb.examples) {
-        assert!(read(example, None).is_ok(), "{example}");
+        assert!(read(example, Some(12)).is_ok(), "{example}");
     }
 }
