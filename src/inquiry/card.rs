@@ -19,8 +19,12 @@ pub(super) const LAST: &str = "# End of the phone-book entry ";
 
 /// Texts of entries, each known by a mark: a unique identifier may be so long that mail
 /// programs break the line.
-pub(super) const ENTRY: Frame<String> =
-    Frame { first: FIRST, last: LAST, what: "the phone book", name: |name| Ok(name.to_owned()) };
+pub(super) const ENTRY: Frame<String> = Frame {
+    first: FIRST,
+    last: LAST,
+    what: "the phone book",
+    name: |name| Ok(name.trim_end_matches('.').to_owned()),
+};
 
 /// What both kinds of entry have, in the order of the text.
 const ALL: [&str; 5] = ["name", "company", "alias", "note", "tags"];
@@ -37,7 +41,7 @@ pub(super) struct Edited {
     /// The version that was edited.
     pub(super) version: u64,
     /// What its fields are to say; what is not among them is to be empty.
-    said: BTreeMap<String, String>,
+    said: BTreeMap<&'static str, String>,
 }
 
 /// A field that is to say something else.
@@ -104,7 +108,7 @@ fn quoted(value: &str) -> String {
 pub(super) fn read(form: &Form<String>) -> Result<Edited, String> {
     let table: toml::Table =
         form.toml.parse().map_err(|bad: toml::de::Error| bad.message().to_owned())?;
-    let mut said = BTreeMap::new();
+    let mut said: BTreeMap<String, String> = BTreeMap::new();
     for (key, value) in table {
         let value = match value {
             toml::Value::String(text) => text,
@@ -126,7 +130,11 @@ pub(super) fn read(form: &Form<String>) -> Result<Edited, String> {
     for (key, value) in &said {
         entry::named(&mut draft, key, value)?;
     }
-    Ok(Edited { entry, version, said })
+    if draft.label.is_some() || draft.owner.is_some() {
+        return Err("who may see an entry is changed by: share".to_owned());
+    }
+    let said = said.into_iter().filter_map(|(key, value)| Some((entry::key(&key)?, value)));
+    Ok(Edited { entry, version, said: said.collect() })
 }
 
 impl Edited {
@@ -171,4 +179,113 @@ pub(super) fn asked(differs: &[Different]) -> Result<Fields, String> {
         entry::named(&mut draft, key, to)?;
     }
     Ok(draft.fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use postfax_domain::{book::Rank, number::Number};
+
+    use super::*;
+    use crate::{
+        inquiry::form::{find, fold},
+        requests::book::{EntryRow, Member},
+    };
+
+    fn sheet() -> EntrySheet {
+        let entry = EntryRow {
+            uid: "urn:uuid:1b2c, with \"marks\"".into(),
+            version: 3,
+            rank: Rank::Own,
+            owner: None,
+            label: None,
+            may_change: true,
+            name: "Acme \u{201c}Ltd\u{201d} \\ München".into(),
+            company: String::new(),
+            alias: Some("acme".into()),
+            address: "acme@fax.example.com".into(),
+            number: Number::try_from("+442079460100".to_owned()).ok(),
+            subaddress: None,
+            note: "A long note of many words that no line of a mail has room for.\nAnd more"
+                .repeat(3),
+            tags: ["paper", "supplier"].map(str::to_owned).into(),
+            cover: Some(false),
+            resolution: None,
+            members: None,
+        };
+        EntrySheet { entry, members: Vec::new(), unusable: 0, history: Vec::new() }
+    }
+
+    fn back(text: &str) -> Result<Edited, String> {
+        let found = find(text, &ENTRY).unwrap_or_else(|| panic!("nothing in {text}"));
+        read(&found.form?)
+    }
+
+    #[test]
+    fn a_text_that_comes_back_says_what_it_said() {
+        let sheet = sheet();
+        let text = fold(&print(&sheet));
+        let quoted: String = text.lines().map(|line| format!("> {line}\r\n")).collect();
+        for text in [text.clone(), quoted, format!("Hello\n{text}\n-- \nAnna\n")] {
+            let edited = back(&text).unwrap();
+            assert_eq!((edited.entry.as_str(), edited.version), (sheet.entry.uid.as_str(), 3));
+            assert_eq!(edited.differs(&sheet), []);
+        }
+    }
+
+    #[test]
+    fn what_is_edited_is_what_is_asked() {
+        let text = print(&sheet());
+        let number = "number = \"+442079460100\"";
+        for (from, to, key, value) in [
+            (number, "number = 020 7946 0101", "number", "020 7946 0101"),
+            (number, "number = +442079460101", "number", "+442079460101"),
+            ("alias = \"acme\"\n", "", "alias", ""),
+            ("alias = \"acme\"", "alias =", "alias", ""),
+            ("company = \"\"", "company = Acme Ltd", "company", "Acme Ltd"),
+            ("company = \"\"", "firm = „Acme Ltd“", "company", "Acme Ltd"),
+            ("cover = \"no\"", "cover = true", "cover", "yes"),
+            ("cover = \"no\"\n", "", "cover", "usual"),
+            ("\"paper, supplier\"", "paper", "tags", "paper"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            let edited = back(&text.replace(from, to)).unwrap();
+            let differs = edited.differs(&sheet());
+            let [one] = &differs[..] else { panic!("{to}: {differs:?}") };
+            assert_eq!((one.key, one.to.as_str()), (key, value), "{to}");
+            assert!(asked(&differs).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_list_has_members_and_no_number() {
+        let mut list = sheet();
+        list.entry.number = None;
+        let member = |uid: &str| Member { uid: uid.into(), name: "\n# x".into(), number: None };
+        list.members = vec![member("a"), member("b")];
+        let text = print(&list);
+        assert!(text.contains("members = \"a, b\"") && !text.contains("number ="), "{text}");
+        assert_eq!(back(&text).unwrap().differs(&list), []);
+        let differs = back(&text.replace("\"a, b\"", "\"b\"")).unwrap().differs(&list);
+        assert_eq!(asked(&differs).unwrap().members, Some(vec!["b".to_owned()]));
+        let differs = back(&text.replace("members =", "number =")).unwrap().differs(&list);
+        assert_eq!(differs.iter().map(|one| one.key).collect::<Vec<_>>(), ["members", "number"]);
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_meant_says_why() {
+        let text = print(&sheet());
+        for (from, to, words) in [
+            ("entry = ", "# entry = ", "begins: entry ="),
+            ("entry = \"urn", "entry = \"x", "leave it as it is"),
+            ("version = 3\n", "", "begins: version ="),
+            ("version = 3", "version = three", "no number of a version"),
+            ("alias =", "colour =", "\"colour\" is none of"),
+            ("alias = \"acme\"", "alias = [1]", "write one line and not array"),
+            ("cover = \"no\"", "cover = maybe", "write yes, no or usual"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            let why = back(&text.replace(from, to)).unwrap_err();
+            assert!(why.contains(words), "{to}: {why}");
+        }
+    }
 }

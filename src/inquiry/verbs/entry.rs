@@ -45,7 +45,7 @@ enum Takes {
 }
 
 /// The key of a field, whatever people call it.
-fn key(word: &str) -> Option<&'static str> {
+pub(in crate::inquiry) fn key(word: &str) -> Option<&'static str> {
     Some(match word.to_lowercase().as_str() {
         "name" => "name",
         "company" | "firm" | "organisation" | "organization" | "org" => "company",
@@ -90,7 +90,15 @@ pub(in crate::inquiry) fn line(text: &str) -> Result<Draft, String> {
     let (head, pairs) = pieces(text);
     let mut draft = Draft::default();
     let words: Vec<&str> = head.split_whitespace().collect();
-    let number = number(&words);
+    // Numbers among the members of a list, or in a note, are not that of the entry.
+    let until = |name: &str| {
+        let found = words.iter().skip(1).position(|word| begins(word).is_some_and(|b| b.0 == name));
+        &words[..found.map_or(words.len(), |at| at + 1)]
+    };
+    let is_list = until("members").len() < words.len();
+    let number = number(until("note"))
+        .or_else(|| number(until("members")))
+        .filter(|found| !is_list || found.end <= until("members").len());
     let mut name: Vec<&str> = Vec::new();
     let mut at = 0;
     while at < words.len() {
@@ -320,5 +328,145 @@ pub(in crate::inquiry) fn sharing(value: &str) -> Result<Sharing, String> {
     match parties.is_empty() {
         true => Err("with whom is missing: everyone, nobody, bert, group sales".to_owned()),
         false => Ok(Sharing::With(parties)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a line says: name, number, alias, company, and who is to see it.
+    fn said(text: &str) -> [String; 5] {
+        let draft = line(text).unwrap_or_else(|why| panic!("{text}: {why}"));
+        let Draft { fields, label, owner } = draft;
+        let label = match (label, owner) {
+            (Some(Label::Everyone), _) => "everyone".to_owned(),
+            (Some(Label::Named(parties)), _) => format!("{} named", parties.len()),
+            (None, Some(_)) => "owned".to_owned(),
+            (None, None) => String::new(),
+        };
+        let texts = [fields.name, fields.number, fields.alias, fields.company];
+        let [name, number, alias, company] = texts.map(Option::unwrap_or_default);
+        [name, number, alias, company, label]
+    }
+
+    #[test]
+    fn one_line_says_what_people_mean() {
+        for (text, wanted) in [
+            ("Acme Ltd +44 20 7946 0100", ["Acme Ltd", "+44 20 7946 0100", "", "", ""]),
+            (
+                "Acme Ltd +44 20 7946 0100 alias acme",
+                ["Acme Ltd", "+44 20 7946 0100", "acme", "", ""],
+            ),
+            ("Acme Ltd alias acme 020 7946 0100", ["Acme Ltd", "020 7946 0100", "acme", "", ""]),
+            ("+44 20 7946 0100 Acme Ltd", ["Acme Ltd", "+44 20 7946 0100", "", "", ""]),
+            ("Acme, 020-7946-0100, alias acme", ["Acme", "020-7946-0100", "acme", "", ""]),
+            ("\"Acme Ltd\" (020) 7946 0100", ["Acme Ltd", "(020) 7946 0100", "", "", ""]),
+            ("Acme Ltd fax: +44 20 7946 0100", ["Acme Ltd", "+44 20 7946 0100", "", "", ""]),
+            ("Studio 54 +44 20 7946 0100", ["Studio 54", "+44 20 7946 0100", "", "", ""]),
+            ("Studio 54, 020 7946 0100", ["Studio 54", "020 7946 0100", "", "", ""]),
+            ("Alias Systems 02079460100", ["Alias Systems", "02079460100", "", "", ""]),
+            ("Note Bene 02079460100", ["Note Bene", "02079460100", "", "", ""]),
+            (
+                "Bert +44 20 7946 0100 company Acme Ltd alias bert everyone",
+                ["Bert", "+44 20 7946 0100", "bert", "Acme Ltd", "everyone"],
+            ),
+            (
+                "Bert +44 20 7946 0100 for group sales, anna alias bert",
+                ["Bert", "+44 20 7946 0100", "bert", "", "2 named"],
+            ),
+            (
+                "Bert +44 20 7946 0100 for everyone",
+                ["Bert", "+44 20 7946 0100", "", "", "everyone"],
+            ),
+            ("Bert +44 20 7946 0100 public", ["Bert", "+44 20 7946 0100", "", "", "owned"]),
+            (
+                "Acme Ltd number=+44 20 7946 0100 alias = acme",
+                ["Acme Ltd", "+44 20 7946 0100", "acme", "", ""],
+            ),
+            ("Acme Ltd alias acme", ["Acme Ltd", "", "acme", "", ""]),
+            ("Everyone", ["Everyone", "", "", "", ""]),
+            ("", ["", "", "", "", ""]),
+        ] {
+            assert_eq!(said(text), wanted.map(str::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn more_than_a_name_and_a_number_can_be_said() {
+        let draft = line(
+            "Acme +44 20 7946 0100 subaddress 12 tags supplier, paper cover no resolution fine \
+             note after 6 pm, alias or not",
+        );
+        let Draft { fields, .. } = draft.unwrap();
+        assert_eq!(fields.subaddress.as_deref(), Some("12"));
+        assert_eq!(fields.tags, Some(["paper", "supplier"].map(str::to_owned).into()));
+        assert_eq!(fields.cover, Some(CoverChoice::No));
+        assert_eq!(fields.resolution, Some(ResolutionChoice::Fine));
+        assert_eq!(fields.note.as_deref(), Some("after 6 pm, alias or not"));
+        let list = line("Suppliers members acme, +33 1 40 00 00 00; bert alias all").unwrap();
+        let members = ["acme", "+33 1 40 00 00 00", "bert"].map(str::to_owned);
+        assert_eq!(list.fields.members, Some(members.into()));
+        assert_eq!((list.fields.number, list.fields.alias.as_deref()), (None, Some("all")));
+    }
+
+    #[test]
+    fn fields_stand_on_lines_of_their_own() {
+        let mut draft = Draft::default();
+        let written = "Good morning.\n\nName: Acme Ltd\nfax: 020 7946 0100\nOrganisation = \
+                       Acme\nnote:\nfor: everyone\n\nThank you\nalias: no";
+        assert_eq!(lines(&mut draft, written.lines()), Ok(true));
+        assert_eq!(draft.fields.name.as_deref(), Some("Acme Ltd"));
+        assert_eq!(draft.fields.number.as_deref(), Some("020 7946 0100"));
+        assert_eq!(draft.fields.company.as_deref(), Some("Acme"));
+        assert_eq!(draft.fields.note.as_deref(), Some(""), "it is cleared");
+        assert_eq!((draft.fields.alias, draft.label), (None, Some(Label::Everyone)));
+        assert_eq!(lines(&mut Draft::default(), ["Hello:", "see http://x"]), Ok(false));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_said() {
+        for (text, words) in [
+            ("Acme colour=red", "\"colour\" is none of name, company"),
+            ("Acme alias a alias b", "alias stands there twice"),
+            ("Acme +44 20 7946 0100 cover maybe", "write yes, no or usual"),
+            ("Acme +44 20 7946 0100 resolution good", "write standard, fine"),
+            ("Acme +44 20 7946 0100 for a/b", "no usable name"),
+        ] {
+            let why = line(text).unwrap_err();
+            assert!(why.contains(words), "{text}: {why}");
+        }
+        let why = lines(&mut Draft::default(), ["nmae: Acme"]).unwrap_err();
+        assert!(why.contains("\"nmae\" is none of"), "{why}");
+    }
+
+    #[test]
+    fn those_who_are_meant_are_found() {
+        let client = |name: &str| Party::Client(ClientName::new(name).unwrap());
+        let group = |name: &str| Party::Group(GroupName::new(name).unwrap());
+        let with = |parties: &[Party]| Ok(Sharing::With(parties.iter().cloned().collect()));
+        for (text, wanted) in [
+            ("everyone", Ok(Sharing::Everyone)),
+            ("Nobody.", Ok(Sharing::Nobody)),
+            ("bert", with(&[client("bert")])),
+            ("bert and the group sales", with(&[client("bert"), group("sales")])),
+            ("group:sales, bert", with(&[client("bert"), group("sales")])),
+            ("group sales, bert", with(&[client("bert"), group("sales")])),
+            ("client bert", with(&[client("bert")])),
+        ] {
+            assert_eq!(sharing(text), wanted, "{text}");
+        }
+        assert!(sharing("and").unwrap_err().contains("with whom is missing"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_that_is_written_breaks_it(
+            text in "([ =:+0-9,;\"“”]|alias|for|note|acme|everyone|ä|number|members){0,20}"
+        ) {
+            let _ = line(&text);
+            let _ = lines(&mut Draft::default(), text.split(';'));
+            let _ = sharing(&text);
+        }
     }
 }
