@@ -189,6 +189,7 @@ fn run(args: Args) -> Result<Exit, Failure> {
         | Command::Servers(_)
         | Command::Explain(_)
         | Command::Webhooks(_)
+        | Command::Book { .. }
         | Command::Settings { .. }
         | Command::Reload { .. }) => {
             let socket = socket.unwrap_or_else(|| control_socket(&config));

@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use crate::card::Book;
+use crate::card::{Book, Card, CardList};
 
 /// What reading gave: whole cards, and everything there is to say about the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// Cards and lists that were read whole.
     pub book: Book,
+    /// Where each card begins, in the order of [`Book::cards`].
+    pub card_places: Vec<Place>,
+    /// Where each list begins; one that a column makes, where it is named first.
+    pub list_places: Vec<Place>,
     /// In the order of the file; at most [`crate::FINDINGS_MOST`].
     pub findings: Vec<Finding>,
     /// How many more findings there were.
@@ -32,6 +36,16 @@ impl Reading {
             true => self.findings.push(Finding { place, problem }),
             false => self.findings_left_out += 1,
         }
+    }
+
+    pub(crate) fn take_card(&mut self, card: Card, place: Place) {
+        self.book.cards.push(card);
+        self.card_places.push(place);
+    }
+
+    pub(crate) fn take_list(&mut self, list: CardList, place: Place) {
+        self.book.lists.push(list);
+        self.list_places.push(place);
     }
 
     /// A card is left out; says so once, however much is wrong with it.

@@ -1,6 +1,7 @@
 //! What can be typed: the one definition that parsing, `--help`, the completions
 //! and the manual pages all come from. Holds no behaviour.
 
+pub(crate) mod book;
 mod config;
 mod orders;
 
@@ -162,6 +163,15 @@ pub(crate) enum Command {
     Settings {
         #[command(subcommand)]
         command: super::settings::Settings,
+    },
+
+    /// Find, change, share, import and export the entries of the phone book
+    #[command(after_help = "Examples:\n  postfax book find acme\n  \
+        postfax book add 'Acme, accounts' '+44 20 7946 0100' --alias acme --with group:sales\n  \
+        postfax book import contacts.vcf --dry-run")]
+    Book {
+        #[command(subcommand)]
+        command: book::Book,
     },
 
     /// List the webhooks, or try at once what waits for one

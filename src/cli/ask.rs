@@ -16,7 +16,7 @@ use super::{
     render::{self, View},
     watch,
 };
-use crate::requests::{Ask, Problem, Reply, Verdict, settings::Told};
+use crate::requests::{Ask, BookReply, Problem, Reply, Verdict, settings::Told};
 
 /// Asks the Postfax at `socket` what `command` says, and prints the answer. With
 /// `--json` a failure is printed in the same way, as the problem that it is.
@@ -27,6 +27,10 @@ use crate::requests::{Ask, Problem, Reply, Verdict, settings::Told};
 /// # Panics
 /// On commands that ask nothing; those never come here.
 pub(crate) fn run(socket: &Path, command: Command) -> Result<Exit, Failure> {
+    let command = match command {
+        Command::Book { command } => return super::book::run(socket, command),
+        other => other,
+    };
     let (ask, json) = question(command)?;
     let ended = match ask {
         Ask::Watch => Client::connect(socket).and_then(|mut client| watch::run(&mut client, json)),
@@ -89,6 +93,7 @@ pub(super) fn question(command: Command) -> Result<(Ask, bool), Failure> {
         Command::Webhooks(webhooks) => webhooks.into(),
         Command::Audit(audit) => audit.into(),
         Command::Explain(explain) => (explained(&explain), explain.output.json),
+        Command::Book { command } => super::book::question(command)?,
         Command::Settings { command } => super::settings::question(command)?,
         Command::Reload { output } => (Ask::Reload, output.json),
         other => unreachable!("{other:?} asks nothing"),
@@ -181,6 +186,10 @@ fn exit(reply: &Reply) -> Exit {
         },
         Reply::Chain(chain) if chain.broken.is_some() => Exit::No,
         Reply::Settings(told) => settings(told),
+        Reply::Book(told) => match &**told {
+            BookReply::Imported(file) if !file.errors.is_empty() => Exit::No,
+            _ => Exit::Ok,
+        },
         _ => Exit::Ok,
     }
 }

@@ -13,8 +13,10 @@ use crate::requests::{Ask, Reply};
 
 /// Longest wait for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest answer in bytes: a thousand rows, or all calls under way.
-const MAX_ANSWER_BYTES: u64 = 32 * 1024 * 1024;
+/// Longest wait for what is a lot of work: a large file of contacts.
+const PATIENT_TIMEOUT: Duration = Duration::from_secs(600);
+/// Longest answer in bytes: a whole phone book.
+const MAX_ANSWER_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// A connection to a running Postfax.
 pub(super) struct Client {
@@ -35,6 +37,15 @@ impl Client {
             .and_then(|()| stream.set_write_timeout(Some(ANSWER_TIMEOUT)));
         limited.map_err(|error| unreachable(path, &error))?;
         Ok(Self { path: path.to_owned(), stream: BufReader::new(stream) })
+    }
+
+    /// Waits longer from now on.
+    pub(super) fn be_patient(&mut self) -> Result<(), Failure> {
+        let stream = self.stream.get_ref();
+        let limited = stream
+            .set_read_timeout(Some(PATIENT_TIMEOUT))
+            .and_then(|()| stream.set_write_timeout(Some(PATIENT_TIMEOUT)));
+        limited.map_err(|error| self.broken(&error))
     }
 
     /// Asks, and returns the answer; a problem is an error.

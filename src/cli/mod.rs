@@ -4,6 +4,7 @@
 
 pub(crate) mod args;
 mod ask;
+mod book;
 mod client;
 mod configure;
 mod exit;

@@ -4,6 +4,18 @@
 //! An entry is named by its unique identifier, by its alias, or by its number where only
 //! one entry has it; what the asker may not see is not there.
 
+pub(crate) mod contact;
+mod export;
+mod fields;
+mod import;
+pub(crate) mod rows;
+mod uid;
+
+pub(super) use export::export;
+pub(super) use fields::{content, shown};
+pub(super) use import::{Planned, plan};
+pub(super) use uid::new as new_uid;
+
 use std::collections::BTreeSet;
 
 use postfax_domain::{

@@ -6,7 +6,7 @@ use postfax_domain::{
     time::Timestamp,
 };
 
-use super::{Ask, AskAlter, Code, Reply};
+use super::{Ask, AskAlter, BookReply, Code, Reply};
 
 /// The line of a question before it is answered.
 pub(super) fn line(asker: &Asker, ask: &Ask) -> Line {
@@ -127,6 +127,13 @@ pub(super) fn verdict(reply: &Reply) -> Verdict {
             let why = problem.on_record.as_ref().unwrap_or(&problem.message);
             Verdict::Failed(brief(why, MAX_WHY))
         }
+        Reply::Book(reply) => match &**reply {
+            // What stands in the file is for the asker alone.
+            BookReply::Imported(file) if !file.errors.is_empty() => {
+                Verdict::Failed(format!("the file has errors: {}", file.errors.len()))
+            }
+            _ => Verdict::Allowed,
+        },
         _ => Verdict::Allowed,
     }
 }

@@ -26,6 +26,7 @@ use tokio::{
         UnixListener,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -35,11 +36,20 @@ use super::{Ask, Code, Daemon, Problem, Reply, answer, once_more};
 
 /// Longest question in bytes, its line end included: a file of a configuration fits in.
 const MAX_LINE_BYTES: u64 = 1024 * 1024;
+/// Longest question of those few that may be longer: the largest file of contacts in Base64
+/// (RFC 4648 4), with what stands around it.
+const MAX_LONG_LINE_BYTES: u64 = postfax_cards::FILE_BYTES_MOST as u64 / 3 * 4 + MAX_LINE_BYTES;
+/// What they begin with.
+const LONG: &[u8] = b"{\"ask\":\"book\"";
+/// So many of them are read at once, that nobody fills the memory with them.
+const MAX_LONG_LINES: usize = 2;
 /// Most connections of administrators at once, most of clients, and most of strangers, so
 /// that nobody keeps an administrator out, and no stranger a client.
 const MAX_CONNECTIONS: usize = 64;
 /// Most connections of one user at once who is no administrator.
 const MAX_OF_ONE_USER: usize = 8;
+/// The rest of a long question comes within this time.
+const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 /// A connection that asks nothing for so long is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// An asker who does not read its answer for so long is given up.
@@ -83,6 +93,7 @@ async fn serve_administrators(listener: UnixListener, daemon: Arc<dyn Daemon>, u
     let mut connections = JoinSet::new();
     let crowd = Arc::new(Crowd::default());
     let strangers = Arc::new(Strangers::new());
+    let long_lines = Arc::new(Semaphore::new(MAX_LONG_LINES));
     loop {
         while connections.try_join_next().is_some() {}
         let stream = match listener.accept().await {
@@ -104,10 +115,12 @@ async fn serve_administrators(listener: UnixListener, daemon: Arc<dyn Daemon>, u
             Room::None => continue,
         };
         let (daemon, strangers) = (daemon.clone(), strangers.clone());
+        let long_lines = long_lines.clone();
         connections.spawn(async move {
             let _until_the_end = place;
             let (reader, writer) = stream.into_split();
-            let mut caller = Caller { who, reader: BufReader::new(reader), writer, strangers };
+            let reader = BufReader::new(reader);
+            let mut caller = Caller { who, reader, writer, strangers, long_lines };
             match (asker, is_seat) {
                 (Ok(_), true) => caller.attend(&*daemon).await,
                 (Ok(_), false) => {
@@ -216,11 +229,14 @@ struct Caller {
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
     strangers: Arc<Strangers>,
+    long_lines: Arc<Semaphore>,
 }
 
 /// What an asker has sent.
 enum Question {
     Asked(Ask),
+    /// A long one; others wait until it is answered.
+    AskedLong(Ask, OwnedSemaphorePermit),
     Unreadable(Problem),
     Gone,
 }
@@ -235,18 +251,21 @@ impl Caller {
                     return;
                 }
                 Question::Asked(Ask::Watch) => self.watch(daemon).await,
-                Question::Asked(ask) => {
-                    let reply = match self.who.asker(daemon) {
-                        Ok(asker) => answer(daemon, &asker, ask).await,
-                        Err(stranger) => self.no_longer(daemon, stranger).await,
-                    };
-                    self.reply(&reply).await
-                }
+                Question::Asked(ask) => self.answer(daemon, ask).await,
+                Question::AskedLong(ask, _until_answered) => self.answer(daemon, ask).await,
             };
             if done.is_err() {
                 return;
             }
         }
+    }
+
+    async fn answer(&mut self, daemon: &dyn Daemon, ask: Ask) -> io::Result<()> {
+        let reply = match self.who.asker(daemon) {
+            Ok(asker) => answer(daemon, &asker, ask).await,
+            Err(stranger) => self.no_longer(daemon, stranger).await,
+        };
+        self.reply(&reply).await
     }
 
     /// One that is no client any more since it has come.
@@ -258,7 +277,9 @@ impl Caller {
     /// Sends it away. What it has asked does not matter, but it must have been read: else
     /// the system throws our answer away with the connection.
     async fn refuse(&mut self, problem: Problem) {
-        let _ = timeout(STRANGER_TIMEOUT, self.question()).await;
+        let mut line = Vec::new();
+        let mut limited = (&mut self.reader).take(MAX_LINE_BYTES);
+        let _ = timeout(STRANGER_TIMEOUT, limited.read_until(b'\n', &mut line)).await;
         let _ = self.reply(&problem.into()).await;
     }
 
@@ -267,15 +288,40 @@ impl Caller {
         let mut limited = (&mut self.reader).take(MAX_LINE_BYTES);
         match timeout(IDLE_TIMEOUT, limited.read_until(b'\n', &mut line)).await {
             Ok(Ok(_)) if line.ends_with(b"\n") => {}
+            Ok(Ok(_)) if line.len() as u64 == MAX_LINE_BYTES && line.starts_with(LONG) => {
+                return self.long(line).await;
+            }
             Ok(Ok(_)) if line.len() as u64 == MAX_LINE_BYTES => {
                 let message = format!("the line is longer than {MAX_LINE_BYTES} bytes");
                 return Question::Unreadable(Problem::new(Code::BadRequest, message));
             }
             _ => return Question::Gone,
         }
-        match serde_json::from_slice(&line) {
+        match asked(&line) {
             Ok(ask) => Question::Asked(ask),
-            Err(why) => Question::Unreadable(Problem::new(Code::BadRequest, why.to_string())),
+            Err(problem) => Question::Unreadable(problem),
+        }
+    }
+
+    /// The rest of a long question, when it is its turn.
+    async fn long(&mut self, mut line: Vec<u8>) -> Question {
+        let turn = timeout(IDLE_TIMEOUT, self.long_lines.clone().acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            let busy = "too many long questions are asked at once; try again in a moment";
+            return Question::Unreadable(Problem::new(Code::Busy, busy));
+        };
+        let mut limited = (&mut self.reader).take(MAX_LONG_LINE_BYTES - MAX_LINE_BYTES);
+        match timeout(LONG_TIMEOUT, limited.read_until(b'\n', &mut line)).await {
+            Ok(Ok(_)) if line.ends_with(b"\n") => {}
+            Ok(Ok(_)) if line.len() as u64 == MAX_LONG_LINE_BYTES => {
+                let message = format!("the line is longer than {MAX_LONG_LINE_BYTES} bytes");
+                return Question::Unreadable(Problem::new(Code::BadRequest, message));
+            }
+            _ => return Question::Gone,
+        }
+        match asked(&line) {
+            Ok(ask) => Question::AskedLong(ask, turn),
+            Err(problem) => Question::Unreadable(problem),
         }
     }
 
@@ -311,6 +357,10 @@ impl Caller {
         line.push(b'\n');
         timeout(WRITE_TIMEOUT, self.writer.write_all(&line)).await?
     }
+}
+
+fn asked(line: &[u8]) -> Result<Ask, Problem> {
+    serde_json::from_slice(line).map_err(|why| Problem::new(Code::BadRequest, why.to_string()))
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ fn take(record: Record, names: &mut HashMap<String, String>, reading: &mut Readi
         let mut list = meaning::list(&lines);
         names.insert(meaning::same_dn(&dn), list.uid.clone().unwrap_or_default());
         list.kept = Kept::Ldif(lines);
-        return reading.book.lists.push(list);
+        return reading.take_list(list, Place::line(number));
     }
     let mut card = meaning::card(&lines);
     card.name_it();
@@ -89,7 +89,7 @@ fn take(record: Record, names: &mut HashMap<String, String>, reading: &mut Readi
     }
     names.insert(meaning::same_dn(&dn), card.reference().to_owned());
     card.kept = Kept::Ldif(lines);
-    reading.book.cards.push(card);
+    reading.take_card(card, Place::line(number));
 }
 
 /// Writes all cards of a book, then its lists. Lines end with LF.

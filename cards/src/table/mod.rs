@@ -142,12 +142,13 @@ fn read_text(text: &str, reading: &mut Reading) {
             Ok(made) => {
                 for name in made.lists {
                     let at = *lists.entry(name.clone()).or_insert_with(|| {
-                        reading.book.lists.push(CardList { name, ..CardList::default() });
+                        let list = CardList { name, ..CardList::default() };
+                        reading.take_list(list, row.place.clone());
                         reading.book.lists.len() - 1
                     });
                     reading.book.lists[at].members.push(made.card.reference().to_owned());
                 }
-                reading.book.cards.push(made.card);
+                reading.take_card(made.card, row.place.clone());
             }
             Err(bad) => reading.refuse(bad),
         }

@@ -153,7 +153,7 @@ impl Open {
         if meaning::is_list(&lines) {
             let mut list = meaning::list(&lines);
             list.kept = Kept::VCard(self.version.unwrap_or_default(), lines);
-            return reading.book.lists.push(list);
+            return reading.take_list(list, Place::line(number));
         }
         let more =
             options.completion_domain.map(|at| meaning::take_addresses_that_fax(&mut lines, at));
@@ -165,7 +165,7 @@ impl Open {
             return reading.refuse(vec![Finding { place, problem: Problem::Nameless }]);
         }
         card.kept = Kept::VCard(self.version.unwrap_or_default(), lines);
-        reading.book.cards.push(card);
+        reading.take_card(card, Place::line(number));
     }
 
     fn break_off(self, reading: &mut Reading) {

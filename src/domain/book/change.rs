@@ -1,13 +1,13 @@
 //! What is ordered of the phone book, what a change of it is, and why something is not
 //! written. It decides nothing.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     check::BadEntry,
-    entry::{Content, Entry, EntryId, Label, MAX_ENTRIES, MAX_OWNED, Noted, Owner, Stamp},
+    entry::{Content, Entry, EntryId, Label, MAX_ENTRIES, MAX_OWNED, Noted, Owner, Reach, Stamp},
     reader::Audience,
 };
 use crate::{authority::Missing, dial::Party};
@@ -150,6 +150,29 @@ pub enum Refused {
     /// The book has as many as it may have.
     #[error("the phone book holds {MAX_ENTRIES} entries at most")]
     Full,
+}
+
+impl Order {
+    /// The same with other members of its list.
+    pub(super) fn with_members(
+        &self,
+        of: impl Fn(EntryId) -> Option<EntryId>,
+    ) -> Result<Cow<'_, Self>, Refused> {
+        let (Self::Add { content, .. } | Self::Change { content, .. }) = self else {
+            return Ok(Cow::Borrowed(self));
+        };
+        let members = content.reach.members();
+        if members.iter().all(|member| of(*member) == Some(*member)) {
+            return Ok(Cow::Borrowed(self));
+        }
+        let members: Option<Vec<EntryId>> = members.iter().map(|member| of(*member)).collect();
+        let members = members.ok_or(Refused::NoSuchMember)?;
+        let mut order = self.clone();
+        if let Self::Add { content, .. } | Self::Change { content, .. } = &mut order {
+            content.reach = Reach::List(members);
+        }
+        Ok(Cow::Owned(order))
+    }
 }
 
 impl Sharing {

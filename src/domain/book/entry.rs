@@ -50,6 +50,24 @@ pub const MAX_PARTIES: usize = 100;
 #[serde(transparent)]
 pub struct EntryId(pub u64);
 
+/// Above it are no numbers of entries: what stands there means entries that are yet to be.
+const YET_TO_BE: u64 = u64::MAX / 2;
+
+impl EntryId {
+    /// Among the members of a list in [`Book::write_all`](super::Book::write_all): the entry
+    /// that the order at this place adds, counted from 0. It has no number before.
+    #[must_use]
+    pub fn added_by(order: usize) -> Self {
+        Self(u64::MAX - order as u64)
+    }
+
+    /// The place of the order that adds it.
+    pub(super) fn order(self) -> Option<usize> {
+        let is_meant = self.0 > YET_TO_BE;
+        is_meant.then(|| usize::try_from(u64::MAX - self.0).unwrap_or(usize::MAX))
+    }
+}
+
 /// When something was changed, in the order of the changes: the milliseconds of the
 /// clock, or one more than the last. A plain count would tell how much others have
 /// changed.
@@ -245,7 +263,8 @@ pub enum Field {
 
 impl Content {
     /// The fields that say something else there.
-    pub(super) fn differs(&self, other: &Self) -> Vec<Field> {
+    #[must_use]
+    pub fn differs(&self, other: &Self) -> Vec<Field> {
         let fields = [
             (Field::Name, self.name != other.name),
             (Field::Company, self.company != other.company),
@@ -258,8 +277,9 @@ impl Content {
         fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
     }
 
-    /// The alias as it is compared.
-    pub(super) fn alias_key(&self) -> Option<String> {
+    /// The alias as it is compared: two that are equal here are the same to a sender.
+    #[must_use]
+    pub fn alias_key(&self) -> Option<String> {
         self.alias.as_deref().map(fold::same)
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Book,
-    entry::{Entry, EntryId, Reach, as_digits},
+    entry::{Entry, EntryId, MAX_ALIAS_BYTES, Reach, as_digits},
     fold,
     reader::{Rank, Reader},
     shelf::{Fit, Query},
@@ -128,6 +128,17 @@ impl Book {
         let name = super::uid_name(uid);
         let first = self.nearest(&reader, &name, |entry| entry.uid == uid).first()?.id;
         self.get(setup, who, first)
+    }
+
+    /// The entries of this alias that are nearest to `who`. More than one is ambiguous.
+    #[must_use]
+    pub fn by_alias(&self, setup: &Setup, who: &Who, alias: &str) -> Vec<&Arc<Entry>> {
+        if alias.len() > MAX_ALIAS_BYTES {
+            return Vec::new();
+        }
+        let reader = Reader::new(self, setup, who);
+        let key = fold::same(alias);
+        self.nearest(&reader, &key, |entry| entry.content.alias_key().as_ref() == Some(&key))
     }
 
     /// The entries of a number that are nearest to `who`: who it is that called, or that

@@ -234,10 +234,49 @@ impl Book {
         now: Timestamp,
     ) -> Result<Vec<Change>, (usize, Refused)> {
         let mut next = self.clone();
-        let write = |(at, order)| next.write(setup, who, order, now).map_err(|why| (at, why));
-        let changes = orders.iter().enumerate().map(write).collect::<Result<_, _>>()?;
+        let written = next.write_each(setup, who, orders, now);
+        let changes = written.map(|(at, written)| written.map_err(|why| (at, why)));
+        let changes = changes.collect::<Result<_, _>>()?;
         *self = next;
         Ok(changes)
+    }
+
+    /// Everything that stands against these orders, at most `most`: the places of those
+    /// that are refused, and why. Those that are not are taken for written.
+    #[must_use]
+    pub fn refusals(
+        &self,
+        setup: &Setup,
+        who: &Who,
+        orders: &[Order],
+        now: Timestamp,
+        most: usize,
+    ) -> Vec<(usize, Refused)> {
+        let mut next = self.clone();
+        let written = next.write_each(setup, who, orders, now);
+        written.filter_map(|(at, written)| Some((at, written.err()?))).take(most).collect()
+    }
+
+    /// Writes one after the other, each of which may name what those before it have added.
+    fn write_each<'a>(
+        &'a mut self,
+        setup: &'a Setup,
+        who: &'a Who,
+        orders: &'a [Order],
+        now: Timestamp,
+    ) -> impl Iterator<Item = (usize, Result<Change, Refused>)> + 'a {
+        let mut added: Vec<Option<EntryId>> = Vec::new();
+        orders.iter().enumerate().map(move |(at, order)| {
+            let written = order
+                .with_members(|member| match member.order() {
+                    None => Some(member),
+                    Some(order) => added.get(order).copied().flatten(),
+                })
+                .and_then(|order| self.write(setup, who, &order, now));
+            let new = written.as_ref().ok().filter(|change| change.before.is_none());
+            added.push(new.map(|change| change.id));
+            (at, written)
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Action, Answer, Change, Supervisor};
 use crate::{
     audit::Verdict,
     authority::Who,
-    book::{self, Book, Entry, Label, Order, Reach, Refused},
+    book::{self, BadEntry, Book, Entry, Label, Order, Reach, Refused},
     dial::Party,
     time::Timestamp,
 };
@@ -38,6 +38,11 @@ impl Supervisor {
 pub(super) fn verdict(refused: &Refused) -> Verdict {
     match refused {
         Refused::NotYours | Refused::Missing(_) => Verdict::Refused(refused.to_string()),
+        // What stands in a file that was imported is not for the log.
+        Refused::AliasTaken(_) => Verdict::Failed("the alias is that of another entry".into()),
+        Refused::Bad(BadEntry::Alias(_) | BadEntry::Reserved(_)) => {
+            Verdict::Failed("it cannot be an alias".into())
+        }
         _ => Verdict::Failed(refused.to_string()),
     }
 }
