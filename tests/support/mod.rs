@@ -3,6 +3,7 @@
 //! the test.
 #![allow(dead_code, reason = "each story uses a part of it")]
 
+pub mod book;
 pub mod dns;
 pub mod dovecot;
 pub mod hook;
