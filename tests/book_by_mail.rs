@@ -16,10 +16,10 @@ use support::{
 #[test]
 fn every_verb_is_answered() {
     let site = Site::start(&Description::unreachable());
-    let added = site.asked("anna", "add Acme Ltd 020 7946 0100 alias acme");
+    let added = site.asked("anna", "add Acme Ltd (212) 555-0100 alias acme");
     let acme = entry(&added);
     assert_eq!((acme["name"].as_str(), acme["alias"].as_str()), (Some("Acme Ltd"), Some("acme")));
-    assert_eq!(acme["number"], "+442079460100", "in the country of the supervisor");
+    assert_eq!(acme["number"], "+12125550100", "in the country of the supervisor");
     assert_eq!(added.header("Reply-To").as_deref(), Some("book@fax.example.com"));
     let lines = "Good morning.\n\nname: Bert, accounts\nfax: +44 20 7946 0101\ncompany: Acme \
                  Ltd\ntags: paper, supplier\n\n-- \nAnna\nalias: no\n";
@@ -31,7 +31,7 @@ fn every_verb_is_answered() {
     assert_eq!(site.names("anna", "acme").len(), 2);
     assert_eq!(site.names("anna", "+44 20 7946 0101"), ["Bert, accounts"]);
     assert_eq!(site.names("anna", "").len(), 3);
-    let changed = site.asked("anna", "change acme number=020 7946 0102 note=after noon");
+    let changed = site.asked("anna", "change acme number=+44 20 7946 0102 note=after noon");
     assert_eq!(entry(&changed)["number"], "+442079460102");
     assert_eq!(entry(&changed)["note"], "after noon");
     says(&site.asked("anna", "change acme version=1 note="), "version 2");
@@ -73,7 +73,7 @@ fn every_verb_is_answered() {
 #[test]
 fn an_edited_entry_is_sent_back_and_nothing_of_others_is_overwritten() {
     let site = Site::start(&Description::unreachable());
-    site.asked("anna", "add Acme Ltd 020 7946 0100 alias acme company Acme note Ask for Zoë");
+    site.asked("anna", "add Acme Ltd +44 20 7946 0100 alias acme company Acme note Ask for Zoë");
     let shown = site.asked("anna", "show acme");
     says(&shown, "To change it, edit the text below in a reply.");
     let quotation = quoted(&shown);
@@ -83,7 +83,7 @@ fn an_edited_entry_is_sent_back_and_nothing_of_others_is_overwritten() {
     let same = site.reply("anna", &shown, &format!("Hello,\n\nFax wrote:\n{quotation}"));
     says(&same, "Nothing is different from what is registered");
     let edited = quotation
-        .replace(number, "number = 020 7946 0101")
+        .replace(number, "number = +44 20 7946 0101")
         .replace("> company = \"Acme\"\n", "")
         .replace("alias = \"acme\"", "alias = acme-ltd");
     let changed = entry(&site.reply("anna", &shown, &format!("Fax wrote:\n{edited}")));
@@ -101,7 +101,8 @@ fn an_edited_entry_is_sent_back_and_nothing_of_others_is_overwritten() {
     says(&late, "note: Ask for Zoë -> Do not ask for Zoë");
     assert_eq!(entry(&site.asked("anna", "show acme-ltd"))["note"], "Ask for Zoë");
     // A quotation that was cut off does nothing.
-    let cut: String = edited.lines().take_while(|line| !line.contains("End of the")).collect();
+    let cut: String =
+        edited.split_inclusive('\n').take_while(|line| !line.contains("End of the")).collect();
     says(&site.reply("anna", &shown, &cut), "This was not understood");
     // Those who may not change it get no text to edit, and cannot send one.
     site.asked("anna", "share acme-ltd with bob");
@@ -119,7 +120,7 @@ fn an_edited_entry_is_sent_back_and_nothing_of_others_is_overwritten() {
 #[test]
 fn what_is_hidden_is_not_there_word_for_word() {
     let site = Site::start(&Description::unreachable());
-    site.asked("anna", "add Acme Ltd 020 7946 0100 alias acme");
+    site.asked("anna", "add Acme Ltd +44 20 7946 0100 alias acme");
     let uid = entry(&site.asked("anna", "show acme"))["uid"].as_str().unwrap().to_owned();
     let bare = |mail: &Mail, word: &str, other: &str| text(mail).replace(word, other);
     for verb in
@@ -143,7 +144,7 @@ fn what_is_hidden_is_not_there_word_for_word() {
 fn a_mail_that_comes_twice_is_done_once() {
     let site = Site::start(&Description::unreachable());
     let id = new_id();
-    let subject = "add Acme Ltd 020 7946 0100";
+    let subject = "add Acme Ltd +44 20 7946 0100";
     let letter = Letter { client: "anna", to: BOOK, subject, headers: "", body: "\n" };
     assert!(site.send(&letter, &id) && site.send(&letter, &id));
     site.answer(&id);
@@ -171,7 +172,7 @@ fn a_mail_that_comes_twice_is_done_once() {
 #[test]
 fn files_come_in_and_go_out() {
     let site = Site::start(&Description::unreachable());
-    let table = "name,company,number,alias\nAcme,Acme Ltd,020 7946 0100,acme\nBert,,+44 20 7946 \
+    let table = "name,company,number,alias\nAcme,Acme Ltd,+44 20 7946 0100,acme\nBert,,+44 20 7946 \
                  0101,bert\n";
     let tried = json(&site.attach("anna", "import dry-run", &[("contacts.csv", table)]));
     assert_eq!(
@@ -237,7 +238,7 @@ fn ten_thousand_entries_come_by_mail() {
     let question = job["cause"]["answer"]["question"].as_str().unwrap();
     assert!(question.starts_with("import (file ") && question.len() < 100, "{question}");
     let added = json(&done)["book"]["imported"]["added"].as_array().unwrap().len();
-    assert_eq!(added, 10_000);
+    assert_eq!(added, 10_000, "{:.600}", text(&done));
     let mail = site.asked("anna", "export ldif");
     assert_eq!(
         String::from_utf8(mail.part("text/x-ldif").unwrap()).unwrap().matches("\ndn: ").count(),
