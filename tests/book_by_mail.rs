@@ -206,7 +206,7 @@ fn files_come_in_and_go_out() {
     says(&site.attach("anna", "import", &[("a.csv", table), ("b.vcf", card)]), "send one");
     says(&site.asked("bob", "import word"), "none of dry-run, csv");
     for (format, content_type, begins) in [
-        ("csv", "text/csv", "name"),
+        ("csv", "text/csv", "uid,"),
         ("vcard", "text/vcard", "BEGIN:VCARD"),
         ("vcard3", "text/vcard", "BEGIN:VCARD"),
         ("ldif", "text/x-ldif", "version: 1"),

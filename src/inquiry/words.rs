@@ -9,7 +9,7 @@ use postfax_domain::{
 };
 
 use super::{
-    Mail, Question,
+    Mail, Question, Service,
     asked::Asked,
     asker, book,
     card::{self, Different},
@@ -31,6 +31,13 @@ use crate::{
 /// The largest file that goes with an answer, in bytes: many a relay takes mails of 10 MB.
 const MAX_FILE_BYTES: usize = 6 << 20;
 
+/// The largest JSON that is written for people as well, in bytes.
+const MAX_PRETTY_BYTES: usize = 1 << 20;
+/// Lines of what became of a file that are said; the JSON has all of it.
+const MAX_LINES: usize = 500;
+/// So many of them are its last ones.
+const LAST_LINES: usize = 10;
+
 /// The answer to a question. It may do what was asked.
 pub(super) async fn answer(
     context: &Context,
@@ -41,10 +48,10 @@ pub(super) async fn answer(
     let config = context.config.load_full();
     let words = words(&config, mail.client);
     match &question.asked {
-        Ok(Asked::Help) => Answered::text(help(&config, words)),
+        Ok(Asked::Help) => Answered::text(help(&config, words, mail.service)),
         Err(why) => {
             let misread = words.say(Phrase::AnswerMisread, &[("problem", why)]);
-            Answered::text(format!("{misread}\n\n{}", help(&config, words)))
+            Answered::text(format!("{misread}\n\n{}", help(&config, words, mail.service)))
         }
         Ok(asked) => {
             let asker = asker(mail);
@@ -170,10 +177,22 @@ fn said(config: &Config, words: &Words, reply: &Reply) -> String {
                 let form = fold(&card::print(sheet));
                 format!("{plain}\n{}\n\n{form}", words.word(Phrase::BookEdit))
             }
+            BookReply::Imported(_) => bounded(&plain),
             _ => plain,
         },
         _ => plain,
     }
+}
+
+/// A text of which people read the beginning and the end.
+fn bounded(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.len() <= MAX_LINES {
+        return text.to_owned();
+    }
+    let (head, tail) = (&lines[..MAX_LINES - LAST_LINES], &lines[lines.len() - LAST_LINES..]);
+    let lines = head.iter().chain([&".."]).chain(tail);
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// What has changed since a text was made, and what its writer had wanted.
@@ -192,7 +211,9 @@ fn data(reply: &Reply) -> Option<String> {
     match reply {
         Reply::Done(_) | Reply::Problem(_) | Reply::Reloaded(_) => None,
         _ => {
-            let json = serde_json::to_string_pretty(reply).ok();
+            let pretty = serde_json::to_string_pretty(reply).ok();
+            let short = || serde_json::to_string(reply).ok();
+            let json = pretty.filter(|json| json.len() <= MAX_PRETTY_BYTES).or_else(short);
             json.filter(|json| json.len() <= MAX_FILE_BYTES)
         }
     }
@@ -208,8 +229,8 @@ fn asked(words: &Words, question: &str) -> String {
     words.say(Phrase::AnswerAsked, &[("question", question)])
 }
 
-/// Every verb with its examples, by what it is about.
-fn help(config: &Config, words: &Words) -> String {
+/// Every verb with its examples, by what it is about: what the address is for comes first.
+fn help(config: &Config, words: &Words, asked: Service) -> String {
     let domain = [("domain", config.setup.domain.as_str())];
     let verb = |verb: &Verb| {
         let examples: String = verb.examples.iter().map(|one| format!("  {one}\n")).collect();
@@ -219,7 +240,12 @@ fn help(config: &Config, words: &Words) -> String {
         let verbs: Vec<String> = VERBS.iter().filter(|one| one.topic == *topic).map(verb).collect();
         format!("{}\n\n{}", words.say(*heading, &domain), verbs.join("\n"))
     };
-    let topics: Vec<String> = TOPICS.iter().map(topic).collect();
+    let is_first = |(topic, ..): &&(Topic, Phrase, Option<&str>)| match asked {
+        Service::Book | Service::Save(_) => *topic == Topic::Book,
+        Service::Any(_) | Service::Help => false,
+    };
+    let (first, rest): (Vec<_>, Vec<_>) = TOPICS.iter().partition(is_first);
+    let topics: Vec<String> = first.into_iter().chain(rest).map(topic).collect();
     let (head, reply) =
         (words.say(Phrase::AnswerHelp, &domain), words.say(Phrase::AnswerReply, &domain));
     format!("{head}\n\n{}\n{reply}\n", topics.join("\n"))

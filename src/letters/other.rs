@@ -75,3 +75,114 @@ fn called(words: &Words, entry: &Entry) -> String {
         false => words.say(Phrase::BookEntry, &[("name", name), ("company", company)]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use postfax_domain::{
+        book::{self, Content, Label, Order, Owner},
+        time::Timestamp,
+    };
+
+    use super::*;
+    use crate::config;
+
+    fn number(text: &str) -> Number {
+        Number::try_from(text.to_owned()).unwrap()
+    }
+
+    fn setup() -> Config {
+        config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/good/minimal.toml"))
+            .unwrap()
+    }
+
+    fn add(
+        name: &str,
+        company: &str,
+        subaddress: Option<&str>,
+        owner: Owner,
+        label: Label,
+    ) -> Order {
+        let line = book::Line {
+            number: number("+442079460100"),
+            subaddress: subaddress.map(str::to_owned),
+            options: book::Options::default(),
+        };
+        let content = Content {
+            name: name.into(),
+            company: company.into(),
+            alias: None,
+            note: String::new(),
+            tags: std::collections::BTreeSet::new(),
+            reach: Reach::Fax(line),
+            kept: String::new(),
+        };
+        Order::Add { uid: name.into(), owner, label, content }
+    }
+
+    fn found(
+        config: &Config,
+        book: &Book,
+        client: Option<&str>,
+        subaddress: Option<&str>,
+    ) -> Other {
+        let words = config.letters.languages.of("en");
+        let client = client.map(|name| ClientName::new(name).unwrap());
+        let number = number("+442079460100");
+        let line = Line { number: &number, subaddress };
+        Other::find(book, config, words, client.as_ref(), line, JobId(12))
+    }
+
+    #[test]
+    fn a_number_is_named_as_the_client_sees_it() {
+        let config = setup();
+        let client = config.setup.clients.keys().next().unwrap().clone();
+        let (anna, own) = (Some(client.as_str()), Owner::Client(client.clone()));
+        let mut book = Book::default();
+        assert_eq!(
+            found(&config, &book, anna, None).unknown,
+            Some((number("+442079460100"), JobId(12)))
+        );
+        assert_eq!(found(&config, &book, None, None), Other::default(), "nobody's book");
+        assert_eq!(found(&config, &book, Some("stranger"), None), Other::default());
+        let public = add("Fire", "", None, Owner::Supervisor, Label::Everyone);
+        let hidden = add("Hidden", "", None, Owner::Supervisor, Label::private());
+        let administrator = Who::Administrator;
+        book.write_all(&config.setup, &administrator, &[hidden], Timestamp(1)).unwrap();
+        assert_eq!(found(&config, &book, anna, None).name, None, "it is not there");
+        book.write_all(&config.setup, &administrator, &[public], Timestamp(2)).unwrap();
+        assert_eq!(found(&config, &book, anna, None).name.as_deref(), Some("Fire"));
+        let orders = [
+            add("Acme", "Acme", None, own.clone(), Label::private()),
+            add("Anna", "Acme Ltd", Some("12"), own, Label::private()),
+        ];
+        book.write_all(&config.setup, &Who::Client(client.clone()), &orders, Timestamp(3)).unwrap();
+        for (subaddress, name) in
+            [(None, "Acme"), (Some("12"), "Anna, Acme Ltd"), (Some("9"), "Acme")]
+        {
+            let other = found(&config, &book, anna, subaddress);
+            assert_eq!((other.name.as_deref(), other.unknown), (Some(name), None));
+        }
+    }
+
+    #[test]
+    fn every_language_says_how_a_number_is_saved() {
+        let config = setup();
+        let client = config.setup.clients.keys().next().unwrap().clone();
+        let other = found(&config, &Book::default(), Some(client.as_str()), None);
+        let domain = &config.setup.domain;
+        for language in ["en", "de", "fr", "ja"] {
+            let words = config.letters.languages.of(language);
+            let mut page = Page::new(words);
+            other.teach(&config, words, &mut page);
+            let (text, html) = (page.text(), page.html("x"));
+            let address = format!("book+save.12@{domain}");
+            assert!(text.contains("+442079460100") && text.contains(&address), "{text}");
+            let link = format!(
+                "<a href=\"mailto:{address}?subject=save%20%2B442079460100\">{address}</a>"
+            );
+            assert!(html.contains(&link), "{html}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use postfax_domain::{
 
 use super::*;
 use crate::requests::{
-    AskAlter, AskAudit, AskBook, AskConfig, AskInbound, AskJobs, Condition, Kind, Terms,
+    Ask, AskAlter, AskAudit, AskBook, AskConfig, AskInbound, AskJobs, Condition, Kind, Terms,
     book::{Exported, Fields, FileFormat},
     settings::AskSettings,
 };
