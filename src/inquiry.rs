@@ -1,4 +1,4 @@
-//! The mail door: a mail to `jobs@`, `settings@` or `help@` the fax domain asks
+//! The mail door: a mail to `jobs@`, `settings@`, `book@` or `help@` the fax domain asks
 //! something, and is answered by a mail. Whoever writes has been proven by [`outbound`],
 //! as for a fax; what is asked is read here, asked of [`requests`], and noted as a job
 //! that brings the answer, before the mail that asked is taken.
@@ -16,13 +16,17 @@
 //! [`requests`]: crate::requests
 
 mod asked;
+mod book;
+mod card;
 mod edited;
 mod form;
 mod grammar;
+mod read;
 mod verbs;
 mod words;
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
@@ -30,32 +34,37 @@ use std::{
 use postfax_domain::{
     audit::{Asker, Door},
     authority::Who,
-    job::{Answered, Cause, Inquiry, Job},
+    job::{Answered, Cause, Inquiry, InquiryTopic, Job},
     names::{ClientName, JobId},
     supervisor::{Answer, Refusal, Request},
 };
 use tracing::{info, warn};
 
 use asked::{Asked, Repeat};
-use grammar::{
-    Candidates, MAX_QUESTION_CHARS, MAX_SHOWN_CHARS, Written, candidates, own_lines, shown,
-};
-pub(crate) use grammar::{Service, service};
-use jiff::tz::TimeZone;
+pub(crate) use grammar::{Service, saves, service};
+use read::read;
 use sha2::{Digest as _, Sha256};
-use verbs::{Known, Verb, verb};
 
 use crate::{
     crash,
     daemon::{Context, now},
-    requests::{Ask, Daemon, settings::AskSettings},
+    requests::Daemon,
 };
 
-/// What is said to a reply that asks nothing by itself.
-const OLD: &str = "the subject is that of the mail that you answer, and what it asks is not done \
-                   once more: write it into the first line";
 /// Octets of the digest of an edited text by which it is known again.
 const DIGEST_OCTETS: usize = 8;
+
+/// How the names of files with contacts end.
+const CONTACT_FILES: [&str; 7] = ["csv", "txt", "tsv", "vcf", "vcard", "ldif", "ldi"];
+/// And of which type they are where they have no name.
+const CONTACT_TYPES: [&str; 6] = [
+    "text/csv",
+    "text/tab-separated-values",
+    "text/vcard",
+    "text/x-vcard",
+    "text/directory",
+    "text/x-ldif",
+];
 
 /// Answers the mails that ask; shared by all listeners.
 #[derive(Default)]
@@ -86,6 +95,24 @@ pub(crate) struct Mail<'a> {
     pub(crate) text: &'a str,
     /// Whether it says that it answers another mail.
     pub(crate) is_reply: bool,
+    /// The files with contacts that are attached.
+    pub(crate) files: &'a [Attached<'a>],
+}
+
+/// A file that came with a mail.
+#[derive(Debug)]
+pub(crate) struct Attached<'a> {
+    /// What stands in it.
+    pub(crate) bytes: Cow<'a, [u8]>,
+}
+
+/// Whether a part of a mail may be a file with contacts, by its name or else its type.
+pub(crate) fn may_be_contacts(name: Option<&str>, content_type: &str) -> bool {
+    let ending = name.and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending);
+    match ending {
+        Some(ending) => CONTACT_FILES.iter().any(|known| ending.eq_ignore_ascii_case(known)),
+        None => CONTACT_TYPES.contains(&content_type),
+    }
 }
 
 /// Why a mail that asks is not taken now.
@@ -140,6 +167,7 @@ impl Inquiries {
             subject: mail.subject.clone(),
             question: question.key(mail),
             about: question.about(),
+            topic: question.topic(mail),
             answer: None,
         };
         // The words behind the verb may be numbers and addresses.
@@ -195,8 +223,8 @@ impl Question {
     /// By what it is known again: an address with a job asks something else.
     fn key(&self, mail: &Mail<'_>) -> String {
         match mail.service {
-            Service::Any(Some(job)) => format!("{} (job {job})", self.words),
-            Service::Any(None) | Service::Help => self.words.clone(),
+            Service::Any(Some(job)) | Service::Save(job) => format!("{} (job {job})", self.words),
+            Service::Any(None) | Service::Book | Service::Help => self.words.clone(),
         }
     }
 
@@ -204,97 +232,25 @@ impl Question {
         self.asked.as_ref().map_or(Repeat::Harmless, Asked::repeat)
     }
 
+    /// Which of our addresses a reply to the answer goes to: where the question went.
+    fn topic(&self, mail: &Mail<'_>) -> InquiryTopic {
+        match mail.service {
+            Service::Book | Service::Save(_) => InquiryTopic::Book,
+            Service::Any(_) | Service::Help => {
+                self.asked.as_ref().map_or(InquiryTopic::Any, Asked::topic)
+            }
+        }
+    }
+
     fn about(&self) -> Option<JobId> {
         self.asked.as_ref().ok().and_then(Asked::about)
     }
-
-    /// Whether a text of settings in the same mail says more than these words do.
-    fn gives_way(&self) -> bool {
-        matches!(self.asked, Err(_) | Ok(Asked::Of(Ask::Settings(AskSettings::Get { .. }))))
-    }
-}
-
-/// What a mail asks: the first of its lines that can be understood, else the first that
-/// begins with a verb, so that the answer says what is wrong with it. A text of settings
-/// asks to be registered, unless its writer has asked for something else above it.
-fn read(mail: &Mail<'_>, zone: &TimeZone) -> Question {
-    let job = match mail.service {
-        Service::Help => return help(),
-        Service::Any(job) => job,
-    };
-    let known = Known { job, client: mail.client, zone };
-    let subject = mail.subject.as_deref().unwrap_or_default();
-    let Some(found) = form::find(mail.text) else {
-        return of_lines(
-            candidates(&Written { subject, text: mail.text, is_reply: mail.is_reply }),
-            known,
-        );
-    };
-    let rest = [&mail.text[..found.place.start], &mail.text[found.place.end..]].concat();
-    let [first, _] = candidates(&Written { subject, text: &rest, is_reply: mail.is_reply }).lines;
-    let meant = first.as_deref().and_then(|line| of_line(line, known));
-    if let Some(question) = meant.filter(|question| !question.gives_way()) {
-        return question;
-    }
-    let asked = verbs::edited(found.form, first.as_deref(), own_lines(&rest));
-    let words = match &asked {
-        Ok(Asked::Of(Ask::Settings(AskSettings::SetText { server, text, .. }))) => {
-            format!("set {server} (text {})", digest(text))
-        }
-        _ => "set".to_owned(),
-    };
-    Question { words, asked }
 }
 
 /// What a text is known by.
 fn digest(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest.iter().take(DIGEST_OCTETS).map(|octet| format!("{octet:02x}")).collect()
-}
-
-/// What a line asks, if it begins with a verb.
-fn of_line(line: &str, known: Known<'_>) -> Option<Question> {
-    let (verb, rest): (&Verb, &str) = verb(line)?;
-    let asked = match line.chars().count() <= MAX_QUESTION_CHARS {
-        true => verb.read(rest, known),
-        // A value must not be cut off.
-        false => Err(format!("the line has more than {MAX_QUESTION_CHARS} characters")),
-    };
-    let words = match line.chars().count() <= MAX_SHOWN_CHARS {
-        true => shown(line),
-        false => format!("{} .. ({})", shown(line), digest(line)),
-    };
-    Some(Question { words, asked })
-}
-
-/// What a mail without a text of settings asks.
-fn of_lines(found: Candidates, known: Known<'_>) -> Question {
-    let lines: Vec<&str> = found.lines.iter().flatten().map(String::as_str).collect();
-    let tried = |(place, line): (usize, &Option<String>)| {
-        let question = of_line(line.as_deref()?, known)?;
-        // "Thank you" to the answer must not do once more what was asked for.
-        let is_old = place > 0 && found.second_is_old;
-        let again = is_old && question.repeat() != Repeat::Harmless;
-        Some(if again { Question { asked: Err(OLD.to_owned()), ..question } } else { question })
-    };
-    let mut tried: Vec<Question> = found.lines.iter().enumerate().filter_map(tried).collect();
-    let best = tried.iter().position(|question| question.asked.is_ok()).unwrap_or(0);
-    if !tried.is_empty() {
-        return tried.swap_remove(best);
-    }
-    match lines.first() {
-        None => help(),
-        Some(line) => {
-            let first = line.split_whitespace().next().unwrap_or_default();
-            let known: Vec<&str> = verbs::VERBS.iter().map(|verb| verb.name).collect();
-            let why = format!("\"{}\" is none of {}", shown(first), known.join(", "));
-            Question { words: shown(line), asked: Err(why) }
-        }
-    }
-}
-
-fn help() -> Question {
-    Question { words: "help".into(), asked: Ok(Asked::Help) }
 }
 
 /// The one who asks, as the log will know it.

@@ -84,6 +84,7 @@
 //! | [`daemon`], [`inbound`], [`outbound`], [`letters`], [`post`], [`prepare`], [`listen`], [`control`], [`serve`], [`demo`] | [`config`] | what was configured |
 //! | [`carry`] | [`letters`], [`post`] | an attempt by mail: written, then brought |
 //! | [`post`] | [`letters`] | the shape of what is brought |
+//! | [`letters`] | [`inquiry`] | the address that saves a number in the phone book |
 //! | [`post`], [`outbound`] | [`returns`] | one writes return paths, one reads them |
 //! | [`returns`] | [`store`] | the secret that proves them |
 //! | [`listen`] | [`outbound`] | the desk behind every listener |

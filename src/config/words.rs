@@ -99,6 +99,10 @@ phrases! {
         HookGoneSubject "hook_gone_subject", HookGone "hook_gone",
         See "see", SeeSettings "see_settings", SeeHooks "see_hooks",
     }
+    "book" ["number", "name", "company", "address", "count"] {
+        BookEntry "entry", BookLearn "learn", BookEdit "edit", BookExported "exported",
+        BookTooLarge "too_large",
+    }
     "answer" ["question", "domain", "problem", "job", "version"] {
         AnswerAsked "asked", AnswerMisread "misread", AnswerUnsure "unsure",
         AnswerMore "more", AnswerEdit "edit", AnswerSame "same", AnswerSince "since",
@@ -112,6 +116,10 @@ phrases! {
         TopicSettings "topic_settings", HelpGet "help_get", HelpSet "help_set",
         HelpHistory "help_history", HelpDiff "help_diff", HelpRollback "help_rollback",
         HelpAdopt "help_adopt", HelpPush "help_push",
+        TopicBook "topic_book", HelpFind "help_find", HelpBookShow "help_book_show",
+        HelpAdd "help_add", HelpChange "help_change", HelpShare "help_share",
+        HelpUnshare "help_unshare", HelpDelete "help_delete", HelpSave "help_save",
+        HelpImport "help_import", HelpExport "help_export",
         TopicSupervisor "topic_supervisor", HelpConfig "help_config", HelpAudit "help_audit",
         HelpWebhooks "help_webhooks",
         HelpReload "help_reload",

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     document::Document,
     names::{ClientName, GroupName, ServerName},
-    number::{Number, Pattern},
+    number::{Country, Number, Pattern},
     setup::Setup,
     time::{Timestamp, WallClock},
 };
@@ -48,6 +48,23 @@ pub struct Arrival {
     pub bit_rate: Option<u32>,
     /// What went wrong while receiving.
     pub error: Option<String>,
+}
+
+/// Fewest digits of what a machine calls itself that is read as its number.
+const MIN_TSI_DIGITS: usize = 7;
+
+impl Arrival {
+    /// The number at the other end: that of the call, else what the machine calls itself
+    /// where that reads as one.
+    #[must_use]
+    pub fn calling(&self, country: Country) -> Option<Number> {
+        self.caller.clone().or_else(|| {
+            let tsi = self.tsi.as_deref()?;
+            let is_number = tsi.chars().all(|c| c.is_ascii_digit() || " +-./()".contains(c))
+                && tsi.bytes().filter(u8::is_ascii_digit).count() >= MIN_TSI_DIGITS;
+            is_number.then(|| Number::parse(tsi, country).ok()).flatten()
+        })
+    }
 }
 
 /// One rule; a condition that is absent always holds.

@@ -1,9 +1,14 @@
 //! What a mail asks, once it is understood: whether that may be done twice, and which job
 //! it is about. Pure.
 
-use postfax_domain::names::JobId;
+use postfax_domain::{book::Label, job::InquiryTopic, names::JobId};
 
-use crate::requests::{Ask, AskAlter, AskConfig, settings::AskSettings};
+use super::card::Edited;
+use crate::requests::{
+    Ask, AskAlter, AskConfig,
+    book::{Fields, Keeper},
+    settings::AskSettings,
+};
 
 /// What a mail asks.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +17,23 @@ pub(super) enum Asked {
     Help,
     /// Something of the running Postfax.
     Of(Ask),
+    /// That the number of a fax stands in the phone book.
+    Save(Box<Save>),
+    /// That an entry of the phone book says what this text says.
+    Edit(Box<Edited>),
+}
+
+/// A number that is to stand in the phone book, by the fax that it is known from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Save {
+    /// The fax.
+    pub(super) job: JobId,
+    /// What the entry is to say; a number only where its writer has written one.
+    pub(super) fields: Fields,
+    /// Whose it is to be.
+    pub(super) owner: Option<Keeper>,
+    /// Who is to see it.
+    pub(super) label: Option<Label>,
 }
 
 /// Whether something may be done once more when nobody knows whether it was done.
@@ -27,7 +49,11 @@ pub(super) enum Repeat {
 
 impl Asked {
     pub(super) fn repeat(&self) -> Repeat {
-        let Self::Of(ask) = self else { return Repeat::Harmless };
+        let ask = match self {
+            Self::Of(ask) => ask,
+            Self::Help => return Repeat::Harmless,
+            Self::Save(_) | Self::Edit(_) => return Repeat::Once,
+        };
         match ask {
             Ask::Book(ask) if ask.changes() => Repeat::Once,
             Ask::Retry { .. }
@@ -77,6 +103,14 @@ impl Asked {
                 | AskConfig::Show { .. }
                 | AskConfig::Diff { .. },
             ) => Repeat::Harmless,
+        }
+    }
+
+    /// Which of our addresses a reply to the answer goes to.
+    pub(super) fn topic(&self) -> InquiryTopic {
+        match self {
+            Self::Save(_) | Self::Edit(_) | Self::Of(Ask::Book(_)) => InquiryTopic::Book,
+            Self::Help | Self::Of(_) => InquiryTopic::Any,
         }
     }
 

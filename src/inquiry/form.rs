@@ -1,4 +1,4 @@
-//! A text of settings as it travels by mail: folded on its way out, so that mail programs
+//! A text that is edited as it travels by mail, of settings or of an entry of the phone book: folded on its way out, so that mail programs
 //! break none of its lines, and found again in a reply, out of quotations, broken lines,
 //! foreign quotation marks and links that mail programs put in by themselves. Pure.
 //!
@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use postfax_domain::names::ServerName;
 
+use super::card;
 use crate::requests::settings::text::{FIRST, LAST};
 
 /// Longest text that is read, in bytes, as from the command line.
@@ -22,22 +23,42 @@ const NARROWEST: usize = 60;
 /// How links begin that mail programs put behind what looks like an address.
 const LINKS: [&str; 4] = ["mailto:", "http:", "https:", "tel:"];
 
-/// A text of settings that came back.
+/// What texts of one kind have in common; `N` names what such a text is about.
+pub(super) struct Frame<N> {
+    /// How the first line begins.
+    pub(super) first: &'static str,
+    /// How the last line begins.
+    pub(super) last: &'static str,
+    /// What it is a text of, in words.
+    pub(super) what: &'static str,
+    /// Reads the name behind both.
+    pub(super) name: fn(&str) -> Result<N, String>,
+}
+
+/// Texts of settings.
+pub(super) const SETTINGS: Frame<ServerName> = Frame {
+    first: FIRST,
+    last: LAST,
+    what: "settings",
+    name: |name| ServerName::new(name).map_err(|bad| bad.to_string()),
+};
+
+/// A text that came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Form {
-    /// The server that its first line names.
-    pub(super) server: ServerName,
+pub(super) struct Form<N> {
+    /// What its first line names: the server, or a mark of the entry.
+    pub(super) of: N,
     /// What it says, as TOML without comments.
     pub(super) toml: String,
 }
 
 /// Where there is one in a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct Found<N> {
     /// From the first line of the first one to the last line of the last one.
     pub(super) place: Range<usize>,
     /// The one that counts, or what is wrong with it.
-    pub(super) form: Result<Form, String>,
+    pub(super) form: Result<Form<N>, String>,
 }
 
 /// Lines between a first and a last one.
@@ -52,26 +73,26 @@ struct Block {
     is_whole: bool,
 }
 
-/// The text of settings in a mail, if there is one. Of several the one that is quoted
+/// The text of a kind in a mail, if there is one. Of several the one that is quoted
 /// least counts: a writer who copies the text leaves the old one below.
-pub(super) fn find(text: &str) -> Option<Found> {
-    let mut blocks = blocks(text);
+pub(super) fn find<N: PartialEq + ToString>(text: &str, frame: &Frame<N>) -> Option<Found<N>> {
+    let mut blocks = blocks(text, frame);
     let place = blocks.first()?.place.start..blocks.last()?.place.end;
     let least = blocks.iter().map(|block| block.depth).min().unwrap_or_default();
     blocks.retain(|block| block.depth == least);
     if blocks.iter().any(|block| block.is_whole) {
         blocks.retain(|block| block.is_whole);
     }
-    let mut forms: Vec<Result<Form, String>> = blocks.iter().map(form).collect();
+    let mut forms: Vec<_> = blocks.iter().map(|block| form(block, frame)).collect();
     forms.dedup();
     let form = match forms.len() {
         1 => forms.remove(0),
-        _ => Err("there are two texts of settings that differ: send one".to_owned()),
+        _ => Err(format!("there are two texts of {} that differ: send one", frame.what)),
     };
     Some(Found { place, form })
 }
 
-fn blocks(text: &str) -> Vec<Block> {
+fn blocks<N>(text: &str, frame: &Frame<N>) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     let mut at = 0;
@@ -79,10 +100,10 @@ fn blocks(text: &str) -> Vec<Block> {
         let place = at..at + line.len();
         at = place.end;
         let (depth, bare) = bare(line);
-        if bare.starts_with(FIRST) {
+        if bare.starts_with(frame.first) {
             blocks.extend(open.take());
             open = Some(Block { depth, place, first: Some(bare), ..Block::default() });
-        } else if bare.starts_with(LAST) {
+        } else if bare.starts_with(frame.last) {
             let mut block = open.take().unwrap_or(Block { depth, ..Block::default() });
             block.is_whole = block.first.is_some();
             block.place.end = place.end;
@@ -115,26 +136,28 @@ fn bare(line: &str) -> (usize, String) {
     (depth, rest.to_owned())
 }
 
-fn form(block: &Block) -> Result<Form, String> {
-    let Some(first) = &block.first else {
-        return Err(format!("the first line of the text of settings is missing: {FIRST}.."));
+fn form<N: ToString>(block: &Block, frame: &Frame<N>) -> Result<Form<N>, String> {
+    let Frame { first, last, what, .. } = frame;
+    let Some(begins) = &block.first else {
+        return Err(format!("the first line of the text of {what} is missing: {first}.."));
     };
     if !block.is_whole {
-        return Err(format!("the last line of the text of settings is missing: {LAST}.."));
+        return Err(format!("the last line of the text of {what} is missing: {last}.."));
     }
     let bytes: usize = block.lines.iter().map(String::len).sum();
     if bytes > MAX_BYTES {
-        return Err(format!("a text of settings has at most {MAX_BYTES} bytes"));
+        return Err(format!("a text of {what} has at most {MAX_BYTES} bytes"));
     }
-    let name = first[FIRST.len()..].split([',', ' ']).next().unwrap_or_default();
-    let server = ServerName::new(name).map_err(|bad| bad.to_string())?;
+    let name = begins[first.len()..].split([',', ' ']).next().unwrap_or_default();
+    let of = (frame.name)(name)?;
+    let name = of.to_string();
     // Of two texts one may have lost its end and the other its beginning.
-    let ends = block.last.as_deref().and_then(|last| last.strip_prefix(LAST)).unwrap_or_default();
+    let ends = block.last.as_deref().and_then(|line| line.strip_prefix(last)).unwrap_or_default();
     let ends = ends.split([',', ' ']).next().unwrap_or_default().trim_end_matches('.');
-    if ends != server.as_str().trim_end_matches('.') {
-        return Err(format!("the text begins with the settings of {server} and ends with others"));
+    if ends != name.trim_end_matches('.') {
+        return Err(format!("the text begins with the {what} of {name} and ends with others"));
     }
-    Ok(Form { server, toml: toml(&block.lines) })
+    Ok(Form { of, toml: toml(&block.lines) })
 }
 
 /// What a line is.
@@ -251,7 +274,8 @@ pub(super) fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len() + text.len() / 8);
     for line in text.lines() {
         // By its first and its last line a text is found again, however long a name is.
-        let is_frame = line.starts_with(FIRST) || line.starts_with(LAST);
+        let frames = [FIRST, LAST, card::FIRST, card::LAST];
+        let is_frame = frames.iter().any(|frame| line.starts_with(frame));
         if is_frame || !line.starts_with("# ") || line.chars().count() <= WIDTH {
             folded.push_str(line);
             folded.push('\n');
@@ -279,8 +303,8 @@ mod tests {
     use super::*;
     use crate::requests::settings::{fake, text};
 
-    fn found(text: &str) -> Result<Form, String> {
-        find(text).unwrap_or_else(|| panic!("nothing in {text}")).form
+    fn found(text: &str) -> Result<Form<ServerName>, String> {
+        find(text, &SETTINGS).unwrap_or_else(|| panic!("nothing in {text}")).form
     }
 
     fn framed(inside: &str) -> String {
@@ -328,7 +352,7 @@ mod tests {
             // Hard spaces are put into the lines of the text, not into its first and last.
             let mail = format!("Hello,\n\nOn Monday, Fax wrote:\n{}\n-- \nAnna\n", treat(&printed));
             let form = found(&mail).unwrap_or_else(|why| panic!("{manner}: {why}\n{mail}"));
-            assert_eq!(form.server, sheet.server, "{manner}");
+            assert_eq!(form.of, sheet.server, "{manner}");
             let read = text::parse(&form.toml).unwrap_or_else(|bad| panic!("{manner}: {bad}"));
             assert_eq!(read.version, Some(2), "{manner}");
             assert_eq!(read.settings, sheet.record.latest().settings, "{manner}");
@@ -377,7 +401,7 @@ mod tests {
             before in "(?s).{0,40}", inside in "(?s)[ >#\\[\\]=\"“”<a-z_:@\u{a0}\n\r0-9ä]{0,200}"
         ) {
             let mail = format!("{before}\n{}", framed(&format!("{inside}\n")));
-            let found = find(&mail).unwrap();
+            let found = find(&mail, &SETTINGS).unwrap();
             proptest::prop_assert!(mail.get(found.place.clone()).is_some());
             proptest::prop_assert_eq!(fold(&mail).lines().count() >= 2, true);
         }
@@ -403,7 +427,7 @@ mod tests {
         }
         assert_eq!(found(&format!("{quoted}\n{whole}")).unwrap().toml, "a = 1\n");
         assert_eq!(found(&format!("{whole}\n{whole}")).unwrap().toml, "a = 1\n");
-        assert_eq!(find("The settings of london-1 are wrong.\na = 2\n"), None);
+        assert_eq!(find("The settings of london-1 are wrong.\na = 2\n", &SETTINGS), None);
     }
 
     #[test]
@@ -422,6 +446,6 @@ mod tests {
         let name = format!("{}.", "x".repeat(63));
         let written = format!("{FIRST}{name}, test.\na = 1\n{LAST}{name}.\n");
         let form = found(&fold(&written)).unwrap();
-        assert_eq!((form.server.as_str(), form.toml.as_str()), (name.as_str(), "a = 1\n"));
+        assert_eq!((form.of.as_str(), form.toml.as_str()), (name.as_str(), "a = 1\n"));
     }
 }

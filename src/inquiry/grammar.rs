@@ -45,6 +45,18 @@ pub(crate) enum Service {
     Help,
     /// `jobs@` or `settings@`; `jobs+12@` names a job.
     Any(Option<JobId>),
+    /// `book@`.
+    Book,
+    /// `book+save.12@`: the number of this job is to stand in the phone book.
+    Save(JobId),
+}
+
+/// What stands before a job in the address that saves its number.
+const SAVE: &str = "save.";
+
+/// The local part of the address that saves the number of a job in the phone book.
+pub(crate) fn saves(job: JobId) -> String {
+    format!("book+{SAVE}{job}")
 }
 
 /// What is read of a mail that asks.
@@ -69,7 +81,7 @@ pub(super) struct Candidates {
 /// The service that an address is, if it is one.
 ///
 /// # Errors
-/// `jobs+` is followed by something that is no number of a job.
+/// `jobs+` or `book+save.` is followed by something that is no number of a job.
 pub(crate) fn service(local: &str) -> Option<Result<Service, String>> {
     let local = local.to_ascii_lowercase();
     let (name, job) = match local.split_once('+') {
@@ -82,6 +94,11 @@ pub(crate) fn service(local: &str) -> Option<Result<Service, String>> {
         ("jobs", Some(job)) => Some(match number(job) {
             Some(job) => Ok(Service::Any(Some(job))),
             None => Err(format!("\"{job}\" is no number of a job: write to jobs+12@, or jobs@")),
+        }),
+        ("book", None) => Some(Ok(Service::Book)),
+        ("book", Some(what)) => Some(match what.strip_prefix(SAVE).and_then(number) {
+            Some(job) => Ok(Service::Save(job)),
+            None => Err(format!("\"{what}\" is nothing to do: write to book@, or book+save.12@")),
         }),
         _ => None,
     }
@@ -256,14 +273,25 @@ mod tests {
             ("Jobs", Some(Ok(Service::Any(None)))),
             ("settings", Some(Ok(Service::Any(None)))),
             ("jobs+12", Some(Ok(Service::Any(Some(JobId(12)))))),
-            ("book", None),
+            ("book", Some(Ok(Service::Book))),
+            ("Book+Save.12", Some(Ok(Service::Save(JobId(12))))),
+            (saves(JobId(12)).as_str(), Some(Ok(Service::Save(JobId(12))))),
+            ("books", None),
             ("jobs12", None),
             ("+331234", None),
             ("help+12", None),
         ] {
             assert_eq!(service(local), wanted, "{local}");
         }
-        for bad in ["jobs+", "jobs+x", "jobs+-1", "jobs+99999999999999999999"] {
+        for bad in [
+            "jobs+",
+            "jobs+x",
+            "jobs+-1",
+            "jobs+99999999999999999999",
+            "book+12",
+            "book+save.",
+            "book+save.x",
+        ] {
             assert!(matches!(service(bad), Some(Err(_))), "{bad}");
         }
     }

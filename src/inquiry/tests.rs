@@ -1,23 +1,36 @@
-//! What mails with a text of settings ask.
+//! What mails ask that hold a text of settings or of an entry, or a name for a number.
 
+use jiff::tz::TimeZone;
 use postfax_domain::names::ServerName;
 
 use super::*;
-use crate::requests::settings::text::{FIRST, LAST};
+use crate::requests::{
+    Ask,
+    book::Fields,
+    settings::{
+        AskSettings,
+        text::{FIRST, LAST},
+    },
+};
 
 const FORM: &str =
     "> # The settings of london-1, test.\n> version = 2\n> # End of the settings of london-1.\n";
 
 fn ask(subject: &str, text: &str, is_reply: bool) -> Question {
+    ask_at(Service::Any(None), subject, text, is_reply)
+}
+
+fn ask_at(service: Service, subject: &str, text: &str, is_reply: bool) -> Question {
     let client = ClientName::new("anna").unwrap();
     let mail = Mail {
         client: &client,
         from: "anna@example.com".into(),
-        service: Service::Any(None),
+        service,
         message_id: Some("1@x".into()),
         subject: Some(subject.into()),
         text,
         is_reply,
+        files: &[],
     };
     read(&mail, &TimeZone::UTC)
 }
@@ -118,4 +131,85 @@ fn thanks_for_an_answer_do_nothing_once_more() {
         let question = ask(subject, text, true);
         assert_eq!(question.asked.is_ok(), done, "{subject}: {:?}", question.asked);
     }
+}
+
+/// A text of an entry, quoted; the mark is that of its unique identifier.
+fn entry() -> String {
+    let mark = digest("acme-uid");
+    let (first, last) = (card::FIRST, card::LAST);
+    format!(
+        "> {first}{mark}.\n> entry = \"acme-uid\"\n> version = 2\n> name = \"Acme\"\n> {last}{mark}.\n"
+    )
+}
+
+#[test]
+fn a_text_of_an_entry_asks_to_be_kept() {
+    for service in [Service::Book, Service::Any(None)] {
+        for (subject, above, kept) in [
+            ("Re: show acme", "", true),
+            ("Re: show acme", "Please change this.\n\nFax wrote:\n", true),
+            ("Re: show acme", "Thank you!\n", true),
+            ("Re: show acme", "delete acme\n", false),
+        ] {
+            let question = ask_at(service, subject, &format!("{above}{}", entry()), true);
+            let is_edit = matches!(question.asked, Ok(Asked::Edit(_)));
+            assert_eq!(is_edit, kept, "{subject} {above}: {:?}", question.asked);
+            assert_eq!(question.repeat(), Repeat::Once);
+            assert_eq!(question.words.starts_with("change acme-uid (text "), kept);
+        }
+    }
+    let both = format!("{FORM}\n{}", entry());
+    let why = ask("Re: show acme", &both, true).asked.unwrap_err();
+    assert!(why.contains("a text of settings and one of the phone book"), "{why}");
+    let words = |text: &str| ask("Re: show acme", text, true).words;
+    assert_ne!(words(&entry()), words(&entry().replace("Acme", "Acme Ltd")));
+}
+
+#[test]
+fn a_name_is_saved_whatever_word_it_begins_with() {
+    let save = |subject: &str, text: &str, is_reply| {
+        let question = ask_at(Service::Save(JobId(12)), subject, text, is_reply);
+        match question.asked {
+            Ok(Asked::Save(save)) => {
+                assert_eq!(save.job, JobId(12));
+                assert_eq!((save.label, save.owner), (None, None), "{subject}");
+                let Fields { name, number, alias, .. } = save.fields;
+                Ok([name, number, alias].map(Option::unwrap_or_default))
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(why) => Err(why),
+        }
+    };
+    for (subject, text, is_reply, wanted) in [
+        ("Acme Ltd", "Good morning.", false, ["Acme Ltd", "", ""]),
+        ("Show Room alias show", "", false, ["Show Room", "", "show"]),
+        ("save +442079460100", "Acme Ltd alias acme\n", false, ["Acme Ltd", "", "acme"]),
+        ("save +442079460100 Acme Ltd", "Regards\n", false, ["Acme Ltd", "+442079460100", ""]),
+        ("save +442079460100", "name: Acme\nalias: a\n", false, ["Acme", "+442079460100", "a"]),
+        ("Re: Fax from +442079460100, 1 page", "Acme\n> x", true, ["Acme", "", ""]),
+        ("", "add Acme Ltd\n", false, ["Acme Ltd", "", ""]),
+    ] {
+        let wanted = Ok(wanted.map(str::to_owned));
+        assert_eq!(save(subject, text, is_reply), wanted, "{subject} {text}");
+    }
+    for (subject, text, is_reply) in
+        [("", "", false), ("Re: Fax from Acme", "> x", true), ("save +442079460100", "", false)]
+    {
+        let why = save(subject, text, is_reply).unwrap_err();
+        assert!(why.contains("the name is missing"), "{subject}: {why}");
+    }
+}
+
+#[test]
+fn what_is_long_is_asked_by_its_digest() {
+    let at = |subject: &str, text: &str| ask_at(Service::Book, subject, text, false);
+    let table = |rows: usize| format!("name,number\n{}", "Acme,+442079460100\n".repeat(rows));
+    let question = at("import", &table(10_000));
+    assert!(question.words.starts_with("import (file ") && question.words.len() < 64);
+    assert_ne!(question.words, at("import", &table(9_999)).words);
+    assert_eq!(question.repeat(), Repeat::Once);
+    assert_eq!(at("import dry-run", &table(1)).repeat(), Repeat::Harmless);
+    let add = |number: &str| at("add Acme", &format!("number: {number}\n")).words;
+    assert_ne!(add("+442079460100"), add("+442079460101"));
+    assert_eq!(at("add Acme +442079460100", "Regards").words, "add Acme +442079460100");
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use postfax_domain::{
     destination::Mailbox,
-    job::{Inquiry, Job},
+    job::{Answered, Inquiry, InquiryTopic, Job},
 };
 use postfax_gateway::{
     compose::{Attachment, Automatic, Delimiters, Head, Letter, Source},
@@ -30,19 +30,22 @@ pub(super) async fn write(
     let subject = inquiry.subject.as_deref().unwrap_or(&inquiry.question).trim();
     // RFC 5322 3.6.5: one `Re: ` is enough.
     let again = subject.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("re:"));
-    let (text, data) = match &inquiry.answer {
-        Some(answer) => (answer.text.clone(), answer.data.clone()),
-        None => (words.word(Phrase::AnswerUnsure), None),
-    };
-    let attachment = |json: String| Attachment {
-        name: "answer.json".into(),
-        content_type: "application/json".into(),
+    let answer = inquiry.answer.clone();
+    let answer = answer.unwrap_or_else(|| Answered::text(words.word(Phrase::AnswerUnsure)));
+    let attachment = |name: String, content_type: String, text: String| Attachment {
+        name,
+        content_type,
         content_id: None,
-        source: Source::Bytes(json.into_bytes().into()),
+        source: Source::Bytes(text.into_bytes().into()),
     };
-    let headers = match inquiry.about {
-        Some(about) => vec![reply_to(config, about)],
-        None => vec![("Reply-To".to_owned(), format!("jobs@{}", config.setup.domain))],
+    let data =
+        answer.data.map(|json| attachment("answer.json".into(), "application/json".into(), json));
+    let file = answer.file.map(|file| attachment(file.name, file.content_type, file.text));
+    let topic = |topic| vec![("Reply-To".to_owned(), format!("{topic}@{}", config.setup.domain))];
+    let headers = match (inquiry.about, inquiry.topic) {
+        (Some(about), _) => vec![reply_to(config, about)],
+        (None, InquiryTopic::Book) => topic("book"),
+        (None, InquiryTopic::Any) => topic("jobs"),
     };
     let letter = Letter {
         head: Head {
@@ -59,10 +62,10 @@ pub(super) async fn write(
             headers,
         },
         automatic: Some(Automatic::Replied),
-        text,
+        text: answer.text,
         html: None,
         inline: Vec::new(),
-        attachments: data.map(attachment).into_iter().collect(),
+        attachments: file.into_iter().chain(data).collect(),
         delimiters: Delimiters::Random,
     };
     let body = letter.write_body(&path)?;

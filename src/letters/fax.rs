@@ -14,7 +14,12 @@ use postfax_gateway::{
 };
 use tracing::warn;
 
-use super::{LetterError, Written, first_page, message_id, page::Page, words_of, zoned};
+use super::{
+    LetterError, Written, first_page, message_id,
+    other::{Line, Other},
+    page::Page,
+    words_of, zoned,
+};
 use crate::{
     config::{Config, Phrase, Words},
     daemon::Context,
@@ -35,13 +40,19 @@ pub(super) async fn write(
     let words = words_of(config, to.client.as_ref());
     let id = message_id(context, config, job);
     let (attachments, preview) = attach(context, config, fax, client, &id).await;
-    let page = page(config, words, fax);
+    let calling = fax.calling(config.setup.country);
+    let subaddress = None;
+    let line = calling.as_ref().map(|number| Line { number, subaddress });
+    let find =
+        |line| Other::find(&context.book.load(), config, words, to.client.as_ref(), line, job.id);
+    let other = line.map(find).unwrap_or_default();
+    let page = page(config, words, fax, &other);
     let html = preview.as_ref().and_then(|one| Some(page.html(one.content_id.as_deref()?)));
     let letter = Letter {
         head: Head {
-            from: from(config, words, fax),
+            from: from(config, words, fax, &other),
             to: message::Mailbox { name: None, address: to.address.clone() },
-            subject: subject(words, fax),
+            subject: subject(words, fax, &other),
             date: zoned(config, fax.received),
             message_id: id,
             in_reply_to: None,
@@ -62,17 +73,20 @@ pub(super) async fn write(
 }
 
 /// A reply goes back to the caller as a fax (RFC 4160 4.2.3).
-fn from(config: &Config, words: &Words, fax: &Arrival) -> message::Mailbox {
+fn from(config: &Config, words: &Words, fax: &Arrival, other: &Other) -> message::Mailbox {
     let address = match &fax.caller {
         Some(caller) => format!("FAX={caller}@{}", config.setup.domain),
         None => config.delivery.from.clone(),
     };
-    let name = words.say(Phrase::FaxSender, &[("who", &who(words, fax))]);
+    let name = words.say(Phrase::FaxSender, &[("who", &who(words, fax, other))]);
     message::Mailbox { name: Some(name), address }
 }
 
-fn who(words: &Words, fax: &Arrival) -> String {
-    let named = fax.caller_name.as_ref().or(fax.tsi.as_ref());
+fn who(words: &Words, fax: &Arrival, other: &Other) -> String {
+    let named = other.name.as_ref().or(fax.caller_name.as_ref()).or(fax.tsi.as_ref());
+    if let (None, Some(name), Some(tsi)) = (&fax.caller, &other.name, &fax.tsi) {
+        return words.say(Phrase::Named, &[("number", tsi), ("name", name)]);
+    }
     match (&fax.caller, named) {
         (Some(number), Some(name)) => {
             words.say(Phrase::Named, &[("number", number.as_str()), ("name", name)])
@@ -83,22 +97,27 @@ fn who(words: &Words, fax: &Arrival) -> String {
     }
 }
 
-pub(super) fn subject(words: &Words, fax: &Arrival) -> String {
+pub(super) fn subject(words: &Words, fax: &Arrival, other: &Other) -> String {
     let phrase = match &fax.error {
         Some(_) => Phrase::FaxSubjectIncomplete,
         None => Phrase::FaxSubject,
     };
     let pages = words.pages(fax.document.pages);
-    words.say(phrase, &[("who", &who(words, fax)), ("pages", &pages)])
+    words.say(phrase, &[("who", &who(words, fax, other)), ("pages", &pages)])
 }
 
-pub(super) fn page<'w>(config: &Config, words: &'w Words, fax: &Arrival) -> Page<'w> {
+pub(super) fn page<'w>(
+    config: &Config,
+    words: &'w Words,
+    fax: &Arrival,
+    other: &Other,
+) -> Page<'w> {
     let mut page = Page::new(words);
     let pages = words.pages(fax.document.pages);
     page.paragraph(words.say(Phrase::FaxArrived, &[("pages", &pages)]));
     let problem = |why: &String| words.say(Phrase::FaxProblem, &[("error", why)]);
     page.facts([
-        (Phrase::From, Some(who(words, fax))),
+        (Phrase::From, Some(who(words, fax, other))),
         (Phrase::To, fax.called.as_ref().map(ToString::to_string)),
         (Phrase::Station, fax.tsi.clone()),
         (Phrase::Extension, fax.subaddress.clone()),
@@ -111,6 +130,7 @@ pub(super) fn page<'w>(config: &Config, words: &'w Words, fax: &Arrival) -> Page
     if fax.caller.is_some() {
         page.paragraph(words.word(Phrase::FaxReply));
     }
+    other.teach(config, words, &mut page);
     page
 }
 

@@ -8,6 +8,7 @@
 mod alarm;
 mod answer;
 mod fax;
+mod other;
 mod page;
 mod receipt;
 mod story;

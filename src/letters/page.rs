@@ -6,6 +6,8 @@ use crate::config::{Phrase, Words};
 /// A block of what a mail says.
 enum Block {
     Paragraph(String),
+    /// A paragraph with a mail address in it, and the subject of a mail to there.
+    Linked(String, String, String),
     Facts(Vec<(Phrase, String)>),
     List(Phrase, Vec<String>),
 }
@@ -23,6 +25,11 @@ impl<'w> Page<'w> {
 
     pub(super) fn paragraph(&mut self, text: String) {
         self.blocks.push(Block::Paragraph(clean(&text)));
+    }
+
+    /// A paragraph that names an address to write to, which is a link in HTML (RFC 6068).
+    pub(super) fn paragraph_to(&mut self, text: String, address: String, subject: &str) {
+        self.blocks.push(Block::Linked(clean(&text), address, subject.to_owned()));
     }
 
     /// Facts as `Label: value`; those without a value are left out.
@@ -49,7 +56,7 @@ impl<'w> Page<'w> {
 
     fn block_text(&self, block: &Block) -> String {
         match block {
-            Block::Paragraph(text) => format!("{text}\n"),
+            Block::Paragraph(text) | Block::Linked(text, ..) => format!("{text}\n"),
             Block::Facts(facts) => {
                 let lines = facts.iter();
                 lines.map(|(label, value)| self.words.labelled(*label, value) + "\n").collect()
@@ -78,6 +85,12 @@ impl<'w> Page<'w> {
     fn block_html(&self, block: &Block) -> String {
         match block {
             Block::Paragraph(text) => format!("<p>{}</p>\n", escaped(text)),
+            Block::Linked(text, address, subject) => {
+                let (text, address) = (escaped(text), escaped(address));
+                let subject = in_uri(subject);
+                let link = format!("<a href=\"mailto:{address}?subject={subject}\">{address}</a>");
+                format!("<p>{}</p>\n", text.replacen(&address, &link, 1))
+            }
             Block::Facts(facts) => {
                 let row = |(label, value): &(Phrase, String)| {
                     format!(
@@ -103,6 +116,16 @@ impl<'w> Page<'w> {
 /// What comes from outside must not begin a line of its own.
 fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// What stands in a field of a URI: all but letters and digits is encoded, the plus as
+/// well, which some programs take for a space (RFC 6068 5).
+fn in_uri(text: &str) -> String {
+    let octet = |octet: u8| match octet.is_ascii_alphanumeric() {
+        true => char::from(octet).to_string(),
+        false => format!("%{octet:02X}"),
+    };
+    text.bytes().map(octet).collect()
 }
 
 fn escaped(text: &str) -> String {

@@ -52,7 +52,7 @@ pub(super) async fn write(
     let (Some(sent), Destination::Fax(address)) = (fax.sender(), &fax.destination) else {
         return Err(LetterError::Forgotten(of));
     };
-    let story = Story::new(config, &fax, sent, address, report);
+    let story = Story::new(config, &fax, sent, address, report).looked_up(&context.book.load());
     let mut head = Head {
         from: message::Mailbox {
             name: Some(story.words.word(Phrase::ReceiptSender)),

@@ -2,7 +2,7 @@
 //! sender's language. Knows no MIME.
 
 use postfax_domain::{
-    book::Owner,
+    book::{Book, Owner},
     destination::FaxAddress,
     job::{Attempt, Carrier, End, Job, Missed, Sent, State},
     notice::{Happened, Report},
@@ -10,7 +10,11 @@ use postfax_domain::{
     time::Timestamp,
 };
 
-use super::{page::Page, words_of, zoned};
+use super::{
+    other::{Line, Other},
+    page::Page,
+    words_of, zoned,
+};
 use crate::config::{Config, Phrase, Words};
 
 /// A fax of which its sender is told.
@@ -21,6 +25,8 @@ pub(super) struct Story<'a> {
     pub(super) sent: &'a Sent,
     pub(super) to: &'a FaxAddress,
     pub(super) happened: Happened,
+    /// Who is at the other end, as far as the sender's phone book knows.
+    pub(super) other: Other,
 }
 
 impl<'a> Story<'a> {
@@ -37,7 +43,26 @@ impl<'a> Story<'a> {
             Report::End | Report::Disposition => Happened::of(fax, &config.setup.retry),
         };
         let words = words_of(config, Some(&sent.client));
-        Self { config, words, fax, sent, to, happened }
+        Self { config, words, fax, sent, to, happened, other: Other::default() }
+    }
+
+    /// The same, with what the phone book of the sender says of the number.
+    pub(super) fn looked_up(mut self, book: &Book) -> Self {
+        let line = Line { number: &self.to.number, subaddress: self.to.subaddress.as_deref() };
+        let client = Some(&self.sent.client);
+        self.other = Other::find(book, self.config, self.words, client, line, self.fax.id);
+        self
+    }
+
+    /// The number as the sender meant it, else with the name that the phone book has for it.
+    fn number(&self) -> String {
+        match (&self.to.named, &self.other.name) {
+            (None, Some(name)) => {
+                let number = self.to.number.to_string();
+                self.words.say(Phrase::Named, &[("number", &number), ("name", name)])
+            }
+            _ => self.to.shown(),
+        }
     }
 
     /// The outcome that the receipt is about.
@@ -99,7 +124,7 @@ impl<'a> Story<'a> {
         words.say(
             phrase,
             &[
-                ("number", self.to.number.as_str()),
+                ("number", &self.number()),
                 ("subject", &subject),
                 ("about", &about),
                 ("pages", &words.pages(total)),
@@ -132,7 +157,7 @@ impl<'a> Story<'a> {
         let release = self.sent.release.as_ref();
         let speed = last.and_then(|attempt| attempt.ledger.bit_rate);
         page.facts([
-            (Phrase::To, Some(self.to.shown())),
+            (Phrase::To, Some(self.number())),
             (Phrase::List, self.to.named.as_ref().and_then(|named| named.list.clone())),
             (Phrase::PhoneBook, self.book()),
             (Phrase::Attention, self.to.attention.clone()),
@@ -151,6 +176,10 @@ impl<'a> Story<'a> {
             (Phrase::Job, Some(fax.id.to_string())),
         ]);
         page.list(Phrase::Attempts, fax.attempts.iter().map(|attempt| self.attempt(attempt)));
+        // A number that no fax has reached yet is not worth keeping.
+        if matches!(self.happened, Happened::Delivered | Happened::Coarser | Happened::Relayed) {
+            self.other.teach(self.config, words, &mut page);
+        }
         page
     }
 

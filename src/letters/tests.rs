@@ -25,7 +25,7 @@ use postfax_gateway::{
     message::Mailbox,
 };
 
-use super::{fax as received, receipt, story::Story};
+use super::{fax as received, other::Other, receipt, story::Story};
 use crate::config::{self, Config};
 
 /// 1 July 2025, 08:00:00 UTC.
@@ -287,10 +287,11 @@ fn a_received_fax_is_announced_in_every_language() {
         let config = config(language);
         let words = config.letters.languages.of(language);
         let mut fax = arrival();
-        let text = received::page(&config, words, &fax).text();
-        let incomplete = received::subject(words, &fax);
+        let nobody = Other::default();
+        let text = received::page(&config, words, &fax, &nobody).text();
+        let incomplete = received::subject(words, &fax, &nobody);
         (fax.caller, fax.tsi, fax.error) = (None, None, None);
-        (text, incomplete, received::subject(words, &fax))
+        (text, incomplete, received::subject(words, &fax, &nobody))
     };
     let (text, _, subject) = said("en");
     assert_eq!(

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 
 use postfax_gateway::{
     desk::{Envelope, Mail, Peer},
-    message::{Message, Precedence},
+    message::{Kind, Message, Part, Precedence},
     reply::Reply,
 };
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    inquiry::{self, Inquiries, Service, Unanswered},
+    inquiry::{self, Attached, Inquiries, Service, Unanswered},
 };
 
 impl FaxDesk {
@@ -65,6 +65,12 @@ impl FaxDesk {
         says_the_truth(&config, peer, &client, &message)?;
         acceptable(&Loops::of(&config, &self.context.reader.installation), &message)?;
         from_a_person(&message)?;
+        let is_contacts = |part: &&Part| {
+            !matches!(part.kind, Kind::TextBody | Kind::HtmlBody)
+                && inquiry::may_be_contacts(part.name.as_deref(), &part.content_type)
+        };
+        let contacts = message.parts.iter().filter(is_contacts);
+        let files: Vec<_> = contacts.map(|part| Attached { bytes: part.bytes() }).collect();
         let mail = inquiry::Mail {
             client: &client,
             from,
@@ -72,6 +78,7 @@ impl FaxDesk {
             message_id: message.message_id(),
             subject: message.subject(),
             text: &message.text(),
+            files: &files,
             is_reply: ["In-Reply-To", "References"]
                 .iter()
                 .any(|name| message.header(name).is_some()),

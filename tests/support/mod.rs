@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each story uses a part of it")]
 
 pub mod book;
+pub mod book_mail;
 pub mod dns;
 pub mod dovecot;
 pub mod hook;

@@ -111,6 +111,8 @@ const KNOWN: [(Column, &[&str]); 14] = [
         Column::Fax(FaxPlace::Unsaid),
         &[
             "fax",
+            // What a fax program calls it where there is nothing else to call.
+            "number",
             "faxnumber",
             "otherfax",
             "faxnummer",

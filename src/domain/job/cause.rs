@@ -48,6 +48,9 @@ pub struct Inquiry {
     pub question: String,
     /// The job that it is about, if it is about one.
     pub about: Option<JobId>,
+    /// Which of our addresses a reply to the answer goes to.
+    #[serde(default)]
+    pub topic: InquiryTopic,
     /// What is answered; none while it is being done, so that a crash in between leaves
     /// behind that it was begun.
     pub answer: Option<Answered>,
@@ -60,6 +63,39 @@ pub struct Answered {
     pub text: String,
     /// The same for programs, as JSON, where there is more to it than a sentence.
     pub data: Option<String>,
+    /// A file that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<AnsweredFile>,
+}
+
+impl Answered {
+    /// An answer in words alone.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), data: None, file: None }
+    }
+}
+
+/// A file that goes with an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnsweredFile {
+    /// What it is called.
+    pub name: String,
+    /// Its media type (RFC 2046).
+    pub content_type: String,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// What a mail that asked something was about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InquiryTopic {
+    /// Jobs, settings, or anything else.
+    #[default]
+    Any,
+    /// The phone book.
+    Book,
 }
 
 /// A mail to the postmaster, passed on as it came (RFC 5321 4.5.1).

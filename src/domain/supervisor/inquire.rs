@@ -70,7 +70,10 @@ mod tests {
         },
         *,
     };
-    use crate::names::{ClientName, Token};
+    use crate::{
+        job::InquiryTopic,
+        names::{ClientName, Token},
+    };
 
     fn inquiry(answer: Option<&str>) -> Request {
         let inquiry = Inquiry {
@@ -79,7 +82,8 @@ mod tests {
             subject: None,
             question: "status".into(),
             about: None,
-            answer: answer.map(|text| Answered { text: text.into(), data: None }),
+            topic: InquiryTopic::Any,
+            answer: answer.map(Answered::text),
         };
         Request::Inquire { to: "anna@example.com".into(), inquiry: Box::new(inquiry) }
     }
@@ -89,7 +93,7 @@ mod tests {
     }
 
     fn answer(id: u64, text: &str) -> Request {
-        Request::Answered(JobId(id), Box::new(Answered { text: text.into(), data: None }))
+        Request::Answered(JobId(id), Box::new(Answered::text(text)))
     }
 
     #[test]

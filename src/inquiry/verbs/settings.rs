@@ -118,13 +118,13 @@ fn version(word: &str) -> Result<u64, String> {
 /// # Errors
 /// Says what is wrong with the text, or that the line means another server.
 pub(in crate::inquiry) fn edited<'a>(
-    form: Result<Form, String>,
+    form: Result<Form<ServerName>, String>,
     line: Option<&str>,
     added: impl IntoIterator<Item = &'a str>,
 ) -> Result<Asked, String> {
-    let Form { server, toml } = form?;
+    let Form { of: server, toml } = form?;
     let mut said = String::new();
-    if let Some((verb, rest)) = line.and_then(verb)
+    if let Some((verb, rest)) = line.and_then(|line| verb(line, None))
         && ["get", "set"].contains(&verb.name)
     {
         let (text, because) = reason(rest);

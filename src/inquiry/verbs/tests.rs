@@ -1,20 +1,29 @@
 //! What lines ask.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use postfax_domain::{
+    book::Sharing,
+    dial::Party,
     names::HookName,
     settings::{Name, Value},
 };
 
 use super::*;
 use crate::requests::{
-    AskAlter, AskAudit, AskConfig, AskInbound, AskJobs, Condition, Kind, Terms,
+    Ask, AskAlter, AskAudit, AskBook, AskConfig, AskInbound, AskJobs, Condition, Kind, Terms,
+    book::{Exported, Fields, FileFormat},
     settings::AskSettings,
 };
 
+/// Below the line that asks.
+const TEXT: &str = "\nGood morning.\n";
+
 fn read(line: &str, job: Option<u64>) -> Result<Asked, String> {
     let anna = ClientName::new("anna").unwrap();
-    let (verb, rest) = verb(line).unwrap_or_else(|| panic!("{line}"));
-    verb.read(rest, Known { job: job.map(JobId), client: &anna, zone: &TimeZone::UTC })
+    let (verb, rest) = verb(line, None).unwrap_or_else(|| panic!("{line}"));
+    let job = job.map(JobId);
+    let zone = &TimeZone::UTC;
+    verb.read(rest, Known { job, client: &anna, zone, home: None, text: TEXT, files: &[] })
 }
 
 fn jobs(change: impl FnOnce(&mut AskJobs)) -> Ask {
@@ -182,6 +191,123 @@ fn what_is_written_about_servers_is_what_is_asked() {
     }
 }
 
+/// What a mail to `book@` asks that has this line and this text.
+fn book(line: &str, text: &str) -> Result<Ask, String> {
+    let anna = ClientName::new("anna").unwrap();
+    let home = Some(Topic::Book);
+    let (verb, rest) = verb(line, home).unwrap_or_else(|| panic!("{line}"));
+    let zone = &TimeZone::UTC;
+    let known = Known { job: None, client: &anna, zone, home, text, files: &[] };
+    match verb.read(rest, known)? {
+        Asked::Of(ask) => Ok(ask),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn what_is_written_about_the_phone_book_is_what_is_asked() {
+    let acme = || "acme".to_owned();
+    let find = |text: &str| AskBook::Find { text: text.into(), limit: None };
+    let number = |number: &str| Fields { number: Some(number.into()), ..Fields::default() };
+    let change =
+        |version, fields| AskBook::Change { entry: acme(), version, fields: Box::new(fields) };
+    let share = |with| AskBook::Share { entry: acme(), version: None, with };
+    let bert = || [Party::Client(ClientName::new("bert").unwrap())].into();
+    let export = |format, what| AskBook::Export { format, what };
+    let (csv, ldif) = (FileFormat::Csv, FileFormat::Ldif);
+    for (line, wanted) in [
+        ("find", find("")),
+        ("list", find("")),
+        ("Find Acme Ltd", find("Acme Ltd")),
+        ("show acme", AskBook::Show { entry: acme() }),
+        ("show entry \"acme\"", AskBook::Show { entry: acme() }),
+        ("get +44 20 7946 0100", AskBook::Show { entry: "+44 20 7946 0100".into() }),
+        ("change acme number=020 7946 0101", change(None, number("020 7946 0101"))),
+        ("alter acme version=3 number = 1234", change(Some(3), number("1234"))),
+        ("share acme with everyone", share(Sharing::Everyone)),
+        ("share acme with bert", share(Sharing::With(bert()))),
+        ("unshare acme from bert", share(Sharing::NotWith(bert()))),
+        ("unshare acme", share(Sharing::Nobody)),
+        ("delete acme", AskBook::Delete { entry: acme(), version: None }),
+        ("remove acme version=2", AskBook::Delete { entry: acme(), version: Some(2) }),
+        ("export csv", export(csv, Exported::Own)),
+        ("export visible LDIF.", export(ldif, Exported::Visible)),
+    ] {
+        let wanted = Ok(Ask::Book(wanted));
+        assert_eq!(book(line, ""), wanted, "{line}");
+        // Elsewhere the noun tells which one is meant.
+        assert_eq!(read(&format!("book {line}"), None), wanted.map(Asked::Of), "{line}");
+    }
+    assert_eq!(read("find acme", None), Ok(Asked::Of(Ask::Book(find("acme")))));
+    assert_eq!(read("book acme", None), Ok(Asked::Of(Ask::Book(find("acme")))));
+    assert_eq!(read("show 12", None), Ok(Asked::Of(Ask::Show { job: JobId(12) })));
+    assert_eq!(book("jobs show 12", ""), Ok(Ask::Show { job: JobId(12) }));
+    assert_eq!(book("status", ""), Ok(Ask::Status));
+}
+
+#[test]
+fn an_entry_is_written_in_lines_as_well() {
+    let text = "change acme\nnumber: 020 7946 0101\nalias:\n\nRegards\n";
+    let Ok(Ask::Book(AskBook::Change { fields, .. })) = book("change acme", text) else { panic!() };
+    assert_eq!(fields.number.as_deref(), Some("020 7946 0101"));
+    assert_eq!(fields.alias.as_deref(), Some(""));
+    for (line, text) in [
+        ("add Acme Ltd 020 7946 0100", ""),
+        ("add", "name: Acme Ltd\nnumber: 020 7946 0100\n"),
+        ("add Acme Ltd", "Good morning.\n\nnumber: 020 7946 0100\n"),
+    ] {
+        let Ok(Ask::Book(AskBook::Add { fields, owner, label })) = book(line, text) else {
+            panic!("{line}")
+        };
+        assert_eq!(fields.name.as_deref(), Some("Acme Ltd"), "{line}");
+        assert_eq!(fields.number.as_deref(), Some("020 7946 0100"), "{line}");
+        assert_eq!((owner, label), (None, None));
+    }
+}
+
+#[test]
+fn a_file_stands_in_the_mail_or_beside_it() {
+    let import = |line: &str, text: &str| match book(line, text) {
+        Ok(Ask::Book(AskBook::Import(import))) => *import,
+        other => panic!("{line}: {other:?}"),
+    };
+    let table = "name,number\nAcme,020 7946 0100\n";
+    for (line, text) in [
+        ("import", table.to_owned()),
+        ("import try", format!("import try\n{table}")),
+        ("import dry-run", format!("\n{table}-- \nAnna\n")),
+        ("import csv dry run for everyone", table.to_owned()),
+    ] {
+        let asked = import(line, &text);
+        assert_eq!(asked.file, STANDARD.encode(table), "{line}");
+        assert_eq!(asked.dry_run, line != "import", "{line}");
+        assert_eq!(asked.format.is_some(), line.contains("csv"), "{line}");
+        assert_eq!(asked.label.is_some(), line.contains("everyone"), "{line}");
+    }
+}
+
+#[test]
+fn what_is_wrong_about_the_phone_book_is_said() {
+    for (line, words) in [
+        ("show", "the entry is missing"),
+        ("add", "the name is missing"),
+        ("add Acme Ltd", "the number is missing"),
+        ("change acme", "write FIELD=VALUE"),
+        ("change acme colour=red", "\"colour\" is none of name"),
+        ("change acme for=everyone", "is changed by: share"),
+        ("share acme", "with whom is missing"),
+        ("delete acme number=3", "\"number=\" does not belong here"),
+        ("import", "the file is missing"),
+        ("import word", "\"word\" is none of dry-run, csv"),
+        ("export", "the format is missing"),
+        ("export csv ldif", "\"ldif\" is one word too many"),
+        ("save Acme", "the fax is missing"),
+    ] {
+        let why = book(line, "").unwrap_err();
+        assert!(why.contains(words), "{line}: {why}");
+    }
+}
+
 #[test]
 fn what_is_written_about_postfax_is_what_is_asked() {
     let audit = |who: Option<&str>, request: Option<&str>, limit| {
@@ -273,13 +399,13 @@ fn what_cannot_be_understood_says_why_and_what_would_be_right() {
 #[test]
 fn only_verbs_are_verbs() {
     for line in ["", "Your fax", "canceled", "12 cancel", "Re: cancel"] {
-        assert!(verb(line).is_none(), "{line}");
+        assert!(verb(line, None).is_none(), "{line}");
     }
 }
 
 #[test]
 fn every_example_of_the_help_is_understood() {
     for example in VERBS.iter().flat_map(|verb| verb.examples) {
-        assert!(read(example, None).is_ok(), "{example}");
+        assert!(read(example, Some(12)).is_ok(), "{example}");
     }
 }
