@@ -13,8 +13,9 @@
 
 use postfax_domain::{
     authority::{Missing, Scope, Sight, Target, Verb, Who, check},
+    destination::Destination,
     fleet::Health,
-    job::{Carrier, Job},
+    job::{Carrier, Cause, Job},
     names::{ClientName, JobId, ServerName},
     setup::Setup,
     supervisor::Status,
@@ -156,8 +157,19 @@ impl From<Missing> for Problem {
     }
 }
 
-/// Takes out of a job what the asker may not know: the servers that do not concern it.
+/// Takes out of a job what the asker may not know: the servers that do not concern it, and
+/// the sender's phone book.
 pub(super) fn conceal(sight: &Sight<'_>, job: &mut Job) {
+    if !sight.names(job) {
+        if let Destination::Fax(fax) = &mut job.destination
+            && fax.named.take().is_some()
+        {
+            fax.as_written = fax.number.to_string();
+        }
+        if let Cause::Sent(sent) = &mut job.cause {
+            sent.missed.clear();
+        }
+    }
     for attempt in &mut job.attempts {
         let carrier = match &attempt.carrier {
             Carrier::Server(name) => Some(name.clone()),
