@@ -18,10 +18,12 @@ mod merge;
 mod tests;
 mod there;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use postfax_cards::{FILE_BYTES_MOST, Finding, Format, Place, Problem as Trouble, Reading};
+use postfax_cards::{
+    CardList, FILE_BYTES_MOST, Finding, Format, Place, Problem as Trouble, Reading,
+};
 use postfax_cards::{ldif, table, vcard};
 use postfax_domain::{
     authority::Who,
@@ -310,11 +312,9 @@ impl<'a> Import<'a> {
         Ok(id)
     }
 
-    /// Lists, those first that others hold.
+    /// Lists, and which entries they are already.
     fn lists(&mut self, reading: &Reading) -> Result<(), Problem> {
         let lists = &reading.book.lists;
-        let reference = |at: usize| lists[at].uid.as_deref().unwrap_or(&lists[at].name);
-        let names: HashMap<&str, usize> = (0..lists.len()).map(|at| (reference(at), at)).collect();
         // What they say without their members is enough to know which there are already.
         let mut contacts: Vec<Option<Contact>> = Vec::new();
         for (list, place) in lists.iter().zip(&reading.list_places) {
@@ -326,42 +326,63 @@ impl<'a> Import<'a> {
         }
         let good: Vec<usize> = (0..lists.len()).filter(|at| contacts[*at].is_some()).collect();
         let found = self.there.matched(&contacts.iter().flatten().collect::<Vec<_>>());
-        let mut left: Vec<(usize, Option<&Entry>)> = good.into_iter().zip(found).collect();
+        let left: Vec<(usize, Option<&Entry>)> = good.into_iter().zip(found).collect();
         for (at, entry) in &left {
             if let Some(entry) = entry {
-                self.known.insert(reference(*at).to_owned(), entry.id);
+                self.known.insert(called(&lists[*at]).to_owned(), entry.id);
             }
         }
-        loop {
-            let waiting: HashSet<usize> = left.iter().map(|(at, _)| *at).collect();
-            let waits = |member: &String| {
-                let list = names.get(member.as_str()).filter(|at| waiting.contains(*at));
-                list.is_some() && !self.known.contains_key(member)
-            };
-            let is_ready = |at: usize| !lists[at].members.iter().any(waits);
-            let (ready, rest): (Vec<_>, Vec<_>) = left.iter().partition(|(at, _)| is_ready(*at));
-            if ready.is_empty() {
-                for (at, _) in rest {
-                    let place = placed(&reading.list_places[at], &lists[at].name);
-                    self.error(&format!("{place}: the list would hold itself"));
+        self.in_turn(reading, &left)
+    }
+
+    /// Lists, those first that others hold.
+    fn in_turn(
+        &mut self,
+        reading: &Reading,
+        left: &[(usize, Option<&Entry>)],
+    ) -> Result<(), Problem> {
+        let lists = &reading.book.lists;
+        let names: HashMap<&str, usize> =
+            lists.iter().enumerate().map(|(at, list)| (called(list), at)).collect();
+        // Each waits for those new lists among its members that are still to come.
+        let coming: HashMap<usize, Option<&Entry>> = left.iter().copied().collect();
+        let mut waits: HashMap<usize, usize> = HashMap::new();
+        let mut holders: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (at, _) in left {
+            let members = lists[*at].members.iter();
+            let new = members.filter(|member| !self.known.contains_key(*member));
+            let new: HashSet<usize> =
+                new.filter_map(|member| names.get(member.as_str()).copied()).collect();
+            for member in new.iter().filter(|member| coming.contains_key(member)) {
+                holders.entry(*member).or_default().push(*at);
+                *waits.entry(*at).or_default() += 1;
+            }
+        }
+        let mut ready: VecDeque<usize> = left.iter().map(|(at, _)| *at).collect();
+        ready.retain(|at| !waits.contains_key(at));
+        while let Some(at) = ready.pop_front() {
+            let place = placed(&reading.list_places[at], &lists[at].name);
+            let id = self.list(&lists[at], place, coming.get(&at).copied().flatten())?;
+            self.known.entry(called(&lists[at]).to_owned()).or_insert(id);
+            for holder in holders.remove(&at).unwrap_or_default() {
+                let count = waits.entry(holder).or_default();
+                *count -= 1;
+                if *count == 0 {
+                    waits.remove(&holder);
+                    ready.push_back(holder);
                 }
-                return Ok(());
-            }
-            for (at, entry) in ready {
-                let place = placed(&reading.list_places[at], &lists[at].name);
-                let id = self.list(&lists[at], place, entry)?;
-                self.known.entry(reference(at).to_owned()).or_insert(id);
-            }
-            left = rest;
-            if left.is_empty() {
-                return Ok(());
             }
         }
+        for (at, _) in left.iter().filter(|(at, _)| waits.contains_key(at)) {
+            let place = placed(&reading.list_places[*at], &lists[*at].name);
+            self.error(&format!("{place}: the list would hold itself"));
+        }
+        Ok(())
     }
 
     fn list(
         &mut self,
-        list: &postfax_cards::CardList,
+        list: &CardList,
         place: String,
         found: Option<&Entry>,
     ) -> Result<EntryId, Problem> {
@@ -418,6 +439,11 @@ impl<'a> Import<'a> {
         }
         Planned { orders: self.orders, places: self.places, imported: self.imported }
     }
+}
+
+/// What lists call a list.
+fn called(list: &CardList) -> &str {
+    list.uid.as_deref().unwrap_or(&list.name)
 }
 
 /// Where something stands, and what it is called there.
