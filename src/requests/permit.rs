@@ -208,7 +208,8 @@ mod tests {
 
     use super::*;
     use crate::requests::{
-        AskAudit, AskConfig, AskInbound, AskJobs, Reply, answer,
+        AskAudit, AskBook, AskConfig, AskInbound, AskJobs, Reply, answer,
+        book::{Fields, Keeper},
         fake::Fake,
         samples::{self, server},
     };
@@ -293,6 +294,14 @@ mod tests {
         let (fax, unrouted) = (JobId(15), JobId(11));
         let explain =
             |from: &str| Ask::Explain { from: from.into(), to: "0140000000".into(), pages: 1 };
+        let find = Ask::Book(AskBook::Find { text: String::new(), limit: None });
+        let fields = Fields {
+            name: Some("Acme".into()),
+            number: Some("0140000000".into()),
+            ..Fields::default()
+        };
+        let owner = Some(Keeper::Public);
+        let public = Ask::Book(AskBook::Add { fields: Box::new(fields), owner, label: None });
         let none = AskAlter {
             job: fax,
             priority: Some(1),
@@ -330,6 +339,8 @@ mod tests {
             (Ask::GiveUp { server: server("london-1") }, "+----+-----"),
             (Ask::Drain { server: server("paris-1") }, "+----------"),
             (Ask::Drain { server: server("nowhere") }, "+----------"),
+            (find, "+++++++++++"),
+            (public, "+----------"),
             (Ask::Webhooks, "+---------+"),
             (Ask::RetryWebhook { webhook: HookName::new("crm").unwrap() }, "+------+---"),
             (Ask::Audit(AskAudit::default()), "+-------+--"),
