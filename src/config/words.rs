@@ -77,6 +77,9 @@ phrases! {
     "attempt" ["number", "time", "server", "outcome", "pages", "seconds"] {
         AttemptEnded "ended", AttemptUnderWay "under_way",
     }
+    "address_book" [] {
+        BookOwn "own", BookShared "shared", BookPublic "public",
+    }
     "fax" ["who", "number", "name", "pages", "error"] {
         FaxSender "sender", FaxSubject "subject", FaxSubjectIncomplete "subject_incomplete",
         FaxArrived "arrived", FaxProblem "problem", FaxReply "reply", Named "named",

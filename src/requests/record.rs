@@ -112,6 +112,11 @@ fn brief(text: &str, most: usize) -> String {
     }
 }
 
+/// What a request is about, as far as it goes into a line.
+pub(super) fn brief_object(kind: &str, name: &str) -> String {
+    format!("{kind}:{}", brief(name, MAX_WRITTEN))
+}
+
 /// What a line says of a new version of the configuration.
 pub(crate) fn changed_to(version: u64, diff: &str) -> String {
     format!("version {version}\n{diff}")

@@ -9,6 +9,7 @@ pub mod dovecot;
 pub mod hook;
 pub mod http;
 pub mod lab;
+pub mod ldap;
 pub mod ledger;
 pub mod mta;
 pub mod mta_postfix;

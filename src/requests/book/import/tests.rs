@@ -319,3 +319,28 @@ proptest! {
         }
     }
 }
+
+/// Figures for the notes: `cargo test --bin postfax -- --ignored --nocapture ten_thousand`.
+#[test]
+#[ignore = "it measures"]
+fn ten_thousand_entries_are_planned_and_written() {
+    let setup = british();
+    let rows: String = (0..10_000)
+        .map(|at| format!("n{at},Sons Ltd,a{at}x,+4420{},a note\n", 20_000_000 + at))
+        .collect();
+    let text = format!("Name,Company,Alias,Fax,Note\n{rows}");
+    let mut book = Book::default();
+    for what in ["new", "the same"] {
+        let begin = std::time::Instant::now();
+        let Planned { orders, imported, .. } = planned(&book, &text);
+        let planned = begin.elapsed();
+        assert_eq!(imported.errors, Vec::<String>::new());
+        let begin = std::time::Instant::now();
+        book.write_all(&setup, &anna(), &orders, NOW).unwrap();
+        println!(
+            "{what}: {} orders, planned in {planned:?}, written in {:?}",
+            orders.len(),
+            begin.elapsed()
+        );
+    }
+}
