@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use crate::{
         audit::{Asker, Door, Line},
-        book::{Content, EntryId},
+        book::{Content, EntryId, Owner},
         names::{ClientName, Token},
         supervisor::{Request, Saved, tests::setup},
     };
