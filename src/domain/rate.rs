@@ -41,21 +41,35 @@ impl<K: Hash + Eq> Rates<K> {
     /// # Errors
     /// The time until then.
     pub fn ask(&self, now: Timestamp, key: &K, rate: Rate) -> Result<(), Duration> {
+        self.ask_for(now, key, rate, 1)
+    }
+
+    /// Whether so many more may come now, all at once. More than may ever come in a period
+    /// may come to one of whom nothing is left to drain.
+    ///
+    /// # Errors
+    /// The time until they may.
+    pub fn ask_for(&self, now: Timestamp, key: &K, rate: Rate, more: u32) -> Result<(), Duration> {
         let level = self.0.get(key).map_or(0.0, |count| count.level(now, rate));
-        let over = level + 1.0 - f64::from(rate.most);
+        let over = level + f64::from(more.min(rate.most)) - f64::from(rate.most);
         // A hair's breadth is no reason to wait.
         if over <= 1e-6 { Ok(()) } else { Err(rate.takes(over)) }
     }
 
     /// Notes that one more has come.
     pub fn note(&mut self, now: Timestamp, key: K, rate: Rate) {
+        self.note_of(now, key, rate, 1);
+    }
+
+    /// Notes that so many more have come.
+    pub fn note_of(&mut self, now: Timestamp, key: K, rate: Rate, more: u32) {
         if self.0.len() >= MAX_REMEMBERED && !self.0.contains_key(&key) {
             self.0.retain(|_, count| count.empty > now);
             if self.0.len() > MAX_REMEMBERED / 2 {
                 self.keep_fuller_half();
             }
         }
-        let level = self.0.get(&key).map_or(0.0, |count| count.level(now, rate)) + 1.0;
+        let level = self.0.get(&key).map_or(0.0, |count| count.level(now, rate)) + f64::from(more);
         self.0.insert(key, Count { level, at: now, empty: now + rate.takes(level) });
     }
 
@@ -101,6 +115,23 @@ mod tests {
         assert!(rates.ask(now + Duration::from_secs(9), &"anna", rate).is_err());
         assert_eq!(rates.ask(now + Duration::from_secs(10), &"anna", rate), Ok(()));
         assert_eq!(rates.ask(now, &"anna", Rate { most: 7, ..rate }), Ok(()), "a raised limit");
+    }
+
+    #[test]
+    fn many_come_together_or_not_at_all() {
+        let (mut rates, now) = (Rates::default(), Timestamp(1_700_000_000_000));
+        let rate = Rate { most: 6, period: MINUTE };
+        assert_eq!(rates.ask_for(now, &"anna", rate, 4), Ok(()));
+        rates.note_of(now, "anna", rate, 4);
+        let wait = rates.ask_for(now, &"anna", rate, 3).unwrap_err();
+        assert_eq!(wait.as_secs_f64().round(), 10.0);
+        assert_eq!(rates.ask_for(now, &"anna", rate, 2), Ok(()), "nothing of it was noted");
+        // More than the rate waits until nothing else is left, and drains for as long.
+        assert!(rates.ask_for(now, &"anna", rate, 12).is_err());
+        assert_eq!(rates.ask_for(now, &"bob", rate, 12), Ok(()));
+        rates.note_of(now, "bob", rate, 12);
+        assert!(rates.ask(now + MINUTE, &"bob", rate).is_err());
+        assert_eq!(rates.ask(now + MINUTE + MINUTE, &"bob", rate), Ok(()));
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl FaxDesk {
     pub(super) fn may_ask(&self, config: &Config, peer: &Peer, mail: &Mail) -> Result<(), Reply> {
         let client = self.client(config, peer, mail)?;
         return_path(mail)?;
-        self.count(config, peer, self.known(peer, &client), What::Recipient)
+        self.count(config, peer, self.known(peer, &client), What::Recipients(1))
     }
 
     /// Has a host that nobody vouches for prove who asks, in a mail that is no fax.

@@ -55,7 +55,8 @@ enum Sender {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum What {
     Mail,
-    Recipient,
+    /// So many recipients, those of a list one by one.
+    Recipients(usize),
 }
 
 /// Whose it is.
@@ -110,7 +111,7 @@ impl Door {
         locked(&self.throttle).succeeded(Instant::now(), address, account);
     }
 
-    /// Takes one more from the rates of a client and of an address, or none.
+    /// Takes what has come from the rates of a client and of an address, or nothing.
     pub(super) fn take(
         &self,
         intake: &Intake,
@@ -118,9 +119,9 @@ impl Door {
         what: What,
         now: Timestamp,
     ) -> Result<(), Reply> {
-        let rates = match what {
-            What::Mail => &self.mails,
-            What::Recipient => &self.recipients,
+        let (rates, more) = match what {
+            What::Mail => (&self.mails, 1),
+            What::Recipients(count) => (&self.recipients, u32::try_from(count).unwrap_or(u32::MAX)),
         };
         let client = whose.client.map(|(client, access)| {
             (Sender::Client(client.clone()), rate_of_client(intake, access, what))
@@ -131,10 +132,10 @@ impl Door {
         let mut rates = locked(rates);
         let both: Vec<_> = client.into_iter().chain(address).collect();
         for (sender, rate) in &both {
-            rates.ask(now, sender, *rate).map_err(too_fast)?;
+            rates.ask_for(now, sender, *rate, more).map_err(too_fast)?;
         }
         for (sender, rate) in both {
-            rates.note(now, sender, rate);
+            rates.note_of(now, sender, rate, more);
         }
         Ok(())
     }
@@ -146,7 +147,7 @@ fn rate_of_client(intake: &Intake, access: &Access, what: What) -> Rate {
             most: access.mails_per_minute.unwrap_or(intake.max_mails_per_minute),
             period: MINUTE,
         },
-        What::Recipient => Rate {
+        What::Recipients(_) => Rate {
             most: access.recipients_per_hour.unwrap_or(intake.max_recipients_per_hour),
             period: HOUR,
         },
@@ -156,7 +157,9 @@ fn rate_of_client(intake: &Intake, access: &Access, what: What) -> Rate {
 fn rate_of_address(intake: &Intake, what: What) -> Rate {
     match what {
         What::Mail => Rate { most: intake.max_mails_per_minute_per_address, period: MINUTE },
-        What::Recipient => Rate { most: intake.max_recipients_per_hour_per_address, period: HOUR },
+        What::Recipients(_) => {
+            Rate { most: intake.max_recipients_per_hour_per_address, period: HOUR }
+        }
     }
 }
 

@@ -90,9 +90,9 @@ impl FaxDesk {
                     Addressed::Number(fax) => Meant { faxes: vec![fax], missed: None },
                     Addressed::Alias(alias) => {
                         let meant = self.named(config, client, rcpt, &alias)?;
-                        for _ in 1..meant.faxes.len() {
-                            self.count(config, peer, Some(client), What::Recipient)?;
-                        }
+                        // One was counted before it was known who sends.
+                        let more = What::Recipients(meant.faxes.len() - 1);
+                        self.count(config, peer, Some(client), more)?;
                         meant
                     }
                 },

@@ -214,7 +214,7 @@ impl Desk for FaxDesk {
                 return Ok(Welcome::default());
             }
             Some(Special::Postmaster | Special::Return(_)) => {
-                self.count(&config, peer, None, What::Recipient)?;
+                self.count(&config, peer, None, What::Recipients(1))?;
                 return Ok(Welcome::default());
             }
             None => {}
@@ -234,9 +234,8 @@ impl Desk for FaxDesk {
                 meant.welcome()
             }
         };
-        for _ in 0..welcome.count {
-            self.count(&config, peer, self.known(peer, &client), What::Recipient)?;
-        }
+        let what = What::Recipients(welcome.count);
+        self.count(&config, peer, self.known(peer, &client), what)?;
         Ok(welcome)
     }
 

@@ -98,8 +98,7 @@ impl FaxDesk {
         recipients: usize,
     ) -> Result<(), Reply> {
         let whose = Whose { client: Some((client, config.access_of(client))), address: None };
-        let faxes = std::iter::repeat_n(What::Recipient, recipients);
-        let mut all = std::iter::once(What::Mail).chain(faxes);
+        let mut all = [What::Mail, What::Recipients(recipients)].into_iter();
         all.try_for_each(|what| self.door.take(&config.intake, &whose, what, now()))
     }
 }

@@ -60,7 +60,7 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
     }
     if let Destination::Fax(fax) = &job.destination {
         fact("Written as", Some(fax.as_written.clone()));
-        fact("Phone book", fax.named.as_ref().map(|named| entry(named)));
+        fact("Phone book", fax.named.as_ref().map(entry));
         fact("Sub-address", fax.subaddress.clone());
         fact("Attention", fax.attention.clone());
     }
