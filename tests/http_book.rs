@@ -478,3 +478,35 @@ fn what_a_format_cannot_hold_is_said(house: &House) {
     assert_eq!(cards.header("postfax-lost"), None);
     assert!(String::from_utf8(cards.body).unwrap().contains("1 High Street"));
 }
+
+#[test]
+fn only_so_many_files_are_read_at_once() {
+    let house = House::start(&Description::unreachable(), "request_timeout_s = 30");
+    let slow = |at: u16| {
+        let file = house.postfax.file(&format!("slow-{at}.csv"));
+        fs::write(&file, TABLE.repeat(1000)).unwrap();
+        let child = std::process::Command::new("curl")
+            .args(["-sS", "--limit-rate", "1k", "--max-time", "30", "-H", "Content-Type: text/csv"])
+            .args(["-H", &format!("Authorization: Bearer {}", house.anna), "-o", "/dev/null"])
+            .args(["--data-binary", &format!("@{}", file.display())])
+            .arg(format!("{}/v1/book/import", house.url))
+            .spawn();
+        child.unwrap()
+    };
+    let mut children: Vec<_> = (0..4).map(slow).collect();
+    let table = TABLE.as_bytes();
+    let busy = wait_for("all places to be taken", 20, || {
+        let heard = import(&house, &house.bob, "?dry_run=true", "text/csv", table);
+        (heard.status != 200).then_some(heard)
+    });
+    refused(&busy, 503, "busy", "too many files");
+    assert!(busy.header("retry-after").is_some());
+    assert_eq!(found(&house, &house.bob, ""), [""; 0], "others are answered");
+    for child in &mut children {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    wait_for("a place to be free", 20, || {
+        (import(&house, &house.bob, "", "text/csv", table).status == 200).then_some(())
+    });
+}
