@@ -68,6 +68,11 @@ pub(crate) struct JobRow {
     /// A number, a mail address, or that nobody gets it yet.
     #[schema(example = "+33140000000")]
     to: String,
+    /// The entry of the phone book that the number was meant by, as it was called when the
+    /// fax was taken; in lists, and for the sender alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Acme Ltd")]
+    name: Option<String>,
     /// Pages in all; 0 when none are made.
     pages: u32,
     /// Pages that the remote machine has confirmed, the call under way included.
@@ -92,6 +97,7 @@ impl From<&Summary> for JobRow {
             on_hold: row.on_hold,
             from: row.from.clone(),
             to: row.to.clone(),
+            name: row.name.clone(),
             pages: row.pages,
             confirmed: row.confirmed,
             attempts: row.attempts,
