@@ -9,7 +9,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use support::{
-    http::{Heard, House},
+    http::{Heard, House, refused},
     lab::{Description, Lab, Servers},
     wait_for,
 };
@@ -29,14 +29,6 @@ fn post(house: &House, token: &str, path: &str) -> Heard {
 fn good(heard: &Heard) -> Value {
     assert_eq!(heard.status, 200, "{}", String::from_utf8_lossy(&heard.body));
     heard.json()
-}
-
-/// Status, code, and whether the words are in the detail.
-#[track_caller]
-fn refused(heard: &Heard, status: u16, code: &str, words: &str) {
-    assert_eq!((heard.status, heard.problem().as_str()), (status, code), "{}", heard.json());
-    let detail = heard.json()["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains(words), "{detail}");
 }
 
 #[test]

@@ -11,9 +11,11 @@ use postfax_domain::{
     time::Timestamp,
 };
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 
 use super::{
+    Shared,
     door::Caller,
     problem::{Code, Problem},
     view::written_as,
@@ -24,6 +26,8 @@ use crate::requests::book::FileFormat;
 const KEY: &str = "idempotency-key";
 /// Longest key in bytes.
 const MAX_KEY_BYTES: usize = 255;
+/// Most files of contacts that are read at once.
+pub(super) const MAX_FILES: usize = 4;
 /// The largest number of a job: what a database keeps.
 const MAX_JOB: u64 = i64::MAX as u64;
 
@@ -118,14 +122,19 @@ pub(super) struct File {
     /// What its media type says; `None` where it is to be found out.
     pub(super) format: Option<FileFormat>,
     pub(super) octets: Bytes,
+    /// Its place among those that are read at once.
+    pub(super) place: OwnedSemaphorePermit,
 }
 
-impl<S: Send + Sync> FromRequest<S> for File {
+impl FromRequest<Shared> for File {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
         let format = written_as(media(request.headers()))?;
-        Ok(Self { format, octets: octets(request, state).await? })
+        let place = shared.files.clone().try_acquire_owned();
+        let full = |_| Problem::new(Code::Busy, "too many files are taken in at this moment");
+        let place = place.map_err(full)?;
+        Ok(Self { format, octets: octets(request, shared).await?, place })
     }
 }
 

@@ -31,7 +31,7 @@ mod view;
 use std::sync::Arc;
 
 use postfax_gateway::desk::Desk;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
     config::{Http, HttpLimits},
@@ -54,6 +54,8 @@ struct Inner {
     passwords: FaxDesk,
     failures: door::Failures,
     kept: once::Kept,
+    /// Room for files of contacts: they are large, and wait in memory until they are read.
+    files: Arc<Semaphore>,
     /// Those who follow events.
     streams: events::Streams,
     stop: watch::Receiver<bool>,
@@ -92,6 +94,7 @@ pub(crate) async fn open(
         passwords: doors.desk(),
         failures: door::Failures::default(),
         kept: once::Kept::default(),
+        files: Arc::new(Semaphore::new(body::MAX_FILES)),
         streams: events::Streams::new(http.limits.max_event_streams),
         stop: daemon.stop.subscribe(),
     }));

@@ -155,3 +155,18 @@ impl House {
         self.curl(token, "/v1/faxes", more)
     }
 }
+
+/// What was answered, which must have this status.
+#[track_caller]
+pub fn is(heard: &Heard, status: u16) -> Value {
+    assert_eq!(heard.status, status, "{}", String::from_utf8_lossy(&heard.body));
+    heard.json()
+}
+
+/// Status, code, and whether the words are in the detail.
+#[track_caller]
+pub fn refused(heard: &Heard, status: u16, code: &str, words: &str) {
+    assert_eq!((heard.status, heard.problem().as_str()), (status, code), "{}", heard.json());
+    let detail = heard.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains(words), "{detail}");
+}

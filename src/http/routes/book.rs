@@ -17,7 +17,7 @@ use crate::{
         ask::{ask, change, unexpected},
         body::{Asked, Body, File, Key, Keyed, Matched, Named, Seen},
         door::Caller,
-        problem::{self, Problem},
+        problem::{self, Code, Problem},
         view::{
             DeletedEntry, EntryList, EntryView, ExportWanted, NewEntry, Search, Share, Taken,
             file_type, lost_header,
@@ -166,7 +166,7 @@ pub(super) async fn import(
     caller: Caller,
     key: Key,
     Asked(taken): Asked<Taken>,
-    File { format, octets }: File,
+    File { format, octets, place }: File,
 ) -> Response {
     let asked = || {
         let (owner, label) = (taken.owner()?, taken.label()?);
@@ -174,12 +174,17 @@ pub(super) async fn import(
         let dry_run = taken.dry_run;
         Ok(AskImport { file, format, owner, label, dry_run })
     };
-    match asked() {
-        Ok(asked) => {
-            change(&shared, &caller, key, Ask::Book(AskBook::Import(Box::new(asked)))).await
-        }
-        Err(problem) => Problem::into_response(problem),
-    }
+    let asked = match asked() {
+        Ok(asked) => Ask::Book(AskBook::Import(Box::new(asked))),
+        Err(problem) => return Problem::into_response(problem),
+    };
+    // It has its place until it is done, also when the client is gone.
+    let work = tokio::spawn(async move {
+        let _place = place;
+        change(&shared, &caller, key, asked).await
+    });
+    let done = work.await;
+    done.unwrap_or_else(|bug| Problem::new(Code::Failed, bug.to_string()).into_response())
 }
 
 /// What the asker owns, or all that they see, as a file.
