@@ -193,7 +193,10 @@ password = "{PASSWORD}"
         said
     }
 
+    /// What was brought is told again the second time, as it stands here: with the address
+    /// that faxes, and when it was changed.
     fn sync(&self) {
+        self.vdirsyncer(&["sync", "book"]);
         self.vdirsyncer(&["sync", "book"]);
     }
 
@@ -241,8 +244,7 @@ fn vdirsyncer_synchronises_both_ways() {
     one.write("b 2/x", "Bell", "+1 212 555 0101");
     two.write("c-3", "Cork", "+1 212 555 0102");
     bob.write("a-1", "Of bob", "+1 212 555 0103");
-    // What was brought is told again as it stands here, with the address that faxes.
-    for folder in [&one, &two, &one, &two, &bob, &bob] {
+    for folder in [&one, &two, &one, &bob] {
         folder.sync();
     }
     assert_eq!(one.names(), ["Acme", "Bell", "Cork"]);
