@@ -436,6 +436,13 @@ fn litmus_finds_no_fault_with_the_basics() {
 #[ignore = "a measurement: ten thousand entries"]
 fn a_large_book_is_read_in_chunks() {
     let house = House::start("");
-    house.dialogue(&["fill", "0", "9990"]);
+    let cards: String = (0..9990)
+        .map(|i| {
+            card(&format!("l-{i}"), &format!("Large {i}"), &format!("+1212{:07}", 5_550_000 + i))
+        })
+        .collect();
+    let file = house.postfax.file("cards.vcf");
+    fs::write(&file, cards).unwrap();
+    house.book(&["import", &file.display().to_string(), "--owner", "anna"]);
     eprintln!("{}", house.dialogue(&["large"]));
 }
