@@ -15,7 +15,7 @@ use std::{
 
 use postfax_domain::{
     names::ServerName,
-    settings::{Held, NotPushed, Schema, Settings},
+    settings::{Held, NotPushed, NotTaken, Schema, Settings},
     supervisor::Event,
 };
 use postfax_hw::driver::{Driver, SettingsError};
@@ -174,12 +174,13 @@ impl Keeper {
     /// from what it holds now is all that is set, and that mends what an earlier life
     /// has left half done.
     async fn push(&self, order: &Order) -> Result<Settings, NotPushed> {
-        let hindered = |why, held| NotPushed::Hindered { why, held };
+        let hindered = |why, held| NotPushed::from(NotTaken::Hindered { why, held });
+        let refused = |why, held| NotPushed::from(NotTaken::Refused { why, held });
         self.make_safe().map_err(|bad| hindered(bad.to_string(), None))?;
         let held = match self.driver.settings(&self.safe).await {
             Ok(held) => held,
-            Err(SettingsError::Away(_)) => return Err(NotPushed::Away),
-            Err(SettingsError::Undone(why)) => return Err(NotPushed::Refused { why, held: None }),
+            Err(SettingsError::Away(_)) => return Err(NotTaken::Away.into()),
+            Err(SettingsError::Undone(why)) => return Err(refused(why, None)),
             Err(SettingsError::Hindered(why) | SettingsError::Broken(why)) => {
                 return Err(hindered(why, None));
             }
@@ -193,8 +194,8 @@ impl Keeper {
         }
         match self.driver.set(&changes, &self.safe).await {
             Ok(held) => Ok(held),
-            Err(SettingsError::Away(_)) => Err(NotPushed::Away),
-            Err(SettingsError::Undone(why)) => Err(NotPushed::Refused { why, held: Some(held) }),
+            Err(SettingsError::Away(_)) => Err(NotTaken::Away.into()),
+            Err(SettingsError::Undone(why)) => Err(refused(why, Some(held))),
             Err(SettingsError::Hindered(why)) => Err(hindered(why, Some(held))),
             // What is broken is mended when it is read or set the next time.
             Err(SettingsError::Broken(why)) => {
@@ -213,16 +214,16 @@ impl Keeper {
         let server = &self.name;
         match end {
             Ok(_) => info!(%server, version, "the server has these settings"),
-            Err(NotPushed::Away) => {
+            Err(NotPushed::NotTaken(NotTaken::Away)) => {
                 info!(%server, version, "the server is away; it gets its settings when it is back");
             }
             Err(NotPushed::Meddled { .. }) => {
                 warn!(%server, version, "somebody else has set something at the server");
             }
-            Err(NotPushed::Refused { why, .. }) => {
+            Err(NotPushed::NotTaken(NotTaken::Refused { why, .. })) => {
                 warn!(%server, version, %why, "the server did not take its settings");
             }
-            Err(NotPushed::Hindered { why, .. }) => {
+            Err(NotPushed::NotTaken(NotTaken::Hindered { why, .. })) => {
                 warn!(%server, version, %why, "the server did not take its settings yet");
             }
         }

@@ -410,7 +410,7 @@ quota = { pages_a_day = 2 }
 [[server]]
 name = "small-1"
 kind = "hylafax"
-url = "hylafax://postfax@127.0.0.1:1"
+url = "hylafax://postfax@127.0.0.1:2"
 groups = ["small"]
 "#;
     let mut postfax = start(more);

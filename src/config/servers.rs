@@ -70,10 +70,10 @@ impl Check<'_> {
             let draining = server.draining.given().is_some_and(|flag| flag.value);
             let on_drift = self.choice(server.on_drift.given(), ON_DRIFT).unwrap_or_default();
             let reached = self.access(server);
-            if let Some(reached) = reached.as_ref().filter(|at| at.kind == Kind::Hylafax) {
-                self.is_another(&server.place, reached, &mut reached_at);
-            }
             if let (Some(name), Some(reached)) = (name, reached) {
+                if reached.kind == Kind::Hylafax {
+                    self.is_another(&name, &server.place, &reached, &mut reached_at);
+                }
                 servers.insert(name.clone(), Server { groups, numbers, lines, draining, on_drift });
                 access.insert(name, reached);
             }
@@ -84,17 +84,22 @@ impl Check<'_> {
     /// Two of the same would fetch the same faxes, and undo each other's settings.
     fn is_another<'r>(
         &mut self,
+        name: &ServerName,
         place: &'r Place,
         reached: &ServerAccess,
-        all: &mut BTreeMap<(String, u16), &'r Place>,
+        all: &mut BTreeMap<(String, u16), (ServerName, &'r Place)>,
     ) {
         let at = (reached.host.to_ascii_lowercase(), reached.port);
-        if let Some(first) = all.insert(at, place) {
+        if let Some((other, first)) = all.get(&at) {
             let first = self.findings.whereabouts(first);
-            let message = "another server has the same url: both would take the same faxes, and \
-                           undo the settings of each other";
-            let help = format!("the other is at {first}: write each fax server once");
-            self.findings.warn(place, message, help);
+            let message = format!(
+                "the servers \"{other}\" and \"{name}\" have the same address and port: both \
+                 would take the same received faxes, and undo the settings of each other"
+            );
+            let help = format!("\"{other}\" is at {first}: write each fax server once");
+            self.findings.error(place, message, help);
+        } else {
+            all.insert(at, (name.clone(), place));
         }
     }
 

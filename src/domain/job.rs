@@ -46,7 +46,7 @@ use crate::{
 };
 
 pub use altered::Alteration;
-pub use cause::{Alarm, Answered, Cause, Forwarded, Inquiry, Sent, Tried};
+pub use cause::{Alarm, Answered, Cause, Forwarded, Inquiry, Missed, Sent, Tried};
 
 pub use crate::notice::{DeliverBy, Notify, Release};
 

@@ -14,8 +14,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 pub use registry::{
-    Fate, Held, MAX_REASON_CHARS, MAX_VERSIONS, NotPushed, OnDrift, Record, Standing, State,
-    Version,
+    Fate, Held, MAX_REASON_CHARS, MAX_VERSIONS, NotPushed, NotTaken, OnDrift, Record, Standing,
+    State, Version,
 };
 pub use schema::{BadSetting, Characters, Key, Kind, Level, Schema};
 

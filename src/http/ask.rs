@@ -9,10 +9,14 @@ use super::{
     door::Caller,
     once::{self, Answer, Request},
     problem::{Code, Problem},
-    view::{ChangedView, Done, Draining, GivenUp, Hurried, RegisteredView, Reloaded},
+    view::{
+        ChangedView, DeletedEntry, Done, Draining, EntryView, GivenUp, Hurried, RegisteredView,
+        Reloaded, entry_path,
+    },
 };
 use crate::requests::{
-    self, Ask, ConfigReply, Reply,
+    self, Ask, AskBook, BookReply, ConfigReply, Reply,
+    book::Imported,
     settings::{AskSettings, Told},
 };
 use axum::response::{IntoResponse as _, Response};
@@ -40,8 +44,9 @@ pub(super) async fn change(
     let print = once::print(&[&serde_json::to_vec(&asked).unwrap_or_default()]);
     let request = key.map(|key| Request { client: caller.client.clone(), key, print });
     let (shared, caller, place) = (shared.clone(), caller.clone(), place(&asked));
+    let is_new = matches!(&asked, Ask::Book(AskBook::Add { .. }));
     let work = tokio::spawn(async move {
-        let work = async { shown(ask(&shared, &caller, asked).await?) };
+        let work = async { shown(ask(&shared, &caller, asked).await?, is_new) };
         match request {
             None => once::said(work.await),
             Some(request) => {
@@ -75,12 +80,18 @@ fn place(ask: &Ask) -> String {
         ) => format!("{}/settings", of(server)),
         Ask::Config(_) | Ask::Reload => "/v1/config/history".to_owned(),
         Ask::RetryWebhook { .. } => "/v1/webhooks".to_owned(),
+        Ask::Book(
+            AskBook::Change { entry, .. }
+            | AskBook::Share { entry, .. }
+            | AskBook::Delete { entry, .. },
+        ) => entry_path(entry),
+        Ask::Book(_) => "/v1/book".to_owned(),
         _ => "/v1/status".to_owned(),
     }
 }
 
-/// How the answer to a change looks.
-fn shown(reply: Reply) -> Result<Answer, Problem> {
+/// How the answer to a change looks, or to the making of something new.
+fn shown(reply: Reply, is_new: bool) -> Result<Answer, Problem> {
     match reply {
         Reply::Done(done) => Ok(Answer::ok(&Done::from(done))),
         Reply::Reloaded(said) => Ok(Answer::ok(&Reloaded { said })),
@@ -105,8 +116,31 @@ fn shown(reply: Reply) -> Result<Answer, Problem> {
             }
             _ => Err(unexpected()),
         },
+        Reply::Book(reply) => in_the_book(*reply, is_new),
         _ => Err(unexpected()),
     }
+}
+
+fn in_the_book(reply: BookReply, is_new: bool) -> Result<Answer, Problem> {
+    match reply {
+        BookReply::Entry(sheet) => {
+            let view = EntryView::from(*sheet);
+            let answer = Answer { version: Some(view.version()), ..Answer::ok(&view) };
+            Ok(if is_new { answer.made(view.path()) } else { answer })
+        }
+        BookReply::Deleted { uid, name } => Ok(Answer::ok(&DeletedEntry { uid, name })),
+        BookReply::Imported(told) => imported(*told),
+        _ => Err(unexpected()),
+    }
+}
+
+/// What was only tried has been told, whatever came of it.
+fn imported(told: Imported) -> Result<Answer, Problem> {
+    if told.done || told.dry_run {
+        return Ok(Answer::ok(&told));
+    }
+    let words = "nothing was imported: the errors say what stands in the way";
+    Err(Problem::new(Code::Refused, words).because(told.errors))
 }
 
 /// Something else was answered than was asked: a bug, which is told.

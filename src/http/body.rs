@@ -16,7 +16,9 @@ use utoipa::IntoParams;
 use super::{
     door::Caller,
     problem::{Code, Problem},
+    view::written_as,
 };
+use crate::requests::book::FileFormat;
 
 /// The header of idempotent requests.
 const KEY: &str = "idempotency-key";
@@ -69,6 +71,19 @@ impl<S: Send + Sync> FromRequestParts<S> for At {
     }
 }
 
+/// What an entry of the phone book is called in a path.
+pub(super) struct Named(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let named = Path::from_request_parts(parts, state).await;
+        let named = named.map(|Path(named)| Self(named));
+        named.map_err(|why| Problem::new(Code::BadRequest, why.body_text()))
+    }
+}
+
 /// The query.
 pub(super) struct Asked<T>(pub(super) T);
 
@@ -89,21 +104,43 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let media = request.headers().get(header::CONTENT_TYPE);
-        let media = media.and_then(|value| value.to_str().ok()?.split(';').next());
-        if !media.is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json")) {
+        let media = media(request.headers()).split(';').next().unwrap_or_default();
+        if !media.trim().eq_ignore_ascii_case("application/json") {
             return Err(Problem::new(Code::UnsupportedMediaType, "send it as application/json"));
         }
-        let bytes =
-            Bytes::from_request(request, state).await.map_err(|why| match why.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    Problem::new(Code::TooLarge, "the body is larger than max_body_bytes of [http]")
-                }
-                _ => Problem::new(Code::BadRequest, why.body_text()),
-            })?;
-        let read = serde_json::from_slice(&bytes);
+        let read = serde_json::from_slice(&octets(request, state).await?);
         read.map(Self).map_err(|why| Problem::new(Code::BadRequest, format!("the body: {why}")))
     }
+}
+
+/// A body that is a file of contacts.
+pub(super) struct File {
+    /// What its media type says; `None` where it is to be found out.
+    pub(super) format: Option<FileFormat>,
+    pub(super) octets: Bytes,
+}
+
+impl<S: Send + Sync> FromRequest<S> for File {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let format = written_as(media(request.headers()))?;
+        Ok(Self { format, octets: octets(request, state).await? })
+    }
+}
+
+/// What a body is sent as; empty where that is not said.
+fn media(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+async fn octets<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|why| match why.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(Code::TooLarge, "the body is larger than max_body_bytes of [http]")
+        }
+        _ => Problem::new(Code::BadRequest, why.body_text()),
+    })
 }
 
 /// A moment as requests write it (RFC 3339).

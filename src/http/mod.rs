@@ -30,7 +30,6 @@ mod view;
 
 use std::sync::Arc;
 
-use postfax_domain::job::Job;
 use postfax_gateway::desk::Desk;
 use tokio::sync::watch;
 
@@ -73,11 +72,6 @@ impl Shared {
         let config = self.context.config.load();
         config.http.as_ref().map_or_else(|| start.clone(), |http| http.limits.clone())
     }
-}
-
-/// A job in one row, as every answer has it.
-pub(crate) fn job_row(job: &Job) -> impl serde::Serialize {
-    view::JobRow::from(job)
 }
 
 /// Opens the door, where the configuration has one.

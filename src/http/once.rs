@@ -54,6 +54,11 @@ impl Answer {
         let body = serde_json::to_value(body).unwrap_or_default();
         Self { status: StatusCode::OK.as_u16(), body, location: None, version: None }
     }
+
+    /// The same, of something new that is there.
+    pub(super) fn made(self, location: String) -> Self {
+        Self { status: StatusCode::CREATED.as_u16(), location: Some(location), ..self }
+    }
 }
 
 impl axum::response::IntoResponse for Answer {

@@ -37,6 +37,9 @@ pub(super) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 4, minimum = 0)]
     version: Option<u64>,
+    /// All that stands in the way, where it may be much.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<String>,
 }
 
 /// Kinds of problems.
@@ -129,7 +132,20 @@ impl Problem {
         let status = code.status();
         let title = status.canonical_reason().unwrap_or("Problem").to_owned();
         let detail = detail.into();
-        Self { title, status: status.as_u16(), detail, code, mail_status: None, version: None }
+        Self {
+            title,
+            status: status.as_u16(),
+            detail,
+            code,
+            mail_status: None,
+            version: None,
+            errors: Vec::new(),
+        }
+    }
+
+    /// The same, with all that stands in the way.
+    pub(super) fn because(self, errors: Vec<String>) -> Self {
+        Self { errors, ..self }
     }
 
     /// The status of the answer.

@@ -2,8 +2,9 @@
 //! sender's language. Knows no MIME.
 
 use postfax_domain::{
+    book::Owner,
     destination::FaxAddress,
-    job::{Attempt, Carrier, End, Job, Sent, State},
+    job::{Attempt, Carrier, End, Job, Missed, Sent, State},
     notice::{Happened, Report},
     outcome::Outcome,
     time::Timestamp,
@@ -117,6 +118,10 @@ impl<'a> Story<'a> {
         let (fax, words) = (self.fax, self.words);
         let mut page = Page::new(words);
         page.paragraph(self.sentence());
+        for Missed { list, members } in &self.sent.missed {
+            let members = members.to_string();
+            page.paragraph(words.say(Phrase::Missed, &[("list", list), ("members", &members)]));
+        }
         let last = fax.attempts.last();
         let moment = |at| Some(self.moment(at));
         let while_tried = |value: Option<String>| value.filter(|_| self.is_delay());
@@ -127,7 +132,9 @@ impl<'a> Story<'a> {
         let release = self.sent.release.as_ref();
         let speed = last.and_then(|attempt| attempt.ledger.bit_rate);
         page.facts([
-            (Phrase::To, Some(self.to.number.to_string())),
+            (Phrase::To, Some(self.to.shown())),
+            (Phrase::List, self.to.named.as_ref().and_then(|named| named.list.clone())),
+            (Phrase::PhoneBook, self.book()),
             (Phrase::Attention, self.to.attention.clone()),
             (Phrase::Subject, self.sent.subject.clone()),
             (Phrase::Accepted, moment(fax.created)),
@@ -145,6 +152,15 @@ impl<'a> Story<'a> {
         ]);
         page.list(Phrase::Attempts, fax.attempts.iter().map(|attempt| self.attempt(attempt)));
         page
+    }
+
+    /// Whose entry was called, where it is not the sender's own.
+    fn book(&self) -> Option<String> {
+        let named = self.to.named.as_ref()?;
+        Some(match named.owner_besides(&self.sent.client)? {
+            Owner::Client(owner) => self.words.say(Phrase::OfClient, &[("owner", owner.as_str())]),
+            Owner::Supervisor => self.words.say(Phrase::OfAll, &[]),
+        })
     }
 
     fn progress(&self) -> Option<String> {

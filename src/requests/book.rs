@@ -9,6 +9,7 @@ mod export;
 mod fields;
 mod import;
 pub(crate) mod rows;
+pub(crate) mod schema;
 mod uid;
 
 pub(super) use export::export;
@@ -302,19 +303,22 @@ pub(crate) enum BookReply {
 }
 
 /// An entry in a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct EntryRow {
     /// Names it outside (RFC 6350 6.7.6).
     pub(crate) uid: String,
     /// Counted from 1 with every change.
     pub(crate) version: u64,
     /// How near it is to the asker.
+    #[schema(schema_with = schema::rank)]
     pub(crate) rank: Rank,
     /// Whose it is; absent when it is nobody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "anna")]
     pub(crate) owner: Option<ClientName>,
     /// Who else may refer to it; only for those who may change it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::label, required = false)]
     pub(crate) label: Option<Label>,
     /// Whether the asker may change it.
     pub(crate) may_change: bool,
@@ -327,9 +331,11 @@ pub(crate) struct EntryRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) alias: Option<String>,
     /// The address that faxes.
+    #[schema(example = "acme@fax.example.com")]
     pub(crate) address: String,
     /// The number; absent of a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "+442079460100")]
     pub(crate) number: Option<Number>,
     /// The T.33 sub-address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -345,6 +351,7 @@ pub(crate) struct EntryRow {
     pub(crate) cover: Option<bool>,
     /// The resolution, where it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::resolution, required = false)]
     pub(crate) resolution: Option<Resolution>,
     /// How many entries a list names; absent where it is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -368,7 +375,7 @@ pub(crate) struct EntrySheet {
 }
 
 /// A member of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Member {
     /// Names it outside.
     pub(crate) uid: String,
@@ -376,6 +383,7 @@ pub(crate) struct Member {
     pub(crate) name: String,
     /// Its number; absent of a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "+442079460100")]
     pub(crate) number: Option<Number>,
 }
 
@@ -393,7 +401,7 @@ pub(crate) struct HistoryLine {
 }
 
 /// What became of a file, or would.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Imported {
     /// Whether it was only tried.
     pub(crate) dry_run: bool,
@@ -414,12 +422,13 @@ pub(crate) struct Imported {
 }
 
 /// An entry of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ImportedEntry {
     /// Its name.
     pub(crate) name: String,
     /// Its number; absent of a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "+442079460100")]
     pub(crate) number: Option<Number>,
     /// What is different, in words; empty when it is new.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

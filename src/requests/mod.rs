@@ -27,6 +27,7 @@ mod problem;
 #[cfg(test)]
 mod random;
 mod record;
+pub(crate) mod row;
 #[cfg(test)]
 pub(crate) mod samples;
 pub(crate) mod settings;

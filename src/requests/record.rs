@@ -146,7 +146,7 @@ pub(super) fn verdict(reply: &Reply) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::requests::{AskJobs, Problem, samples};
+    use crate::requests::{AskBook, AskJobs, Problem, samples};
 
     #[test]
     fn nobody_writes_as_much_into_the_log_as_they_like() {
@@ -154,7 +154,8 @@ mod tests {
         let asker = Asker { from: much.clone(), ..samples::administrator() };
         let explain = Ask::Explain { from: much.clone(), to: much.clone(), pages: 1 };
         let jobs = Ask::Jobs(AskJobs { client: Some(much.clone()), ..AskJobs::default() });
-        for ask in [explain, jobs] {
+        let book = Ask::Book(AskBook::Show { entry: much.clone() });
+        for ask in [explain, jobs, book] {
             for code in [Code::NotPermitted, Code::BadRequest] {
                 let verdict = verdict(&Reply::Problem(Problem::new(code, much.clone())));
                 let line = Line { verdict, ..line(&asker, &ask) };

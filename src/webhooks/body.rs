@@ -4,7 +4,7 @@ use postfax_domain::webhook::{About, Event, Told};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{config::moment, http::job_row};
+use crate::{config::moment, requests::row::JobRow};
 
 #[derive(Serialize)]
 struct Body {
@@ -21,7 +21,7 @@ pub(super) fn body(told: &Told) -> Vec<u8> {
         timestamp: moment(told.at),
         sequence: told.sequence,
         data: match &told.about {
-            About::Job(job) => json!(job_row(job)),
+            About::Job(job) => json!(JobRow::from(&**job)),
             About::Server(name) => json!({ "server": name, "state": state(told.event) }),
         },
     };

@@ -17,7 +17,7 @@ tokens_file = "tokens"
 @HTTP@
 [[role]]
 name = "chief"
-may = ["config.read", "config.write", "audit.see", "settings.read", "settings.write", "inbound.see", "jobs.see", "jobs.cancel"]
+may = ["config.read", "config.write", "audit.see", "settings.read", "settings.write", "inbound.see", "jobs.see", "jobs.cancel", "book.write"]
 [[client]]
 name = "chief"
 mail = ["chief@example.com"]

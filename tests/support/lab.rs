@@ -38,9 +38,9 @@ pub struct TestNumber {
 impl Description {
     /// Two servers that nobody can reach: what is sent to them stays in the queue.
     pub fn unreachable() -> Self {
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = nobody.local_addr().unwrap().port();
-        let server = |name: &str, number: &str| Server {
+        let nobody = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let [one, two] = nobody.map(|closed| closed.local_addr().unwrap().port());
+        let server = |name: &str, port: u16, number: &str| Server {
             name: name.to_owned(),
             host: "127.0.0.1".to_owned(),
             port,
@@ -51,7 +51,7 @@ impl Description {
             lines: 1,
             spool: PathBuf::new(),
         };
-        let servers = vec![server("one", "+12125550101"), server("two", "+12125550102")];
+        let servers = vec![server("one", one, "+12125550101"), server("two", two, "+12125550102")];
         Self { servers, numbers: Vec::new() }
     }
 }

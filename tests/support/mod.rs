@@ -3,11 +3,13 @@
 //! the test.
 #![allow(dead_code, reason = "each story uses a part of it")]
 
+pub mod book;
 pub mod dns;
 pub mod dovecot;
 pub mod hook;
 pub mod http;
 pub mod lab;
+pub mod ldap;
 pub mod ledger;
 pub mod mta;
 pub mod mta_postfix;

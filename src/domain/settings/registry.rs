@@ -112,6 +112,19 @@ pub enum OnDrift {
 /// Why a version is not at the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotPushed {
+    /// Somebody has changed something else at the server since it was read: it was left
+    /// as it is.
+    Meddled {
+        /// What it holds.
+        held: Settings,
+    },
+    /// The server did not take it.
+    NotTaken(NotTaken),
+}
+
+/// Why a server did not take a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotTaken {
     /// The server is away: it gets the version when it is back.
     Away,
     /// It did not take it, and would not take it another time either.
@@ -128,12 +141,12 @@ pub enum NotPushed {
         /// What it holds, where that could be read.
         held: Option<Settings>,
     },
-    /// Somebody has changed something else at the server since it was read: it was left
-    /// as it is.
-    Meddled {
-        /// What it holds.
-        held: Settings,
-    },
+}
+
+impl From<NotTaken> for NotPushed {
+    fn from(why: NotTaken) -> Self {
+        Self::NotTaken(why)
+    }
 }
 
 /// What became of one version.
@@ -303,7 +316,7 @@ impl Record {
 
     /// A push of this version has ended. One that is not the newest any more says only
     /// what the server holds.
-    pub fn pushed(&mut self, version: u64, end: Result<Settings, NotPushed>, now: Timestamp) {
+    pub fn pushed(&mut self, version: u64, end: Result<Settings, NotTaken>, now: Timestamp) {
         let is_newest = version == self.latest.number;
         if !is_newest && !self.is_pending() {
             return;
@@ -323,14 +336,13 @@ impl Record {
                 }
                 (Some(held), state)
             }
-            Err(NotPushed::Meddled { held }) => (Some(held), self.standing.state.clone()),
-            Err(NotPushed::Refused { why, held }) => (held, failed(now, why, None)),
-            Err(NotPushed::Hindered { why, held }) => {
+            Err(NotTaken::Refused { why, held }) => (held, failed(now, why, None)),
+            Err(NotTaken::Hindered { why, held }) => {
                 let since = self.again().map_or(now, |_| self.since());
                 (held, failed(since, why, Some(next_try(since, now))))
             }
             // Away again: it goes on failing for the reason that is known.
-            Err(NotPushed::Away) => match &self.standing.state {
+            Err(NotTaken::Away) => match &self.standing.state {
                 State::Failed { at, why, again: Some(_) } => {
                     (None, failed(*at, why.clone(), Some(next_try(*at, now))))
                 }

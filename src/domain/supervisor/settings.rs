@@ -18,8 +18,8 @@ use crate::{
     job::{Alarm, Tried},
     names::ServerName,
     settings::{
-        BadSetting, Held, MAX_REASON_CHARS, Name, NotPushed, Record, Schema, Settings, State,
-        Value, Version,
+        BadSetting, Held, MAX_REASON_CHARS, Name, NotPushed, NotTaken, Record, Schema, Settings,
+        State, Value, Version,
     },
     time::Timestamp,
     webhook::Event,
@@ -232,11 +232,15 @@ impl Supervisor {
     ) {
         self.settings.pushing.remove(server);
         let Some(record) = self.settings.records.get_mut(server) else { return };
-        if let Err(NotPushed::Meddled { held }) = end {
-            let held = Held { settings: held, at: now, ..record.held().clone() };
-            return self.read_back(server, held, actions);
-        }
-        let is_there = end != Err(NotPushed::Away);
+        let end = match end {
+            Ok(held) => Ok(held),
+            Err(NotPushed::NotTaken(why)) => Err(why),
+            Err(NotPushed::Meddled { held }) => {
+                let held = Held { settings: held, at: now, ..record.held().clone() };
+                return self.read_back(server, held, actions);
+            }
+        };
+        let is_there = end != Err(NotTaken::Away);
         let before = kind_of_failure(record);
         record.pushed(version, end, now);
         actions.push(saved(server, record, false));

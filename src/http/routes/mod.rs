@@ -1,6 +1,7 @@
 //! What can be asked, each with its description: together they are `/openapi.json`.
 
 mod audit;
+mod book;
 mod config;
 mod jobs;
 mod servers;
@@ -117,6 +118,8 @@ pub(super) enum Preconditions {
         settings::diff, settings::rollback, settings::adopt, settings::push,
         config::get, config::set, config::replace, config::key, config::check, config::history,
         config::version, config::diff, config::rollback, config::reload,
+        book::find, book::add, book::show, book::alter, book::share, book::delete,
+        book::import, book::export,
         audit::audit, audit::verify, webhooks::webhooks, webhooks::retry
     ),
     security(("token" = []))
@@ -143,6 +146,7 @@ pub(super) fn router(shared: Shared, limits: &HttpLimits) -> Router {
         .route("/v1/events", get(events::events))
         .merge(of_jobs())
         .merge(of_servers())
+        .merge(of_the_book())
         .merge(of_the_supervisor());
     let description = Described::openapi().to_json().unwrap_or_default();
     let description = move || async move {
@@ -188,6 +192,16 @@ fn of_servers() -> Router<Shared> {
         .route("/v1/servers/{name}/settings/rollback", post(settings::rollback))
         .route("/v1/servers/{name}/settings/adopt", post(settings::adopt))
         .route("/v1/servers/{name}/settings/push", post(settings::push))
+}
+
+fn of_the_book() -> Router<Shared> {
+    let entry = get(book::show).patch(book::alter).delete(book::delete);
+    Router::new()
+        .route("/v1/book", get(book::find).post(book::add))
+        .route("/v1/book/import", post(book::import))
+        .route("/v1/book/export", get(book::export))
+        .route("/v1/book/{entry}", entry)
+        .route("/v1/book/{entry}/share", post(book::share))
 }
 
 fn of_the_supervisor() -> Router<Shared> {

@@ -1,55 +1,16 @@
-//! How jobs look: in a row, and with all that is known of them.
+//! How jobs look, with all that is known of them and in pages; a row of them is [`JobRow`].
 
 use postfax_domain::{
+    book::Owner,
+    destination::{Destination, FaxAddress, Named},
     document::Document,
-    job::{Attempt, Carrier, Cause, End, Job, State},
+    job::{Attempt, Carrier, Cause, Job, Missed, State},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{moment, word};
-use crate::requests::{Condition, Kind, Summary};
-
-/// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(in crate::http) enum JobState {
-    /// Its pages are made, or wait to be.
-    Preparing,
-    /// For its time, or for a free line.
-    Waiting,
-    /// A call or a delivery is under way.
-    Carrying,
-    /// It waits for an administrator.
-    Held,
-    /// All of it arrived.
-    Delivered,
-    /// It did not arrive.
-    Failed,
-    /// Someone stopped it.
-    Cancelled,
-}
-
-impl JobState {
-    /// Whether nothing comes after it.
-    pub(in crate::http) fn is_over(self) -> bool {
-        matches!(self, Self::Delivered | Self::Failed | Self::Cancelled)
-    }
-}
-
-impl From<&State> for JobState {
-    fn from(state: &State) -> Self {
-        match state {
-            State::Preparing { .. } => Self::Preparing,
-            State::Waiting { .. } => Self::Waiting,
-            State::Carrying { .. } => Self::Carrying,
-            State::Held => Self::Held,
-            State::Ended { end: End::Delivered, .. } => Self::Delivered,
-            State::Ended { end: End::Failed(_), .. } => Self::Failed,
-            State::Ended { end: End::Cancelled, .. } => Self::Cancelled,
-        }
-    }
-}
+use super::{JobRow, moment};
+use crate::requests::{Condition, Kind, Summary, row::word};
 
 /// Which jobs are asked for. Absent means any.
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
@@ -80,61 +41,6 @@ pub(in crate::http) struct Filter {
     pub(in crate::http) before: Option<u64>,
 }
 
-/// A job in one row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(in crate::http) struct JobRow {
-    /// Its number.
-    #[schema(example = 12)]
-    pub(in crate::http) job: u64,
-    kind: Kind,
-    pub(in crate::http) state: JobState,
-    /// Whether it is not called before it is released.
-    on_hold: bool,
-    /// A client, the caller of a received fax, or the job that a receipt is about.
-    #[schema(example = "anna")]
-    from: String,
-    /// A number, a mail address, or that nobody gets it yet.
-    #[schema(example = "+33140000000")]
-    to: String,
-    /// Pages in all; 0 when none are made.
-    pages: u32,
-    /// Pages that the remote machine has confirmed, the call under way included.
-    confirmed: u32,
-    /// How many attempts there were.
-    attempts: u32,
-    /// When it was accepted.
-    #[schema(format = DateTime)]
-    created: String,
-    /// How the last attempt that is over has ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "busy")]
-    outcome: Option<String>,
-}
-
-impl From<&Summary> for JobRow {
-    fn from(row: &Summary) -> Self {
-        Self {
-            job: row.job.0,
-            kind: row.kind,
-            state: JobState::from(&row.state),
-            on_hold: row.on_hold,
-            from: row.from.clone(),
-            to: row.to.clone(),
-            pages: row.pages,
-            confirmed: row.confirmed,
-            attempts: row.attempts,
-            created: moment(row.created),
-            outcome: row.last.map(word),
-        }
-    }
-}
-
-impl From<&Job> for JobRow {
-    fn from(job: &Job) -> Self {
-        Self::from(&Summary::of(job))
-    }
-}
-
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct JobList {
@@ -154,6 +60,16 @@ pub(in crate::http) struct JobStory {
     /// Subject of the mail or of the request that it came with.
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
+    /// The recipient as the sender wrote it: a number, or a name of the phone book.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "acme@fax.example.com")]
+    written: Option<String>,
+    /// The entry of the phone book that was meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<EntryCalled>,
+    /// Lists of its mail that did not reach everybody; one fax of a mail tells of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missed: Vec<ListMissed>,
     /// 0 is ordinary, 9 most urgent, -9 least.
     priority: i8,
     /// When we give up.
@@ -177,6 +93,53 @@ pub(in crate::http) struct JobStory {
     attempts: Vec<AttemptView>,
     /// The receipts that tell its sender of it, oldest first.
     receipts: Vec<JobRow>,
+}
+
+/// By which entry of the phone book a number was meant, as it was when the fax was taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct EntryCalled {
+    /// The entry that has the number.
+    #[schema(example = "Acme Ltd")]
+    name: String,
+    /// The list that was written; absent where the entry itself was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    list: Option<String>,
+    /// Whose alias was written; absent where it is nobody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+}
+
+impl From<&Named> for EntryCalled {
+    fn from(named: &Named) -> Self {
+        let owner = match &named.owner {
+            Owner::Client(name) => Some(name.to_string()),
+            Owner::Supervisor => None,
+        };
+        Self { name: named.entry.clone(), list: named.list.clone(), owner }
+    }
+}
+
+/// A list of which some members could not be used.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct ListMissed {
+    /// The list.
+    list: String,
+    /// How many of its members.
+    members: usize,
+}
+
+impl From<&Missed> for ListMissed {
+    fn from(missed: &Missed) -> Self {
+        Self { list: missed.list.clone(), members: missed.members }
+    }
+}
+
+/// The fax machine that a job goes to.
+fn fax(job: &Job) -> Option<&FaxAddress> {
+    match &job.destination {
+        Destination::Fax(fax) => Some(fax),
+        Destination::Mailbox(_) | Destination::Unrouted => None,
+    }
 }
 
 /// One try of one carrier.
@@ -237,6 +200,14 @@ impl JobStory {
         Self {
             summary: JobRow::from(job),
             subject: job.sender().and_then(|sent| sent.subject.clone()),
+            written: fax(job).map(|fax| fax.as_written.clone()),
+            entry: fax(job).and_then(|fax| fax.named.as_ref()).map(EntryCalled::from),
+            missed: job
+                .sender()
+                .map_or(&[][..], |sent| &sent.missed)
+                .iter()
+                .map(ListMissed::from)
+                .collect(),
             priority: job.priority,
             expires: moment(job.expires),
             due: job.due().map(moment),

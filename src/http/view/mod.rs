@@ -2,6 +2,7 @@
 //! change without them. Times are RFC 3339 in UTC, words are in kebab case.
 
 mod audit;
+mod book;
 mod config;
 mod explain;
 mod job;
@@ -10,19 +11,24 @@ mod settings;
 mod status;
 mod webhook;
 
-use postfax_domain::{audit::Asker, authority::Who, outcome::Outcome, time::Timestamp};
+use postfax_domain::{audit::Asker, authority::Who};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::problem::{Code, Problem};
 
+pub(super) use crate::requests::row::{JobRow, moment};
 pub(super) use audit::{AuditFilter, AuditList, ChainView, Known};
+pub(super) use book::{
+    DeletedEntry, EntryList, EntryView, ExportWanted, NewEntry, Search, Share, Taken, entry_path,
+    file_type, lost_header, written_as,
+};
 pub(super) use config::{
     ChangedView, Check, Checked, ConfigKey, ConfigVersions, DiffView, FileText, FoundView,
     KeyChanges, Reloaded, TextsView, VersionsAsked,
 };
 pub(super) use explain::{ExplanationView, Question};
-pub(super) use job::{Filter, JobList, JobRow, JobStory, document};
+pub(super) use job::{Filter, JobList, JobStory, document};
 pub(super) use order::{Alteration, Assignment, Done};
 pub(super) use settings::{
     Back, DifferencesView, FieldView, Reason, RegisteredView, SchemaView, SettingsAsked,
@@ -77,25 +83,12 @@ pub(super) fn page<T>(
     Ok((page, next))
 }
 
-/// A moment in UTC (RFC 3339).
-pub(super) fn moment(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::MAX).to_string()
-}
-
 /// Who has asked: a client, `administrator` or `stranger`.
 fn who(asker: &Asker) -> String {
     match &asker.who {
         Who::Administrator => "administrator".to_owned(),
         Who::Client(name) => name.to_string(),
         Who::Stranger => "stranger".to_owned(),
-    }
-}
-
-/// An outcome in one word, as configurations write it.
-fn word(outcome: Outcome) -> String {
-    match serde_json::to_value(outcome) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => outcome.text().to_owned(),
     }
 }
 

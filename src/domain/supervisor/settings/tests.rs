@@ -104,16 +104,17 @@ fn pushes(actions: &[Action]) -> Vec<(u64, Settings)> {
     actions.iter().filter_map(push).collect()
 }
 
-fn end(supervisor: &mut Supervisor, version: u64, end: Result<Settings, NotPushed>) -> Vec<Action> {
+fn end(supervisor: &mut Supervisor, version: u64, end: Result<Settings, NotTaken>) -> Vec<Action> {
+    let end = end.map_err(NotPushed::from);
     supervisor.handle(Event::Pushed(server(LONDON), version, end), at(2))
 }
 
-fn failed(why: &str, held: Option<Settings>) -> Result<Settings, NotPushed> {
-    Err(NotPushed::Refused { why: why.into(), held })
+fn failed(why: &str, held: Option<Settings>) -> Result<Settings, NotTaken> {
+    Err(NotTaken::Refused { why: why.into(), held })
 }
 
-fn hindered(why: &str) -> Result<Settings, NotPushed> {
-    Err(NotPushed::Hindered { why: why.into(), held: None })
+fn hindered(why: &str) -> Result<Settings, NotTaken> {
+    Err(NotTaken::Hindered { why: why.into(), held: None })
 }
 
 #[test]
@@ -159,7 +160,7 @@ fn a_push_ends_in_one_of_these_ways() {
     for (result, wanted, holds) in [
         (Ok(dials(5)), State::Applied { at: at(2) }, 5),
         (Ok(dials(4)), fails(otherwise), 4),
-        (Err(NotPushed::Away), State::Pending, 3),
+        (Err(NotTaken::Away), State::Pending, 3),
         (failed("no", None), fails("no"), 3),
         (failed("half", Some(dials(7))), fails("half"), 7),
         (hindered("full"), waits, 3),
@@ -176,7 +177,7 @@ fn a_server_that_is_away_gets_the_newest_when_it_is_back() {
         pushes(&supervisor.handle(Event::Health(server(LONDON), up()), at(3)))
     };
     assert_eq!(heard(&mut supervisor), [], "one push at a time");
-    assert_eq!(pushes(&end(&mut supervisor, 2, Err(NotPushed::Away))), [], "not at once");
+    assert_eq!(pushes(&end(&mut supervisor, 2, Err(NotTaken::Away))), [], "not at once");
     let down = Event::Health(server(LONDON), Health::Down { why: "gone".into() });
     assert_eq!(pushes(&supervisor.handle(down, at(3))), []);
     assert_eq!(heard(&mut supervisor), [(2, dials(5))]);
@@ -191,8 +192,9 @@ fn a_server_that_is_away_gets_the_newest_when_it_is_back() {
 fn end_at(
     supervisor: &mut Supervisor,
     seconds: u64,
-    end: Result<Settings, NotPushed>,
+    end: Result<Settings, NotTaken>,
 ) -> Vec<Alarm> {
+    let end = end.map_err(NotPushed::from);
     alarms(&supervisor.handle(Event::Pushed(server(LONDON), 2, end), at(seconds)))
 }
 
@@ -214,7 +216,7 @@ fn what_may_pass_is_tried_again_after_pauses_that_grow() {
         failed_at = due;
     }
     // Away in between changes neither the words nor since when.
-    end_at(&mut supervisor, 100_000, Err(NotPushed::Away));
+    end_at(&mut supervisor, 100_000, Err(NotTaken::Away));
     let status = supervisor.settings_status(&server(LONDON)).unwrap();
     let again = Some(at(100_000 + 3600));
     assert_eq!(status.state, State::Failed { at: at(10), why: "full".into(), again });
@@ -267,7 +269,7 @@ fn what_may_pass_is_tried_at_every_return_of_the_server() {
 fn versions_that_the_server_never_had_are_superseded() {
     let mut supervisor = adopted(OnDrift::Report);
     for (number, end_of_push) in
-        [(5, Err(NotPushed::Away)), (6, Err(NotPushed::Away)), (7, Ok(dials(7)))]
+        [(5, Err(NotTaken::Away)), (6, Err(NotTaken::Away)), (7, Ok(dials(7)))]
     {
         drop(ask(&mut supervisor, register(None, number)));
         let version = sheet(&mut supervisor).record.latest().number;
@@ -419,7 +421,10 @@ fn two_who_fight_over_a_setting_ring_no_bell_at_every_round() {
 
 #[test]
 fn what_somebody_else_has_set_is_never_overwritten_unseen() {
-    let meddled = |number| Err(NotPushed::Meddled { held: dials(number) });
+    let meddled = |number| {
+        let end = Err(NotPushed::Meddled { held: dials(number) });
+        Event::Pushed(server(LONDON), 2, end)
+    };
     let read = |number, seconds| Event::ReadBack(server(LONDON), held(number, at(seconds)));
     for by_push in [true, false] {
         for (on_drift, newest, pushed) in [
@@ -430,9 +435,9 @@ fn what_somebody_else_has_set_is_never_overwritten_unseen() {
             let mut supervisor = adopted(on_drift);
             drop(ask(&mut supervisor, register(None, 5)));
             let actions = if by_push {
-                end(&mut supervisor, 2, meddled(9))
+                supervisor.handle(meddled(9), at(2))
             } else {
-                end(&mut supervisor, 2, Err(NotPushed::Away));
+                end(&mut supervisor, 2, Err(NotTaken::Away));
                 supervisor.handle(read(9, 10), at(10))
             };
             let changes = dials(3).differences(&dials(9));
@@ -454,7 +459,7 @@ fn what_somebody_else_has_set_is_never_overwritten_unseen() {
     let mut supervisor = adopted(OnDrift::Report);
     for (version, number) in [(2, 5), (3, 6)] {
         drop(ask(&mut supervisor, register(None, number)));
-        end(&mut supervisor, version, Err(NotPushed::Away));
+        end(&mut supervisor, version, Err(NotTaken::Away));
     }
     let actions = supervisor.handle(read(5, 10), at(10));
     assert_eq!((alarms(&actions), pushes(&actions)), (vec![], vec![(3, dials(6))]));
@@ -680,10 +685,10 @@ impl World {
         let Some((version, wanted, known)) = self.ordered.pop() else { return };
         let is_foreign = !self.server.foreign_to(&known).is_empty();
         let end = match how {
-            0 => Err(NotPushed::Away),
-            1 => failed("refused", Some(self.server.clone())),
-            2 => failed("broken", None),
-            3 => hindered("busy"),
+            0 => Err(NotTaken::Away.into()),
+            1 => failed("refused", Some(self.server.clone())).map_err(NotPushed::from),
+            2 => failed("broken", None).map_err(NotPushed::from),
+            3 => hindered("busy").map_err(NotPushed::from),
             _ if is_foreign => Err(NotPushed::Meddled { held: self.server.clone() }),
             _ => {
                 let ours = self.store.iter().any(|version| version.settings == self.server);
