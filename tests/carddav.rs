@@ -193,7 +193,10 @@ password = "{PASSWORD}"
         said
     }
 
+    /// What was brought is told again the second time, as it stands here: with the address
+    /// that faxes, and when it was changed.
     fn sync(&self) {
+        self.vdirsyncer(&["sync", "book"]);
         self.vdirsyncer(&["sync", "book"]);
     }
 
@@ -241,8 +244,7 @@ fn vdirsyncer_synchronises_both_ways() {
     one.write("b 2/x", "Bell", "+1 212 555 0101");
     two.write("c-3", "Cork", "+1 212 555 0102");
     bob.write("a-1", "Of bob", "+1 212 555 0103");
-    // What was brought is told again as it stands here, with the address that faxes.
-    for folder in [&one, &two, &one, &two, &bob, &bob] {
+    for folder in [&one, &two, &one, &bob] {
         folder.sync();
     }
     assert_eq!(one.names(), ["Acme", "Bell", "Cork"]);
@@ -434,6 +436,13 @@ fn litmus_finds_no_fault_with_the_basics() {
 #[ignore = "a measurement: ten thousand entries"]
 fn a_large_book_is_read_in_chunks() {
     let house = House::start("");
-    house.dialogue(&["fill", "0", "9990"]);
+    let cards: String = (0..9990)
+        .map(|i| {
+            card(&format!("l-{i}"), &format!("Large {i}"), &format!("+1212{:07}", 5_550_000 + i))
+        })
+        .collect();
+    let file = house.postfax.file("cards.vcf");
+    fs::write(&file, cards).unwrap();
+    house.book(&["import", &file.display().to_string(), "--owner", "anna"]);
     eprintln!("{}", house.dialogue(&["large"]));
 }

@@ -176,7 +176,7 @@ impl Check<'_> {
             header_timeout_s: self.count(&raw.header_timeout_s, 10, 1..=300),
             request_timeout_s: self.count(&raw.request_timeout_s, 120, 1..=3600),
             max_card_bytes: self.size(&raw.max_card_bytes, 256 << 10, 1 << 10..=256 << 10),
-            max_report_bytes: self.size(&raw.max_report_bytes, 4 << 20, 1 << 10..=64 << 20),
+            max_report_bytes: self.size(&raw.max_report_bytes, 16 << 20, 1 << 10..=64 << 20),
         };
         // Why it is there unless it is told not to be: who may come in sees there what
         // they see at every door, and people look for it where the rest is.

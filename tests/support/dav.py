@@ -17,6 +17,7 @@ import xml.etree.ElementTree as ET
 D = "{DAV:}"
 C = "{urn:ietf:params:xml:ns:carddav}"
 CS = "{http://calendarserver.org/ns/}"
+WORDS = "{urn:x-postfax:words}words"
 PASSWORD = "correct horse"
 URL = sys.argv[1]
 HOST = urllib.parse.urlsplit(URL)
@@ -36,10 +37,10 @@ class Answer:
         """The precondition that was not met."""
         root = self.xml
         assert root.tag == D + "error", root.tag
-        return [child.tag for child in root if child.tag != D + "responsedescription"]
+        return [child.tag for child in root if child.tag != WORDS]
 
     def words(self):
-        return self.xml.findtext(D + "responsedescription")
+        return self.xml.findtext(WORDS)
 
     def responses(self):
         """HREF -> (whole status, {STATUS: {NAME: element}})."""
@@ -159,6 +160,7 @@ def discovery(token):
     anna = Client("anna")
     for method in ("PROPFIND", "GET", "OPTIONS", "HEAD"):
         found = anna.ask(method, "/.well-known/carddav", login=False)
+        same(anna.ask(method, "/.well-known/carddav/", login=False).status, 301)
         same((found.status, found.headers.get("location")), (301, "/dav/"))
     options = anna.ask("OPTIONS", "/dav/", login=False)
     same((options.status, options.headers["dav"]), (200, "1, 3, access-control, addressbook"))
@@ -183,7 +185,8 @@ def discovery(token):
         refused = anna.ask("PROPFIND", "/dav/", None, **depth)
         same((refused.status, refused.condition()), (403, [D + "propfind-finite-depth"]))
     same(anna.ask("PROPFIND", "/dav/", None, Depth="2").status, 400)
-    for bad in ("<d:propfind xmlns:d='DAV:'>", "<d:propfind/>", "text",
+    for bad in ("<d:propfind xmlns:d='DAV:'><d:allprop/><d:propname/></d:propfind>",
+                "<d:propfind xmlns:d='DAV:'>", "<d:propfind/>", "text",
                 "<!DOCTYPE a [<!ENTITY b 'c'>]><d:propfind xmlns:d='DAV:'>&b;</d:propfind>"):
         same(anna.ask("PROPFIND", "/dav/", bad, Depth="0").status, 400)
 
@@ -440,6 +443,8 @@ def refusals():
         (card("r-1", "A") * 2, "valid-address-data", "text/vcard"),
         (card("r-1", "A", number="12"), "valid-address-data", "text/vcard"),
         (card("r-1", "A"), "supported-address-data", "text/calendar"),
+        (card("r-1", "A", version="2.1"), "supported-address-data", "text/vcard"),
+        (card("r-1", "Zoë").encode("latin-1"), "valid-address-data", "text/vcard"),
         (card("r-1", "A", more=f"NOTE:{'x' * 70000}\r\n"), "max-resource-size", "text/vcard"),
     ):
         refused = anna.put(path, body, Content_Type=kind)

@@ -163,7 +163,9 @@ pub fn holds_no_notes(_: &str, text: &str) -> Vec<String> {
 
 /// Hosts are examples, numbers, or places that anybody can visit.
 pub fn points_at_public_places(_: &str, text: &str) -> Vec<String> {
-    const PLACES: [&str; 7] = [
+    const PLACES: [&str; 8] = [
+        // A namespace that address books know.
+        "calendarserver.org",
         "github.com",
         "keepachangelog.com",
         "semver.org",

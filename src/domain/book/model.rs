@@ -6,6 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+mod part;
+
+use part::Part;
+
 use super::{
     tests::{NOW, client, fax, parties, setup, who},
     *,
@@ -340,51 +344,6 @@ impl Replica {
         }
         assert_eq!(self.has, now, "{by}");
         self.groups = groups;
-    }
-}
-
-/// What one has of the entries of one rank, by the names that collections give them.
-#[derive(Debug, Default, Clone)]
-struct Part {
-    has: BTreeMap<(Owner, String), Stamp>,
-    token: Option<SyncToken>,
-}
-
-impl Part {
-    /// Follows in steps of two changes.
-    fn follow(&mut self, book: &Book, setup: &Setup, by: &str, rank: Rank) {
-        let visible = book.visible(setup, &who(by));
-        let name = |entry: &Entry| (entry.owner.clone(), entry.uid.clone());
-        let now: BTreeMap<_, _> = visible
-            .iter()
-            .filter(|(of, _)| *of == rank)
-            .map(|(_, entry)| (name(entry), entry.stamp))
-            .collect();
-        assert_eq!(book.visible_in(setup, &who(by), rank).len(), now.len());
-        loop {
-            match book.since_in(setup, &who(by), rank, self.token, Some(2)) {
-                Err(Stale) => *self = Self::default(),
-                Ok(since) => {
-                    assert!(since.moved.len() <= 2);
-                    for moved in since.moved {
-                        match moved {
-                            Moved::There(entry) => {
-                                self.has.insert(name(entry), entry.stamp);
-                            }
-                            Moved::Gone { owner, uid } => {
-                                self.has.remove(&(owner.clone(), uid.to_owned()));
-                            }
-                        }
-                    }
-                    self.token = Some(since.token);
-                    if !since.more {
-                        assert_eq!(since.token, book.token_in(setup, &who(by), rank));
-                        break;
-                    }
-                }
-            }
-        }
-        assert_eq!(self.has, now, "{by} {rank:?}");
     }
 }
 

@@ -85,9 +85,10 @@ impl IntoResponse for Failure {
         let mut words = String::new();
         escape(&self.words, &mut words);
         let condition = &self.condition;
+        // What is no condition stands in a namespace of its own (RFC 4918 17).
         let body = format!(
-            "{HEAD}<d:error{SPACES}>{condition}\
-             <d:responsedescription>{words}</d:responsedescription></d:error>\n"
+            "{HEAD}<d:error{SPACES}>{condition}<words xmlns=\"urn:x-postfax:words\">{words}</words>\
+             </d:error>\n"
         );
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;

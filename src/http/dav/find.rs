@@ -83,6 +83,12 @@ fn asked(body: &[u8]) -> Result<Asked, Failure> {
 
 /// Which properties an element asks for.
 pub(super) fn asked_by(root: &Element) -> Option<Asked> {
+    let is_kind = |child: &&Element| {
+        ["prop", "propname", "allprop"].iter().any(|kind| child.name.is(DAV, kind))
+    };
+    if root.children.iter().filter(is_kind).count() != 1 {
+        return None;
+    }
     if let Some(prop) = root.child(DAV, "prop") {
         return Some(Asked::Some(names(prop)));
     }

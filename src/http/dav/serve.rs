@@ -41,6 +41,7 @@ const CLASSES: HeaderValue = HeaderValue::from_static("1, 3, access-control, add
 pub(in super::super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/.well-known/carddav", any(well_known))
+        .route("/.well-known/carddav/", any(well_known))
         .route("/", any(root))
         .route("/dav", any(serve))
         .route("/dav/", any(serve))

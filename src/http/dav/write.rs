@@ -87,7 +87,7 @@ pub(super) async fn put(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, Failure> {
-    is_card(headers)?;
+    is_card(headers, body)?;
     let before = look.entry(shelf, &name);
     if let Err((failure, words)) = may_write(look, shelf, &name, before) {
         let (daemon, asker) = (&*shared.daemon, look.asker());
@@ -149,15 +149,23 @@ pub(super) async fn delete(
 }
 
 /// It is sent as a card (RFC 6352 6.3.2.1); nothing said is a card too.
-fn is_card(headers: &HeaderMap) -> Result<(), Failure> {
+fn is_card(headers: &HeaderMap, body: &[u8]) -> Result<(), Failure> {
+    let words = "cards are text/vcard of version 3.0 or 4.0";
+    let unsupported = || Failure::condition(CARD, "supported-address-data", words);
+    let Ok(text) = std::str::from_utf8(body) else {
+        let words = "cards are in UTF-8";
+        return Err(Failure::condition(CARD, "valid-address-data", words));
+    };
+    if text.lines().any(|line| line.trim_end().eq_ignore_ascii_case("VERSION:2.1")) {
+        return Err(unsupported());
+    }
     let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     let known = ["text/vcard", "text/x-vcard", "text/directory"];
     if known.iter().any(|known| kind.trim().eq_ignore_ascii_case(known)) {
         return Ok(());
     }
-    let words = "cards are text/vcard of version 3.0 or 4.0";
-    Err(Failure::condition(CARD, "supported-address-data", words))
+    Err(unsupported())
 }
 
 /// Whether the client may write here at all. The book would say so too; but it would have

@@ -22,8 +22,8 @@ pub(super) const SERVER: &str = "http://calendarserver.org/ns/";
 
 /// Elements inside each other, at most.
 const MAX_DEPTH: usize = 24;
-/// Elements of a body, at most: a multiget of a whole address book.
-const MAX_ELEMENTS: usize = 50_000;
+/// Elements of a body, at most: some ask for all cards of the book by name at once.
+const MAX_ELEMENTS: usize = 250_000;
 /// Attributes of an element, at most.
 const MAX_ATTRIBUTES: usize = 16;
 
