@@ -80,24 +80,7 @@ fn clients_keep_share_and_use_a_book() {
     }
     assert_eq!(found(&postfax, BOB, ""), [""; 0]);
 
-    // Shared with one client, with a group, with everyone; and back.
-    ok(ask_as(&postfax, ANNA, &["book", "share", "acme", "--with", "bob"]));
-    assert_eq!(found(&postfax, BOB, "accounts"), ["Acme, accounts"]);
-    assert_eq!(found(&postfax, CARL, "acme"), [""; 0]);
-    ok(ask_as(&postfax, ANNA, &["book", "share", "acme", "--with", "group:paris"]));
-    assert_eq!(found(&postfax, CARL, "7946"), ["Acme, accounts"]);
-    let table = ok(ask_as(&postfax, CARL, &["book", "find"]));
-    assert!(
-        table.starts_with("NAME            COMPANY  ALIAS  NUMBER         OWNER  FOR"),
-        "{table}"
-    );
-    assert!(!table.contains("bob"), "the label is not for carl: {table}");
-    assert_eq!(code(&ask_as(&postfax, BOB, &["book", "change", "acme", "--note", "x"])), 77);
-    assert_eq!(code(&ask_as(&postfax, ANNA, &["book", "share", "acme", "--everyone"])), 77);
-    ok(ask_as(&postfax, ANNA, &["book", "unshare", "acme", "--with", "bob"]));
-    assert_eq!(found(&postfax, BOB, ""), ["Acme, accounts"], "still of the group");
-    ok(ask_as(&postfax, ANNA, &["book", "unshare", "acme"]));
-    assert_eq!(found(&postfax, BOB, ""), [""; 0]);
+    sharing(&postfax);
 
     // A change of what was seen, and not over what others have written meanwhile.
     let stale = ["book", "change", "acme", "--company", "Acme Ltd", "--version", "1"];
@@ -139,6 +122,27 @@ fn clients_keep_share_and_use_a_book() {
     ok(ask_as(&postfax, ANNA, &["book", "delete", &uid]));
     let both = sheet(&postfax, ANNA, "both");
     assert_eq!((both["members"].as_array().unwrap().len(), &both["unusable"]), (1, &1.into()));
+}
+
+/// Anna shares her entry with one client, with a group, not with everyone; and takes it back.
+fn sharing(postfax: &Postfax) {
+    ok(ask_as(postfax, ANNA, &["book", "share", "acme", "--with", "bob"]));
+    assert_eq!(found(postfax, BOB, "accounts"), ["Acme, accounts"]);
+    assert_eq!(found(postfax, CARL, "acme"), [""; 0]);
+    ok(ask_as(postfax, ANNA, &["book", "share", "acme", "--with", "group:paris"]));
+    assert_eq!(found(postfax, CARL, "7946"), ["Acme, accounts"]);
+    let table = ok(ask_as(postfax, CARL, &["book", "find"]));
+    assert!(
+        table.starts_with("NAME            COMPANY  ALIAS  NUMBER         OWNER  FOR"),
+        "{table}"
+    );
+    assert!(!table.contains("bob"), "the label is not for carl: {table}");
+    assert_eq!(code(&ask_as(postfax, BOB, &["book", "change", "acme", "--note", "x"])), 77);
+    assert_eq!(code(&ask_as(postfax, ANNA, &["book", "share", "acme", "--everyone"])), 77);
+    ok(ask_as(postfax, ANNA, &["book", "unshare", "acme", "--with", "bob"]));
+    assert_eq!(found(postfax, BOB, ""), ["Acme, accounts"], "still of the group");
+    ok(ask_as(postfax, ANNA, &["book", "unshare", "acme"]));
+    assert_eq!(found(postfax, BOB, ""), [""; 0]);
 }
 
 const THUNDERBIRD: &str = "First Name,Last Name,Display Name,Nickname,Primary Email,\
@@ -204,16 +208,7 @@ fn files_of_address_books_come_in_and_go_out() {
         assert!(String::from_utf8_lossy(&out.stderr).contains("3 entries exported"));
         let text = String::from_utf8(out.stdout).unwrap();
         assert!(text.starts_with(begin), "{text}");
-        let mut import = Command::new(postfax.file("postfax"))
-            .args(["book", "import", "-", "--owner", "anna", "--json", "--socket"])
-            .arg(postfax.file("control.sock"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        import.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        let answer = import.wait_with_output().unwrap();
-        let told: Value = serde_json::from_slice(&answer.stdout).unwrap();
+        let told = by_input(&postfax, &text);
         let told = &told["book"]["imported"];
         assert_eq!((&told["same"], &told["added"]), (&3.into(), &Value::Array(vec![])), "{told:#}");
         assert_eq!(told["changed"], Value::Array(vec![]), "{told:#}");
@@ -221,6 +216,20 @@ fn files_of_address_books_come_in_and_go_out() {
     let whole = postfax.file("all.ldif").display().to_string();
     ok(postfax.ask(&["book", "export", &whole, "--all"]));
     assert!(fs::read_to_string(&whole).unwrap().contains("facsimileTelephoneNumber: +4930123459"));
+}
+
+/// What the administrator is told who imports a text by the input, for anna.
+fn by_input(postfax: &Postfax, text: &str) -> Value {
+    let mut import = Command::new(postfax.file("postfax"))
+        .args(["book", "import", "-", "--owner", "anna", "--json", "--socket"])
+        .arg(postfax.file("control.sock"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    import.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let answer = import.wait_with_output().unwrap();
+    serde_json::from_slice(&answer.stdout).unwrap()
 }
 
 /// A table of so many entries, whose names begin so.

@@ -289,11 +289,8 @@ mod tests {
         ]
     }
 
-    #[tokio::test]
-    async fn every_question_needs_what_the_table_says() {
-        let (fax, unrouted) = (JobId(15), JobId(11));
-        let explain =
-            |from: &str| Ask::Explain { from: from.into(), to: "0140000000".into(), pages: 1 };
+    /// The rows about the phone book: each entry says itself who sees and changes it.
+    fn about_the_book() -> [(Ask, &'static str); 2] {
         let find = Ask::Book(AskBook::Find { text: String::new(), limit: None });
         let fields = Fields {
             name: Some("Acme".into()),
@@ -302,6 +299,14 @@ mod tests {
         };
         let owner = Some(Keeper::Public);
         let public = Ask::Book(AskBook::Add { fields: Box::new(fields), owner, label: None });
+        [(find, "+++++++++++"), (public, "+----------")]
+    }
+
+    #[tokio::test]
+    async fn every_question_needs_what_the_table_says() {
+        let (fax, unrouted) = (JobId(15), JobId(11));
+        let explain =
+            |from: &str| Ask::Explain { from: from.into(), to: "0140000000".into(), pages: 1 };
         let none = AskAlter {
             job: fax,
             priority: Some(1),
@@ -339,8 +344,6 @@ mod tests {
             (Ask::GiveUp { server: server("london-1") }, "+----+-----"),
             (Ask::Drain { server: server("paris-1") }, "+----------"),
             (Ask::Drain { server: server("nowhere") }, "+----------"),
-            (find, "+++++++++++"),
-            (public, "+----------"),
             (Ask::Webhooks, "+---------+"),
             (Ask::RetryWebhook { webhook: HookName::new("crm").unwrap() }, "+------+---"),
             (Ask::Audit(AskAudit::default()), "+-------+--"),
@@ -349,7 +352,7 @@ mod tests {
         let names = ["anna", "bert"].into_iter().chain(GRANTED.map(|(name, ..)| name));
         let clients = names.map(|name| Who::Client(ClientName::new(name).unwrap()));
         let all: Vec<Who> = std::iter::once(Who::Administrator).chain(clients).collect();
-        for (ask, expected) in table.into_iter().chain(about_settings()) {
+        for (ask, expected) in table.into_iter().chain(about_settings()).chain(about_the_book()) {
             let mut found = String::new();
             for who in &all {
                 found.push(verdict(who, &ask).await);

@@ -173,7 +173,7 @@ impl<'a> Import<'a> {
             match problem {
                 Trouble::UnknownColumn | Trouble::DoubledColumn => {
                     let is_ours = |ours: &&str| ours.eq_ignore_ascii_case(column);
-                    if !contact::COLUMNS.iter().any(|ours| is_ours(&ours)) {
+                    if !contact::COLUMNS.iter().any(is_ours) {
                         columns.push(shown(column));
                     }
                 }
