@@ -246,9 +246,10 @@ fn thousands_come_in_pages_and_passwords_are_not_guessed() {
     assert_eq!(directory.as_anna(&["limited", "(cn=*)", "0"]), json!([500, 4]));
     assert_eq!(directory.as_anna(&["limited", "(cn=*)", "20"]), json!([20, 4]));
     let url = format!("ldaps://127.0.0.1:{}", directory.ldaps);
-    let bind = |password: &str| directory.python(&url, "anna", password, &["bind"]);
-    let codes: Vec<Value> = (0..7).map(|_| bind("wrong")).collect();
+    let bind = |user: &str, password: &str| directory.python(&url, user, password, &["bind"]);
+    let codes: Vec<Value> = (0..7).map(|_| bind("bob", "wrong")).collect();
     assert_eq!(codes[0], json!(49), "{codes:?}");
     assert_eq!(codes[6], json!(51), "{codes:?}");
-    assert_eq!(bind(PASSWORD), json!(51), "the right one is not tried either");
+    assert_eq!(bind("bob", PASSWORD), json!(51), "the right one is not tried either");
+    assert_eq!(bind("anna", PASSWORD), json!(0), "she has logged in from there");
 }
