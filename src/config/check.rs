@@ -75,11 +75,9 @@ impl<'a> Check<'a> {
         let delivery = self.delivery(&raw.delivery);
         let (dns, http) = (self.dns(&raw.dns), self.http(&raw.http, &raw.tls));
         let ldap = self.ldap(&raw.ldap, &raw.supervisor, &raw.tls);
-        let convert = self.convert(&raw.convert);
-        let intake = self.intake(&raw.limits);
+        let (convert, intake) = (self.convert(&raw.convert), self.intake(&raw.limits));
         let (keep_days, read_back) = (self.keep_days(&raw.limits), self.read_back(&raw.limits));
-        let letters = self.letters(&raw.letters);
-        let roles = self.roles(&raw.role);
+        let (letters, roles) = (self.letters(&raw.letters), self.roles(&raw.role));
         let (servers, access) = self.servers(&raw.server);
         let clients = self.clients(&raw.client, &raw.supervisor, &letters);
         let groups = self.groups(&raw.group, &clients);

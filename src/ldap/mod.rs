@@ -52,9 +52,6 @@ use crate::{
 };
 pub(crate) use serve::Door;
 
-/// Searches at a time that go through everything somebody may see.
-const SLOW_AT_ONCE: usize = 2;
-
 /// What all connections share.
 struct Shared {
     context: Arc<Context>,
@@ -63,6 +60,10 @@ struct Shared {
     certificate: watch::Receiver<Option<Arc<Keys>>>,
     census: Census,
     noted: bind::Noted,
+    /// Places for searches that are quick, and for those that go through everything
+    /// somebody may see: nobody keeps all processors busy, and who types waits for nobody
+    /// who does not.
+    quick: Semaphore,
     slow: Semaphore,
 }
 
@@ -75,13 +76,15 @@ pub(crate) async fn open(
     config: &Config,
     doors: &Doors,
 ) -> Result<Door, DaemonError> {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let shared = Arc::new(Shared {
         context: daemon.context(),
         desk: doors.desk(),
         certificate: doors.certificate(),
         census: serve::census(),
         noted: bind::Noted::default(),
-        slow: Semaphore::new(SLOW_AT_ONCE),
+        quick: Semaphore::new(processors.max(2)),
+        slow: Semaphore::new((processors / 2).max(1)),
     });
     let (door, changed) = Door::new();
     let ready = door.prepare(config)?;

@@ -227,7 +227,7 @@ impl Seen<'_> {
     fn of_schema(attribute: Attribute) -> Vec<String> {
         match attribute {
             Attribute::Cn => vec!["subschema".to_owned()],
-            Attribute::AttributeTypes => schema::attribute_types(),
+            Attribute::Types => schema::attribute_types(),
             Attribute::ObjectClasses => schema::object_classes(),
             Attribute::MatchingRules => schema::matching_rules(),
             Attribute::Syntaxes => schema::syntaxes(),
@@ -287,12 +287,10 @@ fn plain(entry: &Entry, attribute: Attribute, pass: &mut dyn FnMut(&str) -> bool
     Some(match attribute {
         Attribute::Cn | Attribute::DisplayName => some(&content.name),
         Attribute::Sn => line.is_some() && some(names(&content.name).1),
-        Attribute::GivenName => {
-            line.is_some() && names(&content.name).0.is_some_and(|name| some(name))
-        }
+        Attribute::GivenName => line.is_some() && names(&content.name).0.is_some_and(&mut some),
         Attribute::Organization => some(&content.company),
         Attribute::Description => some(&content.note),
-        Attribute::Nickname => content.alias.as_deref().is_some_and(|alias| some(alias)),
+        Attribute::Nickname => content.alias.as_deref().is_some_and(&mut some),
         Attribute::Category => content.tags.iter().any(|tag| some(tag)),
         Attribute::Uid => some(&entry.uid),
         // Many phones and printers read nothing but the telephone number.

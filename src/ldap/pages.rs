@@ -46,7 +46,7 @@ impl Pages {
             objects: found.objects.into(),
             done: found.done,
         };
-        self.cut(left, size, most, |object| Some(object))
+        self.cut(left, size, most, Some)
     }
 
     /// The next page; none where the search is another one, or forgotten.

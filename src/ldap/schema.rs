@@ -168,7 +168,7 @@ kinds! {
     SupportedExtension Oid SERVER "1.3.6.1.4.1.1466.101.120.7" "supportedExtension";
     SupportedFeatures Oid SERVER "1.3.6.1.4.1.4203.1.3.5" "supportedFeatures";
     VendorName Plain SERVER "1.3.6.1.1.4" "vendorName";
-    AttributeTypes Plain SERVER "2.5.21.5" "attributeTypes";
+    Types Plain SERVER "2.5.21.5" "attributeTypes";
     ObjectClasses Plain SERVER "2.5.21.6" "objectClasses";
     MatchingRules Plain SERVER "2.5.21.4" "matchingRules";
     Syntaxes Plain SERVER "1.3.6.1.4.1.1466.101.120.16" "ldapSyntaxes";

@@ -12,7 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use postfax_domain::{
@@ -31,7 +31,9 @@ use super::{
 };
 
 /// So often it is looked whether a search has to end, in entries.
-const LOOK_EVERY: usize = 64;
+const LOOK_EVERY: usize = 16;
+/// What is quick. A filter may have thousands of parts, and is not then.
+const QUICK: Duration = Duration::from_millis(100);
 
 /// How far a search may go to be complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,10 +146,12 @@ pub(super) fn search(view: &View, asked: &Search, bounds: &Bounds, way: Way) -> 
     let Some(object) = locate(view, &name) else {
         return Some(Found::nothing(nothing_there(view, &name)));
     };
-    let mut hunt = Hunt { view, asked, bounds, found: Vec::new(), seen: HashSet::new(), looked: 0 };
+    let quick_until = (way == Way::Fast).then(|| Instant::now() + QUICK);
+    let (found, seen) = (Vec::new(), HashSet::new());
+    let mut hunt = Hunt { view, asked, bounds, quick_until, found, seen, looked: 0 };
     let ended = match hunt.go(&object, way) {
         Ok(Complete::Yes) => Done::well(),
-        Ok(Complete::No) => return None,
+        Ok(Complete::No) | Err(End::NotQuick) => return None,
         Err(End::Size) => {
             hunt.found.truncate(bounds.entries);
             Done::new(Code::SizeLimitExceeded, "there is more: narrow the search, or ask for pages")
@@ -166,12 +170,16 @@ enum Complete {
 enum End {
     Size,
     Time,
+    /// It has to be done the other way.
+    NotQuick,
 }
 
 struct Hunt<'a> {
     view: &'a View,
     asked: &'a Search,
     bounds: &'a Bounds,
+    /// Set where it has to be quick.
+    quick_until: Option<Instant>,
     found: Vec<Object>,
     seen: HashSet<EntryId>,
     looked: usize,
@@ -236,8 +244,11 @@ impl Hunt<'_> {
     fn look(&mut self, object: Object) -> Result<(), End> {
         self.looked += 1;
         if self.looked.is_multiple_of(LOOK_EVERY) {
-            let over = Instant::now() >= self.bounds.until;
-            if over || self.bounds.abandoned.load(Ordering::Relaxed) {
+            let now = Instant::now();
+            if self.quick_until.is_some_and(|until| now >= until) {
+                return Err(End::NotQuick);
+            }
+            if now >= self.bounds.until || self.bounds.abandoned.load(Ordering::Relaxed) {
                 return Err(End::Time);
             }
         }

@@ -47,7 +47,7 @@ impl Directory {
     pub fn openldap(&self, program: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new("timeout");
         command.arg("60").arg(program).args(arguments);
-        command.env("LDAPTLS_REQCERT", "never").env("LDAPNOINIT", "1");
+        command.env("LDAPTLS_REQCERT", "never");
         command.stdin(Stdio::null()).output().expect("ldap-utils are installed")
     }
 
