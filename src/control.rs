@@ -23,7 +23,7 @@ use tokio::{
 use crate::{
     config,
     daemon::Context,
-    inbound,
+    inbound, ldap,
     listen::Doors,
     post,
     requests::{
@@ -45,6 +45,8 @@ pub(crate) struct Control {
     /// Where the configuration is.
     file: PathBuf,
     doors: Doors,
+    /// The LDAP door, where there can be one.
+    ldap: Option<ldap::Door>,
     /// Held by whoever changes the configuration.
     turn: Semaphore,
 }
@@ -52,7 +54,12 @@ pub(crate) struct Control {
 impl Control {
     /// Answers for this daemon, whose configuration was read from `file`.
     pub(crate) fn new(context: Arc<Context>, file: PathBuf, doors: Doors) -> Self {
-        Self { context, file, doors, turn: Semaphore::new(1) }
+        Self { context, file, doors, ldap: None, turn: Semaphore::new(1) }
+    }
+
+    /// Changes this door too, when the configuration does.
+    pub(crate) fn with_ldap(self, door: ldap::Door) -> Self {
+        Self { ldap: Some(door), ..self }
     }
 
     /// Puts a new configuration in force, all of it or nothing.
@@ -63,6 +70,9 @@ impl Control {
         let new = Arc::new(loaded.map_err(|problems| config::report(&problems, false))?);
         let old = self.context.config.load_full();
         let courier = post::courier(&new).map_err(|bad| bad.to_string())?;
+        // What cannot be opened is known before anything is changed.
+        let ldap = self.ldap.as_ref().map(|door| door.prepare(&new)).transpose();
+        let ldap = ldap.map_err(|bad| bad.to_string())?;
         self.doors.change(new.clone()).await.map_err(|bad| bad.to_string())?;
         let mut said = vec!["the configuration is in force".to_owned()];
         if new.state != old.state
@@ -81,6 +91,9 @@ impl Control {
         self.context.courier.store(Arc::new(courier));
         self.context.drivers.store(Arc::new(inbound::drivers(&new)));
         self.context.config.store(new);
+        if let Some(ldap) = ldap {
+            ldap.serve().await;
+        }
         self.context.tell(Event::Reconfigured(setup)).await;
         Ok(said.join("; "))
     }

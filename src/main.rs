@@ -55,6 +55,7 @@
 //! | [`returns`] | the return path of a fax mail, and who may report to it |
 //! | [`requests`] | what can be asked of a running Postfax, and the socket it is asked through |
 //! | [`http`] | the same by HTTP, with tokens, and faxes sent, followed and fetched by it |
+//! | [`ldap`] | the phone book by LDAP, only to be read |
 //! | [`webhooks`] | tells those who want to know, by HTTP, what has happened |
 //! | [`control`] | the running daemon answers [`requests`], and takes a new configuration |
 //! | [`cli`] | what can be typed, and how answers look |
@@ -101,6 +102,9 @@
 //! | [`http`] | [`config`], [`daemon`], [`requests`] | what is configured, what runs, what can be asked |
 //! | [`http`] | [`listen`], [`outbound`] | the desk behind the mail doors, and their certificate |
 //! | [`http`] | [`store`], [`crash`] | where the documents and kept answers are; the places where tests may kill |
+//! | [`ldap`] | [`config`], [`daemon`] | what is configured, and the copy of the phone book |
+//! | [`ldap`] | [`listen`], [`outbound`] | the desk behind the mail doors, and their certificate |
+//! | [`serve`], [`control`] | [`ldap`] | one opens that door, one changes it at a reload |
 //! | [`webhooks`] | [`config`], [`requests`] | where they are, and what is said of their trouble |
 //! | [`webhooks`] | [`http`] | a job looks to them as it does there |
 //! | [`webhooks`] | [`crash`] | the places where tests may kill |
@@ -137,6 +141,7 @@ mod http;
 mod inbound;
 mod inquiry;
 mod lab;
+mod ldap;
 mod letters;
 mod listen;
 mod outbound;

@@ -21,7 +21,7 @@ use crate::{
     config::{self, Config},
     control::Control,
     daemon::{Daemon, DaemonError},
-    http, listen,
+    http, ldap, listen,
     requests::{self, Ask, Reply},
     store,
 };
@@ -69,7 +69,9 @@ async fn serve(
     let mut daemon = Daemon::open(config.clone()).await?;
     let doors = listen::smtp(&mut daemon, &config, inherited).await?;
     let inquiries = doors.inquiries();
-    let control = Arc::new(Control::new(daemon.context(), file, doors.clone()));
+    let ldap = ldap::open(&mut daemon, &config, &doors).await?;
+    let control = Control::new(daemon.context(), file, doors.clone()).with_ldap(ldap);
+    let control = Arc::new(control);
     control.note_version().await;
     inquiries.ask_of(&control);
     http::open(&mut daemon, config.http.as_ref(), control.clone(), &doors).await?;

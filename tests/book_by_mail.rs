@@ -7,7 +7,7 @@ mod support;
 use std::fmt::Write as _;
 
 use support::{
-    book::{BOOK, Letter, Site, entry, json, new_id, quoted, says, text},
+    book_mail::{BOOK, Letter, Site, entry, json, new_id, quoted, says, text},
     lab::Description,
     sink::Mail,
     wait_for,

@@ -8,7 +8,7 @@ mod support;
 use std::fs;
 
 use support::{
-    book::{Letter, Site, entry, says, text},
+    book_mail::{Letter, Site, entry, says, text},
     lab::{Lab, Servers},
     pages,
     sink::Mail,

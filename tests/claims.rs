@@ -2,6 +2,8 @@
 //! program over sockets.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+#[path = "claims/phone_book.rs"]
+mod phone_book;
 mod support;
 
 use std::{fs, path::PathBuf};

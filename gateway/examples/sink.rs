@@ -16,7 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use postfax_gateway::{
-    desk::{AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Role},
+    desk::{AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Role, Welcome},
     reply::Reply,
     server::{Options, serve, tls},
 };
@@ -46,11 +46,11 @@ impl Desk for Sink {
         Ok(Granted::default())
     }
 
-    async fn recipient(&self, _: &Peer, _: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
+    async fn recipient(&self, _: &Peer, _: &Mail, rcpt: &Rcpt) -> Result<Welcome, Reply> {
         println!("{rcpt:?}");
         match rcpt.mailbox.local().starts_with("no") {
             true => Err(Reply::new(550, (1, 1), "nobody of that name")),
-            false => Ok(()),
+            false => Ok(Welcome::default()),
         }
     }
 
@@ -59,12 +59,12 @@ impl Desk for Sink {
         Ok(self.folder.join(format!("{}-{number}.eml", std::process::id())))
     }
 
-    async fn message(&self, _: &Peer, mut envelope: Envelope) -> Result<Vec<String>, Reply> {
+    async fn message(&self, _: &Peer, mut envelope: Envelope) -> Result<Vec<Vec<String>>, Reply> {
         if let Err(failed) = envelope.settle().await {
             return Err(Reply::new(452, (3, 1), failed.to_string()));
         }
         println!("{} octets in {}", envelope.bytes, envelope.path.display());
-        Ok(vec![format!("{} octets", envelope.bytes)])
+        Ok(vec![vec![format!("{} octets", envelope.bytes)]])
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
     net::IpAddr,
     os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
+    sync::Arc,
 };
 
 use async_trait::async_trait;
@@ -111,6 +112,24 @@ pub enum AuthRefusal {
     Unavailable,
 }
 
+/// What the desk says yes with to a recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Welcome {
+    /// How many recipients it stands for, at least 1: a list is more than one.
+    pub count: usize,
+    /// What the recipient means at this moment, in the desk's own words: it comes back with
+    /// the message, so that what was said yes to is what gets it.
+    pub memo: Option<Arc<str>>,
+    /// What is said with the yes; the usual words when there is nothing to say.
+    pub words: Option<String>,
+}
+
+impl Default for Welcome {
+    fn default() -> Self {
+        Self { count: 1, memo: None, words: None }
+    }
+}
+
 /// A message that arrived whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
@@ -183,7 +202,7 @@ pub trait Desk: Send + Sync + 'static {
     async fn sender(&self, peer: &Peer, mail: &Mail) -> Result<Granted, Reply>;
 
     /// May this mail go to this recipient? A refusal is a 4xx or 5xx reply.
-    async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<(), Reply>;
+    async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<Welcome, Reply>;
 
     /// Where to write the message that is about to come: a file that does not
     /// exist yet, in a folder that does. If the message does not arrive whole
@@ -191,8 +210,8 @@ pub trait Desk: Send + Sync + 'static {
     async fn spool(&self, peer: &Peer, mail: &Mail) -> Result<PathBuf, Reply>;
 
     /// Takes a message that arrived whole: for each recipient, in their order, the
-    /// name that it has here now, or the one refusal for all of them. The file is the
+    /// names that it has here now, or the one refusal for all of them. The file is the
     /// desk's from now on, whatever the answer. It is called once per message and runs
     /// to its end even if the client is gone.
-    async fn message(&self, peer: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply>;
+    async fn message(&self, peer: &Peer, envelope: Envelope) -> Result<Vec<Vec<String>>, Reply>;
 }

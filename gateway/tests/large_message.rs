@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use postfax_gateway::{
-    desk::{AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Role},
+    desk::{AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Role, Welcome},
     reply::Reply,
     server::{Options, serve},
 };
@@ -30,16 +30,16 @@ impl Desk for Shelf {
         Ok(Granted::default())
     }
 
-    async fn recipient(&self, _: &Peer, _: &Mail, _: &Rcpt) -> Result<(), Reply> {
-        Ok(())
+    async fn recipient(&self, _: &Peer, _: &Mail, _: &Rcpt) -> Result<Welcome, Reply> {
+        Ok(Welcome::default())
     }
 
     async fn spool(&self, _: &Peer, _: &Mail) -> Result<PathBuf, Reply> {
         Ok(self.0.clone())
     }
 
-    async fn message(&self, _: &Peer, envelope: Envelope) -> Result<Vec<String>, Reply> {
-        Ok(vec![envelope.bytes.to_string()])
+    async fn message(&self, _: &Peer, envelope: Envelope) -> Result<Vec<Vec<String>>, Reply> {
+        Ok(vec![vec![envelope.bytes.to_string()]])
     }
 }
 

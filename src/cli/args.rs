@@ -303,7 +303,7 @@ pub(crate) struct Explain {
     /// The client who would send
     #[arg(long, value_name = "CLIENT", requires = "to")]
     pub(crate) from: Option<String>,
-    /// The number that would be called
+    /// The number that would be called, or a name of the client's phone book
     #[arg(long, value_name = "NUMBER", requires = "from")]
     pub(crate) to: Option<String>,
     /// How many pages it would be

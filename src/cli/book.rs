@@ -65,10 +65,6 @@ pub(super) fn question(book: Book) -> Result<(Ask, bool), Failure> {
         Book::Change(change) => {
             let says = fields(change.says);
             let fields = Fields { name: change.name, number: change.number, ..says };
-            if fields == Fields::default() {
-                let words = "say what is to be different, as in --number '+44 20 7946 0100'";
-                return Err(Failure::new(Exit::Usage, words));
-            }
             let (entry, version) = (change.entry, change.over.version);
             (AskBook::Change { entry, version, fields: Box::new(fields) }, change.output)
         }

@@ -74,6 +74,7 @@ impl<'a> Check<'a> {
         let listeners = self.listeners(&raw.listener, &raw.tls);
         let delivery = self.delivery(&raw.delivery);
         let (dns, http) = (self.dns(&raw.dns), self.http(&raw.http, &raw.tls));
+        let ldap = self.ldap(&raw.ldap, &raw.supervisor, &raw.tls);
         let convert = self.convert(&raw.convert);
         let intake = self.intake(&raw.limits);
         let (keep_days, read_back) = (self.keep_days(&raw.limits), self.read_back(&raw.limits));
@@ -115,6 +116,7 @@ impl<'a> Check<'a> {
             delivery,
             dns,
             http,
+            ldap,
             webhooks: reached,
             servers: access,
             access: client_access,

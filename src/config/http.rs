@@ -33,6 +33,8 @@ pub(crate) struct Http {
     pub(crate) tls: bool,
     /// Who may come in.
     pub(crate) tokens: Vec<Token>,
+    /// Whether address books come in as well.
+    pub(crate) carddav: bool,
     /// What bounds it.
     pub(crate) limits: HttpLimits,
 }
@@ -54,6 +56,10 @@ pub(crate) struct HttpLimits {
     pub(crate) header_timeout_s: u64,
     /// Longest time from the header of a request to its answer, in seconds.
     pub(crate) request_timeout_s: u64,
+    /// Largest card that an address book may bring, in octets.
+    pub(crate) max_card_bytes: usize,
+    /// Largest question of an address book, in octets.
+    pub(crate) max_report_bytes: usize,
 }
 
 /// What is kept of a token: a line `CLIENT NAME DIGEST CREATED EXPIRES`.
@@ -169,10 +175,15 @@ impl Check<'_> {
             keep_answers_s: self.count(&raw.keep_answers_s, 24 * 3600, 60..=7 * 24 * 3600),
             header_timeout_s: self.count(&raw.header_timeout_s, 10, 1..=300),
             request_timeout_s: self.count(&raw.request_timeout_s, 120, 1..=3600),
+            max_card_bytes: self.size(&raw.max_card_bytes, 256 << 10, 1 << 10..=256 << 10),
+            max_report_bytes: self.size(&raw.max_report_bytes, 4 << 20, 1 << 10..=64 << 20),
         };
+        // Why it is there unless it is told not to be: who may come in sees there what
+        // they see at every door, and people look for it where the rest is.
+        let carddav = raw.carddav.given().is_none_or(|flag| flag.value);
         let address = address?;
         let tls = self.encrypts(raw, tls, address, &written?.place);
-        Some(Http { address, tls, tokens, limits })
+        Some(Http { address, tls, tokens, carddav, limits })
     }
 
     /// In the clear only on this host, or when it is said in so many words.

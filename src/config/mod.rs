@@ -17,6 +17,7 @@ mod dns;
 mod edit;
 mod findings;
 mod http;
+mod ldap;
 mod letters;
 mod listeners;
 mod parties;
@@ -54,6 +55,7 @@ pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
 pub(crate) use edit::{Found, Set, edit, show};
 pub(crate) use http::{Http, HttpLimits, TOKEN_PREFIX, Token, moment, token_name};
+pub(crate) use ldap::{Ldap, LdapAddress, LdapLimits};
 pub(crate) use problem::{Problem, report, summary};
 pub(crate) use rights::{permitted, touchable};
 pub(crate) use secret::Secret;
@@ -95,6 +97,8 @@ pub(crate) struct Config {
     pub(crate) dns: verify::Options,
     /// The door for requests by HTTP, if there is one.
     pub(crate) http: Option<Http>,
+    /// The door for address books that speak LDAP, if there is one.
+    pub(crate) ldap: Option<Ldap>,
     /// How each webhook of the setup is reached; it has the same names.
     pub(crate) webhooks: BTreeMap<HookName, Webhook>,
     /// How each server of the setup is reached; it has the same names.

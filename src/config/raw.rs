@@ -66,6 +66,7 @@ tables! {
         delivery: Delivery,
         dns: Dns,
         http: Http,
+        ldap: Ldap,
         convert: Convert,
         limits: Limits,
         letters: Letters,
@@ -153,6 +154,23 @@ tables! {
         keep_answers_s: Count,
         header_timeout_s: Count,
         request_timeout_s: Count,
+        carddav: Flag,
+        max_card_bytes: Count,
+        max_report_bytes: Count,
+    }
+
+    /// `[ldap]`
+    Ldap {
+        listen: Texts,
+        base: Text,
+        cleartext: Flag,
+        max_connections: Count,
+        max_connections_per_address: Count,
+        max_message_bytes: Count,
+        max_searches: Count,
+        max_entries: Count,
+        search_timeout_s: Count,
+        idle_timeout_s: Count,
     }
 
     /// `[convert]`
@@ -315,6 +333,7 @@ pub(super) fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         ("[[delivery.dkim]]", Dkim::KEYS),
         ("[dns]", Dns::KEYS),
         ("[http]", Http::KEYS),
+        ("[ldap]", Ldap::KEYS),
         ("[convert]", Convert::KEYS),
         ("[limits]", Limits::KEYS),
         ("[letters]", Letters::KEYS),

@@ -69,10 +69,16 @@ phrases! {
         Confirmed "confirmed", NextTry "next_try", TriedUntil "tried_until", Remote "remote",
         LineSpeed "speed", Job "job", Attempts "attempts", FirstPage "first_page", From "from",
         Station "station", Extension "extension", Received "received", Duration "duration",
-        Server "server", Problem "problem",
+        Server "server", Problem "problem", List "list", PhoneBook "phone_book",
+    }
+    "entry" ["list", "members", "owner"] {
+        OfClient "of_client", OfAll "of_all", Missed "missed",
     }
     "attempt" ["number", "time", "server", "outcome", "pages", "seconds"] {
         AttemptEnded "ended", AttemptUnderWay "under_way",
+    }
+    "address_book" [] {
+        BookOwn "own", BookShared "shared", BookPublic "public",
     }
     "fax" ["who", "number", "name", "pages", "error"] {
         FaxSender "sender", FaxSubject "subject", FaxSubjectIncomplete "subject_incomplete",

@@ -13,7 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use postfax_gateway::{
-    desk::{AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Role},
+    desk::{AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Role, Welcome},
     reply::Reply,
     server::{self, Options},
 };
@@ -131,9 +131,9 @@ impl Desk for Clerk {
         Ok(Granted::default())
     }
 
-    async fn recipient(&self, _: &Peer, _: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
+    async fn recipient(&self, _: &Peer, _: &Mail, rcpt: &Rcpt) -> Result<Welcome, Reply> {
         match person(rcpt) {
-            Some(_) => Ok(()),
+            Some(_) => Ok(Welcome::default()),
             None => Err(Reply::new(550, (1, 1), "nobody of that name has a mailbox here")),
         }
     }
@@ -142,12 +142,12 @@ impl Desk for Clerk {
         Ok(self.folder.join("tmp").join(self.next().to_string()))
     }
 
-    async fn message(&self, _: &Peer, mut envelope: Envelope) -> Result<Vec<String>, Reply> {
+    async fn message(&self, _: &Peer, mut envelope: Envelope) -> Result<Vec<Vec<String>>, Reply> {
         if let Err(failed) = envelope.settle().await {
             return Err(Reply::new(451, (3, 0), format!("it cannot be kept: {failed}")));
         }
         match self.keep(&envelope.path, &envelope.rcpts).await {
-            Ok(()) => Ok(vec!["a letter".into()]),
+            Ok(()) => Ok(vec![vec!["a letter".into()]]),
             Err(failed) => Err(Reply::new(451, (3, 0), format!("it cannot be kept: {failed}"))),
         }
     }

@@ -17,6 +17,8 @@ pub enum Door {
     Mail,
     /// HTTP.
     Http,
+    /// LDAP.
+    Ldap,
     /// The supervisor itself, or a signal to it.
     Supervisor,
 }
@@ -27,6 +29,7 @@ impl fmt::Display for Door {
             Self::Socket => "socket",
             Self::Mail => "mail",
             Self::Http => "http",
+            Self::Ldap => "ldap",
             Self::Supervisor => "supervisor",
         })
     }

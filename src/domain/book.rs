@@ -54,7 +54,7 @@ pub use find::{Found, MAX_FOUND, Seen};
 pub use reader::{Audience, Rank};
 pub use resolve::{Candidate, MAX_REACHED, Reached, Resolved, Unresolved};
 pub use shelf::Fit;
-pub use sync::{NoSuchToken, Since, Stale, SyncToken};
+pub use sync::{Moved, NoSuchToken, Since, SinceIn, Stale, SyncToken};
 
 use shelf::Shelf;
 

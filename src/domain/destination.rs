@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{names::ClientName, number::Number};
+use crate::{book::Owner, names::ClientName, number::Number};
 
 /// Where a job goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,66 @@ pub struct FaxAddress {
     pub attention: Option<String>,
     /// The recipient exactly as the mail client wrote it (RFC 3464 2.3.2).
     pub as_written: String,
+    /// The entry of the phone book that was meant; none where a number was written. It says
+    /// what stood there when the fax was taken, and is never looked up again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<Named>,
+}
+
+/// By which entry of the phone book a number was meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// The name of the entry that has the number.
+    pub entry: String,
+    /// The name of the list that was written and holds the entry; none where the entry
+    /// itself was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
+    /// Whose alias was written.
+    pub owner: Owner,
+}
+
+impl Named {
+    /// The owner, where that is not the sender.
+    #[must_use]
+    pub fn owner_besides(&self, sender: &ClientName) -> Option<&Owner> {
+        Some(&self.owner).filter(|owner| **owner != Owner::Client(sender.clone()))
+    }
+}
+
+/// A number as an address of the fax domain, and what is behind it (RFC 3191 2, RFC 3192 2).
+#[must_use]
+pub fn number_address(number: &Number, subaddress: Option<&str>, domain: &str) -> String {
+    match subaddress {
+        None => format!("{number}@{domain}"),
+        Some(subaddress) => format!("FAX={number}/T33S={subaddress}@{domain}"),
+    }
+}
+
+impl FaxAddress {
+    /// The number as an address of the fax domain (RFC 3191 2, RFC 3192 2).
+    #[must_use]
+    pub fn number_address(&self, domain: &str) -> String {
+        number_address(&self.number, self.subaddress.as_deref(), domain)
+    }
+
+    /// Who gets it: as it was written, or the number where a name was.
+    #[must_use]
+    pub fn final_recipient(&self, domain: &str) -> String {
+        match self.named {
+            None => self.as_written.clone(),
+            Some(_) => self.number_address(domain),
+        }
+    }
+
+    /// The number, with the name of its entry and what was written where there is one.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match &self.named {
+            None => self.number.to_string(),
+            Some(named) => format!("{} ({}, {})", named.entry, self.as_written, self.number),
+        }
+    }
 }
 
 /// A mailbox.

@@ -47,7 +47,7 @@ use crate::{
 
 pub use altered::Alteration;
 pub use cause::{
-    Alarm, Answered, AnsweredFile, Cause, Forwarded, Inquiry, InquiryTopic, Sent, Tried,
+    Alarm, Answered, AnsweredFile, Cause, Forwarded, Inquiry, InquiryTopic, Missed, Sent, Tried,
 };
 
 pub use crate::notice::{DeliverBy, Notify, Release};

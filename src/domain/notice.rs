@@ -13,6 +13,9 @@
 //! | given up at the sender's time (BY, mode R) | `failed` | FAILURE: `failed` | nothing |
 //! | cancelled | `failed` | FAILURE: `failed` | nothing |
 //!
+//! A fax that went out while a list of its mail did not reach everybody is in part a failure:
+//! whoever is told of failures is told of its success as well, and there of the list.
+//!
 //! To a null reverse-path nothing is ever mailed (RFC 5321 4.5.5); the postmaster is
 //! told of what is lost. A disposition notification takes the place of a report only
 //! where no report was asked for and none is sent.
@@ -192,12 +195,13 @@ pub fn told(happened: Happened, sent: &Sent, receipts: Receipts) -> Told {
     if sent.reverse_path.is_none() {
         return if happened.is_loss() { Told::Postmaster } else { Told::Nobody };
     }
+    let missed = !sent.missed.is_empty();
     let wanted = match (sent.notify, happened.keyword()) {
         (Notify::Never, _) => false,
-        (Notify::On { success, .. }, Keyword::Success) => success,
+        (Notify::On { success, failure, .. }, Keyword::Success) => success || failure && missed,
         (Notify::On { failure, .. }, Keyword::Failure) => failure,
         (Notify::On { delay, .. }, Keyword::Delay) => delay,
-        (Notify::Unsaid, Keyword::Success) => receipts == Receipts::Always,
+        (Notify::Unsaid, Keyword::Success) => receipts == Receipts::Always || missed,
         (Notify::Unsaid, Keyword::Failure | Keyword::Delay) => true,
     };
     let no_report_asked_for = !matches!(sent.notify, Notify::On { .. });
@@ -275,6 +279,7 @@ mod tests {
             disposition: false,
             release: None,
             deliver_by: None,
+            missed: Vec::new(),
         }
     }
 
@@ -322,6 +327,22 @@ mod tests {
             assert_eq!(got == Told::Nobody, silent, "{happened:?}");
             let asked = told(happened, &sent(SUCCESS), Receipts::Failures);
             assert_eq!(asked != Told::Nobody, silent, "{happened:?}: what was asked for counts");
+        }
+    }
+
+    #[test]
+    fn a_list_that_misses_somebody_is_a_failure_in_part() {
+        use crate::job::Missed;
+        for (notify, receipts, wanted) in [
+            (UNSAID, Receipts::Failures, true),
+            (FAILURE, Receipts::Failures, true),
+            (DELAY, Receipts::Always, false),
+            (NEVER, Receipts::Always, false),
+        ] {
+            let missed = vec![Missed { list: "All".into(), members: 1 }];
+            let sent = Sent { missed, ..sent(notify) };
+            let told = told(Happened::Delivered, &sent, receipts);
+            assert_eq!(told == Told::Sender(Report::End), wanted, "{notify:?}");
         }
     }
 

@@ -160,10 +160,12 @@ mod tests {
             keep_answers_s: 1,
             header_timeout_s: 1,
             request_timeout_s: 1,
+            max_card_bytes: 1,
+            max_report_bytes: 1,
         };
         let tokens = vec![token("one", None), token("two", Some(Timestamp(10)))];
         let address = ([127, 0, 0, 1], 0).into();
-        let http = Http { address, tls: false, tokens, limits };
+        let http = Http { address, tls: false, tokens, carddav: true, limits };
         for (secret, at, is_good) in
             [("one", 99, true), ("two", 9, true), ("two", 10, false), ("three", 0, false)]
         {

@@ -12,7 +12,7 @@ use postfax_domain::number::Number;
 use postfax_gateway::{
     address::{self, Recipient as Meant},
     compose::{Attachment, Delimiters, Head, Letter, Source},
-    desk::{Envelope, Mail, Mailbox, Peer, Rcpt, Release, Role},
+    desk::{Envelope, Mail, Mailbox, Peer, Rcpt, Release, Role, Welcome},
     message,
 };
 use serde::Serialize;
@@ -36,14 +36,14 @@ const MAX_HELD_BYTES: u64 = 64 << 10;
 /// The jobs that were made.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Accepted {
-    /// One for each recipient, in their order.
+    /// One for each recipient, in their order, and of a list one for each of its numbers.
     jobs: Vec<AcceptedJob>,
 }
 
-/// The job of one recipient.
+/// The job of one number.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AcceptedJob {
-    /// The recipient as it was written.
+    /// The recipient as it was written: a number, or a name of the phone book.
     #[schema(example = "+33140000000")]
     to: String,
     /// The number of the job.
@@ -132,9 +132,10 @@ async fn accept(
     let mut rcpts = Vec::with_capacity(form.to.len());
     for to in &form.to {
         let mailbox = mailbox(config, to)?;
-        let rcpt = Rcpt { mailbox, notify: form.notify, orcpt: None };
+        let mut rcpt =
+            Rcpt { mailbox, notify: form.notify, orcpt: None, welcome: Welcome::default() };
         let asked = shared.desk.recipient(&peer, &mail, &rcpt).await;
-        asked.map_err(|reply| Problem::from(&reply))?;
+        rcpt.welcome = asked.map_err(|reply| Problem::from(&reply))?;
         rcpts.push(rcpt);
     }
     let path = shared.desk.spool(&peer, &mail).await.map_err(|reply| Problem::from(&reply))?;
@@ -147,11 +148,10 @@ async fn accept(
     let taking = tokio::spawn(async move { desk.message(&peer, envelope).await });
     let taken = taking.await.map_err(|bug| Problem::new(Code::Failed, bug.to_string()))?;
     let names = taken.map_err(|reply| Problem::from(&reply))?;
-    let made = form
-        .to
-        .iter()
-        .zip(names)
-        .map(|(to, name)| AcceptedJob { to: to.clone(), job: name.parse().unwrap_or_default() });
+    let made = form.to.iter().zip(names).flat_map(|(to, names)| {
+        let job = |name: String| name.parse().unwrap_or_default();
+        names.into_iter().map(move |name| AcceptedJob { to: to.clone(), job: job(name) })
+    });
     let accepted = Accepted { jobs: made.collect() };
     let location = accepted.jobs.first().map(|first| format!("/v1/jobs/{}", first.job));
     let body = serde_json::to_value(&accepted).unwrap_or_default();

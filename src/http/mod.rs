@@ -6,6 +6,7 @@
 //!  socket ─▶ serve ─▶ door ─▶ routes ─▶ ask ─▶ once ─▶ requests ─▶ daemon
 //!                             events, pages ─▶ ask     the documents of the store
 //!                             faxes ─▶ once ──▶ the desk of the mail doors
+//!                     dav ─▶ the phone book, for address books
 //! ```
 //!
 //! A fax by HTTP is a mail that we write ourselves: the desk that decides about mails
@@ -13,6 +14,7 @@
 
 mod ask;
 mod body;
+mod dav;
 mod door;
 mod events;
 mod faxes;
@@ -36,6 +38,7 @@ use crate::{
     config::{Http, HttpLimits},
     daemon::{Context, Daemon, DaemonError},
     listen::Doors,
+    outbound::FaxDesk,
     requests,
 };
 
@@ -48,6 +51,8 @@ struct Inner {
     daemon: Arc<dyn requests::Daemon>,
     /// Decides about faxes as about mails.
     desk: Arc<dyn Desk>,
+    /// Checks passwords as for mails.
+    passwords: FaxDesk,
     failures: door::Failures,
     kept: once::Kept,
     /// Those who follow events.
@@ -90,6 +95,7 @@ pub(crate) async fn open(
         context: daemon.context(),
         daemon: asked,
         desk: Arc::new(doors.desk()),
+        passwords: doors.desk(),
         failures: door::Failures::default(),
         kept: once::Kept::default(),
         streams: events::Streams::new(http.limits.max_event_streams),

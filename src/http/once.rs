@@ -276,6 +276,8 @@ mod tests {
             keep_answers_s: 60,
             header_timeout_s: 1,
             request_timeout_s: 1,
+            max_card_bytes: 1,
+            max_report_bytes: 1,
         }
     }
 

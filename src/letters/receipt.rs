@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use postfax_domain::{
     destination::{Destination, FaxAddress, Mailbox},
-    job::{Job, Sent},
+    job::Job,
     names::JobId,
     notice::{Happened, Report},
     outcome::Outcome,
@@ -75,7 +75,8 @@ pub(super) async fn write(
     let html = picture.as_ref().and_then(|one| Some(page.html(one.content_id.as_deref()?)));
     let (text, inline) = (page.text(), picture.into_iter().collect());
     let writing = if report == Report::Disposition {
-        head.from = message::Mailbox { name: None, address: address.as_written.clone() };
+        head.from =
+            message::Mailbox { name: None, address: address.final_recipient(&config.setup.domain) };
         let notification = notification(&story, head, text, html, inline);
         tokio::task::spawn_blocking(move || notification.write_body(&path))
     } else {
@@ -130,8 +131,8 @@ pub(super) fn notification(
     Notification {
         head,
         reporting_agent: (story.config.hostname.clone(), "Postfax".to_owned()),
-        original_recipient: original_recipient(story.sent),
-        final_recipient: story.to.as_written.clone(),
+        original_recipient: original_recipient(story),
+        final_recipient: story.to.final_recipient(&story.config.setup.domain),
         // Without one nobody may be told (RFC 8098 2.1).
         original_message_id: story.sent.message_id.clone().unwrap_or_default(),
         disposition,
@@ -142,9 +143,14 @@ pub(super) fn notification(
     }
 }
 
-fn original_recipient(sent: &Sent) -> Option<Typed> {
-    let (kind, address) = sent.original_recipient.as_ref()?;
-    Some(Typed::new(kind.clone(), address.clone()))
+/// ORCPT; without one the alias or the list that was written, by which the sender knows
+/// the recipient (RFC 3461 5.2.7).
+fn original_recipient(story: &Story<'_>) -> Option<Typed> {
+    match &story.sent.original_recipient {
+        Some((kind, address)) => Some(Typed::new(kind.clone(), address.clone())),
+        None if story.to.named.is_some() => Some(Typed::new("rfc822", story.to.as_written.clone())),
+        None => None,
+    }
 }
 
 fn recipient(story: &Story<'_>) -> RecipientReport {
@@ -157,8 +163,8 @@ fn recipient(story: &Story<'_>) -> RecipientReport {
     let diagnostic = said.filter(|said| !said.is_empty());
     let spoken = last.map(|attempt| attempt.ended.as_ref().map_or(attempt.started, |end| end.at));
     RecipientReport {
-        original_recipient: original_recipient(story.sent),
-        final_recipient: to.as_written.clone(),
+        original_recipient: original_recipient(story),
+        final_recipient: to.final_recipient(&story.config.setup.domain),
         action,
         status,
         status_comment,

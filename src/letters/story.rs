@@ -2,9 +2,9 @@
 //! sender's language. Knows no MIME.
 
 use postfax_domain::{
-    book::Book,
+    book::{Book, Owner},
     destination::FaxAddress,
-    job::{Attempt, Carrier, End, Job, Sent, State},
+    job::{Attempt, Carrier, End, Job, Missed, Sent, State},
     notice::{Happened, Report},
     outcome::Outcome,
     time::Timestamp,
@@ -48,19 +48,28 @@ impl<'a> Story<'a> {
 
     /// The same, with what the phone book of the sender says of the number.
     pub(super) fn looked_up(mut self, book: &Book) -> Self {
+        // A name that was written is never looked up again.
+        if self.to.named.is_some() {
+            return self;
+        }
         let line = Line { number: &self.to.number, subaddress: self.to.subaddress.as_deref() };
         let client = Some(&self.sent.client);
         self.other = Other::find(book, self.config, self.words, client, line, self.fax.id);
         self
     }
 
-    /// The number, and the name that the phone book has for it.
+    /// The number, and the name that the phone book has for it where it was written bare.
     fn number(&self) -> String {
-        let number = self.to.number.to_string();
+        let number = self.to.number.as_str();
         match &self.other.name {
-            Some(name) => self.words.say(Phrase::Named, &[("number", &number), ("name", name)]),
-            None => number,
+            Some(name) => self.words.say(Phrase::Named, &[("number", number), ("name", name)]),
+            None => number.to_owned(),
         }
+    }
+
+    /// Whom it went to: the name by which it was called, with the number.
+    fn whom(&self) -> String {
+        if self.to.named.is_some() { self.to.shown() } else { self.number() }
     }
 
     /// The outcome that the receipt is about.
@@ -141,6 +150,10 @@ impl<'a> Story<'a> {
         let (fax, words) = (self.fax, self.words);
         let mut page = Page::new(words);
         page.paragraph(self.sentence());
+        for Missed { list, members } in &self.sent.missed {
+            let members = members.to_string();
+            page.paragraph(words.say(Phrase::Missed, &[("list", list), ("members", &members)]));
+        }
         let last = fax.attempts.last();
         let moment = |at| Some(self.moment(at));
         let while_tried = |value: Option<String>| value.filter(|_| self.is_delay());
@@ -151,7 +164,9 @@ impl<'a> Story<'a> {
         let release = self.sent.release.as_ref();
         let speed = last.and_then(|attempt| attempt.ledger.bit_rate);
         page.facts([
-            (Phrase::To, Some(self.number())),
+            (Phrase::To, Some(self.whom())),
+            (Phrase::List, self.to.named.as_ref().and_then(|named| named.list.clone())),
+            (Phrase::PhoneBook, self.book()),
             (Phrase::Attention, self.to.attention.clone()),
             (Phrase::Subject, self.sent.subject.clone()),
             (Phrase::Accepted, moment(fax.created)),
@@ -173,6 +188,15 @@ impl<'a> Story<'a> {
             self.other.teach(self.config, words, &mut page);
         }
         page
+    }
+
+    /// Whose entry was called, where it is not the sender's own.
+    fn book(&self) -> Option<String> {
+        let named = self.to.named.as_ref()?;
+        Some(match named.owner_besides(&self.sent.client)? {
+            Owner::Client(owner) => self.words.say(Phrase::OfClient, &[("owner", owner.as_str())]),
+            Owner::Supervisor => self.words.say(Phrase::OfAll, &[]),
+        })
     }
 
     fn progress(&self) -> Option<String> {

@@ -5,10 +5,14 @@
 use std::{path::Path, time::Duration};
 
 use postfax_domain::{
-    destination::{Destination, FaxAddress},
+    book::Owner,
+    destination::{Destination, FaxAddress, Named},
     document::{Digest, Document, PageLedger, Resolution},
     fleet::Decision,
-    job::{Attempt, AttemptEnd, Carrier, Cause, DeliverBy, End, Job, Notify, Release, Sent, State},
+    job::{
+        Attempt, AttemptEnd, Carrier, Cause, DeliverBy, End, Job, Missed, Notify, Release, Sent,
+        State,
+    },
     names::{ClientName, JobId, ServerName},
     notice::Report,
     number::Number,
@@ -78,12 +82,14 @@ fn fax(state: State, last: Outcome, confirmed: u32) -> Job {
         disposition: false,
         release: None,
         deliver_by: None,
+        missed: Vec::new(),
     };
     let to = Destination::Fax(FaxAddress {
         number: Number::try_from("+33140000000".to_owned()).unwrap(),
         subaddress: None,
         attention: None,
         as_written: "FAX=+33140000000@fax.example.com".into(),
+        named: None,
     });
     let day = Duration::from_secs(24 * 3600);
     let document = Document {
@@ -107,6 +113,22 @@ fn fax(state: State, last: Outcome, confirmed: u32) -> Job {
 
 fn ended(end: End, last: Outcome, confirmed: u32) -> Job {
     fax(State::Ended { end, at: at(270) }, last, confirmed)
+}
+
+/// The same by a list of bob's, of which two members could not be used.
+fn listed(mut job: Job) -> Job {
+    let Destination::Fax(fax) = &mut job.destination else { panic!("a fax") };
+    fax.as_written = "customers@fax.example.com".into();
+    fax.subaddress = Some("4312".into());
+    fax.named = Some(Named {
+        entry: "Acme Ltd".into(),
+        list: Some("Customers".into()),
+        owner: Owner::Client(ClientName::new("bob").unwrap()),
+    });
+    asked(job, |sent| {
+        sent.original_recipient = None;
+        sent.missed = vec![Missed { list: "Customers".into(), members: 2 }];
+    })
 }
 
 fn failed(last: Outcome, confirmed: u32) -> Job {
@@ -174,6 +196,7 @@ fn every_kind_of_receipt_is_as_in_its_golden_file() {
         ("late", waiting(), Report::Late),
         ("overdue", asked(waiting(), |sent| sent.deliver_by = by(false)), Report::Overdue),
         ("held", asked(delivered(), |sent| sent.release = Some(held)), Report::End),
+        ("listed", listed(delivered()), Report::End),
         ("dispatched", delivered(), Report::Disposition),
         ("not-dispatched", failed(Outcome::NotInService, 0), Report::Disposition),
     ];
@@ -181,7 +204,7 @@ fn every_kind_of_receipt_is_as_in_its_golden_file() {
     for (name, job, report) in &cases {
         for language in ["en", "de", "fr", "ja"] {
             // The machine's part is the same in all languages.
-            if language != "en" && !matches!(*name, "delivered" | "partly" | "late") {
+            if language != "en" && !matches!(*name, "delivered" | "partly" | "late" | "listed") {
                 continue;
             }
             let path = folder().join(format!("tests/letters/{name}.{language}.eml"));

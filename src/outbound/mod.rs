@@ -2,6 +2,7 @@
 //! to be faxed. The pages are made before the client is told yes while a converter is
 //! idle, and later when all are busy; `prepare` says why.
 
+mod alias;
 mod asks;
 mod claim;
 mod door;
@@ -23,7 +24,7 @@ use postfax_domain::{
 };
 use postfax_gateway::{
     auth::{Proof, scram::Keys},
-    desk::{self, AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Ret},
+    desk::{self, AuthRefusal, Desk, Envelope, Granted, Identity, Mail, Peer, Rcpt, Ret, Welcome},
     mdn,
     reply::Reply,
     verify::Verifier,
@@ -37,10 +38,12 @@ use crate::{
     prepare::{self, Contents, Trouble},
     store,
 };
+use alias::Meant;
 pub use door::Door;
 use door::What;
 use fit::{Loops, acceptable};
 pub use logins::by_token;
+use meant::{Addressed, recipients};
 use replies::{no_room, refused, unfit};
 use returns::Special;
 use who::says_the_truth;
@@ -68,15 +71,12 @@ impl FaxDesk {
         self.context.config.load_full()
     }
 
-    async fn take(&self, peer: &Peer, envelope: &Envelope) -> Result<Vec<u64>, Reply> {
+    /// The jobs of each recipient, in their order.
+    async fn take(&self, peer: &Peer, envelope: &Envelope) -> Result<Vec<Vec<u64>>, Reply> {
         let config = self.config();
         let client = self.client(&config, peer, &envelope.mail)?;
-        let recipients = envelope
-            .rcpts
-            .iter()
-            .map(|rcpt| self.recipient_of(&config.setup, &client, rcpt))
-            .collect::<Result<Vec<_>, _>>()?;
         self.prove(&config.setup, peer, envelope, &client).await?;
+        let meant = self.all_meant(&config, peer, &client, &envelope.rcpts)?;
         let room = self.door.room_for(envelope.bytes).await;
         let contents = self.contents(&config, peer, envelope, &client).await?;
         let message = &contents.message;
@@ -111,18 +111,23 @@ impl FaxDesk {
             content: contents.digest.clone(),
             return_mail: envelope.mail.ret == Some(Ret::Full),
             envelope_id: envelope.mail.envid.clone(),
-            recipients,
+            recipients: recipients(&envelope.rcpts, &meant),
             document,
             priority: envelope.granted.priority,
             release: envelope.mail.release.as_ref().map(|asked| release(asked, now())),
             deliver_by: envelope.mail.deliver_by.map(|asked| deliver_by(asked, now())),
             disposition: config.letters.mdn == Mdn::OnRequest
                 && mdn::may_be_sent(message, envelope.mail.from.as_ref()),
+            missed: meant.iter().filter_map(|meant| meant.missed.clone()).collect(),
         };
         drop(contents);
         crash::point("offer");
         match self.context.submit(submission).await {
-            Some(Answer::Accepted(ids)) => Ok(ids.iter().map(|id| id.0).collect()),
+            Some(Answer::Accepted(ids)) => {
+                let mut ids = ids.iter().map(|id| id.0);
+                let of = |meant: &Meant| ids.by_ref().take(meant.faxes.len()).collect();
+                Ok(meant.iter().map(of).collect())
+            }
             Some(Answer::Refused(refusal)) => Err(refused(&refusal, &config.timezone)),
             _ => Err(Reply::new(451, (3, 2), "going down, try again later")),
         }
@@ -201,19 +206,38 @@ impl Desk for FaxDesk {
         Ok(granted)
     }
 
-    async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
+    async fn recipient(&self, peer: &Peer, mail: &Mail, rcpt: &Rcpt) -> Result<Welcome, Reply> {
         let config = self.config();
         match self.special(rcpt).await? {
-            Some(Special::Inquiry(_)) => return self.may_ask(&config, peer, mail),
+            Some(Special::Inquiry(_)) => {
+                self.may_ask(&config, peer, mail)?;
+                return Ok(Welcome::default());
+            }
             Some(Special::Postmaster | Special::Return(_)) => {
-                return self.count(&config, peer, None, What::Recipient);
+                self.count(&config, peer, None, What::Recipient)?;
+                return Ok(Welcome::default());
             }
             None => {}
         }
         let client = self.client(&config, peer, mail)?;
-        let recipient = self.recipient_of(&config.setup, &client, rcpt)?;
-        self.has_quota(&config, &client, recipient.address.number).await?;
-        self.count(&config, peer, self.known(peer, &client), What::Recipient)
+        let welcome = match self.meant(&config, &client, rcpt)? {
+            Addressed::Number(fax) => {
+                self.has_quota(&config, &client, vec![fax.number]).await?;
+                Welcome::default()
+            }
+            // Its phone book is for the client alone, and this may be anybody.
+            Addressed::Alias(_) if self.verifier_of(peer).is_some() => Welcome::default(),
+            Addressed::Alias(alias) => {
+                let meant = self.named(&config, &client, rcpt, &alias)?;
+                let numbers = meant.faxes.iter().map(|fax| fax.number.clone()).collect();
+                self.has_quota(&config, &client, numbers).await?;
+                meant.welcome()
+            }
+        };
+        for _ in 0..welcome.count {
+            self.count(&config, peer, self.known(peer, &client), What::Recipient)?;
+        }
+        Ok(welcome)
     }
 
     async fn spool(&self, _peer: &Peer, mail: &Mail) -> Result<PathBuf, Reply> {
@@ -224,11 +248,16 @@ impl Desk for FaxDesk {
         Ok(documents.coming_mail(&documents.new_name()))
     }
 
-    async fn message(&self, peer: &Peer, mut envelope: Envelope) -> Result<Vec<String>, Reply> {
+    async fn message(
+        &self,
+        peer: &Peer,
+        mut envelope: Envelope,
+    ) -> Result<Vec<Vec<String>>, Reply> {
         match self.take_any(peer, &mut envelope).await {
             Ok(jobs) => {
                 crash::point("reply");
-                Ok(jobs.iter().map(ToString::to_string).collect())
+                let names = |jobs: &Vec<u64>| jobs.iter().map(ToString::to_string).collect();
+                Ok(jobs.iter().map(names).collect())
             }
             Err(reply) => {
                 // A message that was refused is the client's again.

@@ -87,13 +87,13 @@ impl FaxDesk {
     }
 
     /// Takes a mail of which some recipients are no faxes: the faxes first, since only
-    /// they can be refused for what the mail holds. The names of the jobs, in the order
-    /// of the recipients.
+    /// they can be refused for what the mail holds. The names of the jobs of each
+    /// recipient, in the order of the recipients.
     pub(super) async fn take_any(
         &self,
         peer: &Peer,
         envelope: &mut Envelope,
-    ) -> Result<Vec<u64>, Reply> {
+    ) -> Result<Vec<Vec<u64>>, Reply> {
         let mut specials = Vec::with_capacity(envelope.rcpts.len());
         for rcpt in &envelope.rcpts {
             specials.push(self.special(rcpt).await?);
@@ -128,7 +128,10 @@ impl FaxDesk {
         let mut forwarded = None;
         for special in specials {
             let taken = match (special, forwarded) {
-                (None, _) => Ok(jobs.next().unwrap_or_default()),
+                (None, _) => {
+                    named.push(jobs.next().unwrap_or_default());
+                    continue;
+                }
                 (Some(Special::Return(path)), _) => self.heard(path, envelope, &copy.0).await,
                 (Some(Special::Inquiry(service)), _) => {
                     self.inquire(peer, envelope, &copy.0, service).await
@@ -140,10 +143,10 @@ impl FaxDesk {
                 forwarded = taken.as_ref().ok().copied();
             }
             named.push(match taken {
-                Ok(job) => job,
+                Ok(job) => vec![job],
                 Err(refusal) if faxed && !self.knows_again(envelope, &copy.0).await => {
                     warn!(%refusal, "a letter is dropped: with it its faxes would come again");
-                    0
+                    vec![0]
                 }
                 Err(refusal) => return Err(refusal),
             });

@@ -145,6 +145,7 @@ impl Daemon for Fake {
             Request::Returned(report) => Answer::Done(report.job.id),
             Request::Answered(id, _) => Answer::Done(id),
             Request::Forward(_) | Request::Inquire { .. } => Answer::Accepted(vec![JobId(16)]),
+            Request::Afford { .. } => Answer::Afforded(Ok(())),
             Request::Explain { .. } => Answer::Explained(Err(Denial::UnknownClient)),
             Request::Book { who, orders } => self.write(&who, &orders),
             Request::Hooks => Answer::Hooks(BTreeMap::new()),

@@ -17,6 +17,7 @@
 
 mod answer;
 pub(crate) mod book;
+mod cards;
 mod config;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -32,8 +33,10 @@ pub(crate) mod settings;
 pub(crate) mod socket;
 mod summary;
 
+use answer::unexpected;
 pub(crate) use answer::{Daemon, Sees, answer, jobs_once_more, once_more};
 pub(crate) use book::{AskBook, BookReply};
+pub(crate) use cards::{NotWritten, note_card_refused, note_cards_read, write_card};
 pub(crate) use config::{AskConfig, ConfigReply, Line, Terms};
 pub(crate) use filter::{AuditFilter, Condition, JobFilter, MAX_JOBS};
 use postfax_domain::{

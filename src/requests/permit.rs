@@ -13,8 +13,9 @@
 
 use postfax_domain::{
     authority::{Missing, Scope, Sight, Target, Verb, Who, check},
+    destination::Destination,
     fleet::Health,
-    job::{Carrier, Job},
+    job::{Carrier, Cause, Job},
     names::{ClientName, JobId, ServerName},
     setup::Setup,
     supervisor::Status,
@@ -156,8 +157,19 @@ impl From<Missing> for Problem {
     }
 }
 
-/// Takes out of a job what the asker may not know: the servers that do not concern it.
+/// Takes out of a job what the asker may not know: the servers that do not concern it, and
+/// the sender's phone book.
 pub(super) fn conceal(sight: &Sight<'_>, job: &mut Job) {
+    if !sight.names(job) {
+        if let Destination::Fax(fax) = &mut job.destination
+            && fax.named.take().is_some()
+        {
+            fax.as_written = fax.number.to_string();
+        }
+        if let Cause::Sent(sent) = &mut job.cause {
+            sent.missed.clear();
+        }
+    }
     for attempt in &mut job.attempts {
         let carrier = match &attempt.carrier {
             Carrier::Server(name) => Some(name.clone()),
@@ -196,7 +208,8 @@ mod tests {
 
     use super::*;
     use crate::requests::{
-        AskAudit, AskConfig, AskInbound, AskJobs, Reply, answer,
+        AskAudit, AskBook, AskConfig, AskInbound, AskJobs, Reply, answer,
+        book::{Fields, Keeper},
         fake::Fake,
         samples::{self, server},
     };
@@ -281,6 +294,14 @@ mod tests {
         let (fax, unrouted) = (JobId(15), JobId(11));
         let explain =
             |from: &str| Ask::Explain { from: from.into(), to: "0140000000".into(), pages: 1 };
+        let find = Ask::Book(AskBook::Find { text: String::new(), limit: None });
+        let fields = Fields {
+            name: Some("Acme".into()),
+            number: Some("0140000000".into()),
+            ..Fields::default()
+        };
+        let owner = Some(Keeper::Public);
+        let public = Ask::Book(AskBook::Add { fields: Box::new(fields), owner, label: None });
         let none = AskAlter {
             job: fax,
             priority: Some(1),
@@ -318,6 +339,8 @@ mod tests {
             (Ask::GiveUp { server: server("london-1") }, "+----+-----"),
             (Ask::Drain { server: server("paris-1") }, "+----------"),
             (Ask::Drain { server: server("nowhere") }, "+----------"),
+            (find, "+++++++++++"),
+            (public, "+----------"),
             (Ask::Webhooks, "+---------+"),
             (Ask::RetryWebhook { webhook: HookName::new("crm").unwrap() }, "+------+---"),
             (Ask::Audit(AskAudit::default()), "+-------+--"),

@@ -112,6 +112,11 @@ fn brief(text: &str, most: usize) -> String {
     }
 }
 
+/// What a request is about, as far as it goes into a line.
+pub(super) fn brief_object(kind: &str, name: &str) -> String {
+    format!("{kind}:{}", brief(name, MAX_WRITTEN))
+}
+
 /// What a line says of a new version of the configuration.
 pub(crate) fn changed_to(version: u64, diff: &str) -> String {
     format!("version {version}\n{diff}")
@@ -141,7 +146,7 @@ pub(super) fn verdict(reply: &Reply) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::requests::{AskJobs, Problem, samples};
+    use crate::requests::{AskBook, AskJobs, Problem, samples};
 
     #[test]
     fn nobody_writes_as_much_into_the_log_as_they_like() {
@@ -149,7 +154,8 @@ mod tests {
         let asker = Asker { from: much.clone(), ..samples::administrator() };
         let explain = Ask::Explain { from: much.clone(), to: much.clone(), pages: 1 };
         let jobs = Ask::Jobs(AskJobs { client: Some(much.clone()), ..AskJobs::default() });
-        for ask in [explain, jobs] {
+        let book = Ask::Book(AskBook::Show { entry: much.clone() });
+        for ask in [explain, jobs, book] {
             for code in [Code::NotPermitted, Code::BadRequest] {
                 let verdict = verdict(&Reply::Problem(Problem::new(code, much.clone())));
                 let line = Line { verdict, ..line(&asker, &ask) };

@@ -1,6 +1,7 @@
 //! A job in one row, for lists.
 
 use postfax_domain::{
+    destination::Destination,
     job::{Alarm, Cause, Job, State},
     names::JobId,
     outcome::Outcome,
@@ -58,6 +59,10 @@ pub(crate) struct Summary {
     pub(crate) from: String,
     /// A number, a mail address, or that nobody gets it yet.
     pub(crate) to: String,
+    /// The entry of the phone book that a number was meant by; for the sender, whose book it
+    /// is, and for administrators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
     /// Pages in all; 0 when it has none.
     pub(crate) pages: u32,
     /// Pages that the remote machine has confirmed, the call under way included.
@@ -81,12 +86,24 @@ impl Summary {
             on_hold: job.on_hold && !job.is_ended(),
             from: origin(job),
             to: job.destination.to_string(),
+            name: None,
             pages: job.document.as_ref().map_or(0, |document| document.pages),
             confirmed: confirmed(job),
             attempts: job.attempts.last().map_or(0, |attempt| attempt.number),
             created: job.created,
             last: job.last_outcome(),
         }
+    }
+}
+
+impl Summary {
+    /// The row of this job for one who may see in it what its sender called it.
+    pub(crate) fn named(job: &Job) -> Self {
+        let name = match &job.destination {
+            Destination::Fax(fax) => fax.named.as_ref().map(|named| named.entry.clone()),
+            Destination::Mailbox(_) | Destination::Unrouted => None,
+        };
+        Self { name, ..Self::of(job) }
     }
 }
 

@@ -73,8 +73,9 @@ pub(super) async fn save(
             .execute(&mut *round)
             .await?;
     }
-    save_gone(round, &changes.gone, last.floor).await?;
+    // What has gone in this round already is forgotten with the lines of this round.
     save_history(round, &changes.history).await?;
+    save_gone(round, &changes.gone, last.floor).await?;
     sqlx::query(
         "INSERT INTO book_state (one, last, next, floor) VALUES (1, $1, $2, $3) \
          ON CONFLICT (one) DO UPDATE SET last = max(last, excluded.last), \
@@ -175,5 +176,130 @@ impl Reader {
                 .await
                 .map_err(|source| self.fail(source))?;
         lines.iter().map(|body| parsed(body)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use postfax_domain::{
+        authority::Who,
+        book::{Book, Content, Label, MAX_HISTORY, MAX_TOMBSTONES, Order, Owner, Reach},
+        setup::Setup,
+        time::Timestamp,
+    };
+
+    use super::*;
+    use crate::{requests::samples, store::Store};
+
+    const NOW: Timestamp = Timestamp(1000);
+
+    fn content(name: &str) -> Content {
+        Content {
+            name: name.into(),
+            company: String::new(),
+            alias: None,
+            note: String::new(),
+            tags: Default::default(),
+            reach: Reach::List(Vec::new()),
+            kept: String::new(),
+        }
+    }
+
+    fn add(name: &str) -> Order {
+        let (owner, label) = (Owner::Supervisor, Label::Everyone);
+        Order::Add { uid: name.into(), owner, label, content: content(name) }
+    }
+
+    fn write(book: &mut Book, setup: &Setup, orders: &[Order]) -> Vec<Change> {
+        let changes = book.write_all(setup, &Who::Administrator, orders, NOW).unwrap();
+        changes.into_iter().map(|change| Change::Book(Box::new(change))).collect()
+    }
+
+    async fn loaded(store: &mut Store) -> Saved {
+        store.saved(NOW, Duration::ZERO).await.unwrap().book
+    }
+
+    fn all(book: &Book, setup: &Setup) -> Vec<Entry> {
+        let visible = book.visible(setup, &Who::Administrator);
+        let mut all: Vec<Entry> = visible.into_iter().map(|(_, e)| Entry::clone(e)).collect();
+        all.sort_by_key(|entry| entry.id);
+        all
+    }
+
+    #[tokio::test]
+    async fn a_book_comes_back_also_from_a_round_that_was_tried_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let (setup, mut book) = (samples::setup(), Book::default());
+        let mut store = Store::open(folder.path()).await.unwrap();
+        let change = |at, name: &str| Order::Change {
+            id: EntryId(at),
+            expected: None,
+            content: content(name),
+        };
+        let gone = |at| Order::Remove { id: EntryId(at), expected: None };
+        // In one round an entry is added, changed and deleted, another added and changed.
+        for orders in [
+            vec![add("a"), add("b"), change(0, "a2"), change(1, "b2"), gone(0)],
+            vec![add("c"), change(1, "b3")],
+        ] {
+            let round = write(&mut book, &setup, &orders);
+            for _ in 0..2 {
+                store.commit(&round, NOW).await.unwrap();
+            }
+        }
+        let what = |noted: Vec<Noted>| noted.iter().map(|line| line.version).collect::<Vec<_>>();
+        let reader = store.reader();
+        assert_eq!(what(reader.book_history(EntryId(1)).await.unwrap()), [3, 2, 1]);
+        assert_eq!(what(reader.book_history(EntryId(0)).await.unwrap()), [3, 2, 1], "gone as well");
+        drop(store);
+        let mut store = Store::open(folder.path()).await.unwrap();
+        let saved = loaded(&mut store).await;
+        assert_eq!(saved.tombstones.len(), 1);
+        assert_eq!(saved.next, 3, "no number is given twice");
+        let again = Book::load(saved);
+        assert_eq!(all(&again, &setup), all(&book, &setup));
+        let who = Who::Administrator;
+        assert_eq!(again.token(&setup, &who), book.token(&setup, &who));
+    }
+
+    #[tokio::test]
+    async fn a_history_has_an_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let (setup, mut book) = (samples::setup(), Book::default());
+        let mut store = Store::open(folder.path()).await.unwrap();
+        let change = |at: u64| Order::Change {
+            id: EntryId(0),
+            expected: None,
+            content: content(&format!("n{at}")),
+        };
+        let orders: Vec<Order> =
+            std::iter::once(add("n")).chain((0..MAX_HISTORY + 9).map(change)).collect();
+        store.commit(&write(&mut book, &setup, &orders), NOW).await.unwrap();
+        let lines = store.reader().book_history(EntryId(0)).await.unwrap();
+        assert_eq!(lines.len() as u64, MAX_HISTORY);
+        assert_eq!(lines[0].version, MAX_HISTORY + 10, "the newest first");
+    }
+
+    #[tokio::test]
+    async fn what_has_gone_is_forgotten_with_its_history_from_the_floor_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (setup, mut book) = (samples::setup(), Book::default());
+        let mut store = Store::open(folder.path()).await.unwrap();
+        let many = MAX_TOMBSTONES as u64 + 5;
+        let names: Vec<Order> = (0..many).map(|at| add(&format!("n{at}"))).collect();
+        store.commit(&write(&mut book, &setup, &names), NOW).await.unwrap();
+        let gone: Vec<Order> =
+            (0..many).map(|at| Order::Remove { id: EntryId(at), expected: None }).collect();
+        store.commit(&write(&mut book, &setup, &gone), NOW).await.unwrap();
+        let saved = loaded(&mut store).await;
+        assert_eq!((saved.entries.len(), saved.tombstones.len()), (0, MAX_TOMBSTONES));
+        assert_eq!(saved.next, many);
+        let oldest = saved.tombstones.iter().map(|one| one.stamp).min().unwrap();
+        assert!(saved.floor < oldest, "{:?} {oldest:?}", saved.floor);
+        let reader = store.reader();
+        assert_eq!(reader.book_history(EntryId(4)).await.unwrap(), [], "forgotten");
+        assert_eq!(reader.book_history(EntryId(5)).await.unwrap().len(), 2, "remembered");
     }
 }

@@ -1,178 +1,160 @@
-//! A Postfax whose phone book is asked by mail, and what its answers say.
+//! The phone book of a daemon, as the administrator and as clients ask for it, and mail
+//! clients that only name recipients.
 
 use std::{
     fs,
-    process::Command,
-    sync::atomic::{AtomicU64, Ordering},
+    io::Write as _,
+    process::{Command, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{
-    lab::Description,
-    postfax::{PASSWORD, Postfax},
-    programs,
-    sink::{Mail, Sink},
-    wait_for,
-};
+use super::{postfax::Postfax, users::admit, wire::Wire};
 
-pub const BOOK: &str = "book@fax.example.com";
+/// Users of this host that are the clients of the stories.
+pub const USERS: [(&str, u32); 3] = [("anna", 64_031), ("bob", 64_032), ("carl", 64_033)];
 
-/// Carl keeps the public book; greta, pierre and yuki read other languages.
-const MORE: &str = r#"
-[[role]]
-name = "keeper"
-may = ["book.write"]
-[[client]]
-name = "greta"
-mail = ["greta@example.com"]
-receive = { language = "de" }
-[[client]]
-name = "pierre"
-mail = ["pierre@example.com"]
-receive = { language = "fr" }
-[[client]]
-name = "yuki"
-mail = ["yuki@example.com"]
-receive = { language = "ja" }
-"#;
+/// Debian's, which every user may run.
+const PYTHON: &str = "/usr/bin/python3";
+/// Puts questions to the socket, one line each, and prints the answers.
+const ASK: &str = "
+import socket, sys
+for line in sys.stdin:
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(sys.argv[1])
+        s.sendall(line.encode())
+        print(s.makefile().readline(), end='')
+";
 
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
-/// A running Postfax, and its mailbox.
-pub struct Site {
-    pub postfax: Postfax,
-    pub sink: Sink,
+/// Makes anna, bob and carl users of this host, before the daemon starts.
+pub fn introduce(postfax: &Postfax) {
+    let mut config = fs::read_to_string(postfax.config()).unwrap();
+    for (client, uid) in USERS {
+        let named = format!("name = \"{client}\"\n");
+        assert!(config.contains(&named));
+        config = config.replace(&named, &format!("{named}users = [\"{uid}\"]\n"));
+    }
+    fs::write(postfax.config(), config).unwrap();
+    admit(postfax);
 }
 
-/// A mail that asks.
-#[derive(Clone, Copy)]
-pub struct Letter<'a> {
-    pub client: &'a str,
-    pub to: &'a str,
-    pub subject: &'a str,
-    pub headers: &'a str,
-    pub body: &'a str,
+/// Asks the phone book as the administrator; a problem is an error.
+pub fn ask(postfax: &Postfax, question: &Value) -> Result<Value, Value> {
+    let mut question = question.clone();
+    question["ask"] = "book".into();
+    let answer = postfax.question(&question).expect("the daemon answers");
+    match answer.get("problem") {
+        Some(problem) => Err(problem.clone()),
+        None => Ok(answer["book"].clone()),
+    }
 }
 
-impl Site {
-    pub fn start(servers: &Description) -> Self {
-        let sink = Sink::start();
-        let mut postfax = Postfax::prepare(servers, &sink, MORE);
-        let config = fs::read_to_string(postfax.config()).unwrap();
-        let name = "name = \"carl\"";
-        let granted = format!("{name}\nroles = [\"keeper@supervisor\"]");
-        fs::write(postfax.config(), config.replace(name, &granted)).unwrap();
-        postfax.run();
-        Self { postfax, sink }
+/// Asks as a client, many questions by one process.
+pub fn ask_all_as(postfax: &Postfax, client: &str, questions: &[Value]) -> Vec<Value> {
+    let uid = USERS.iter().find(|(name, _)| *name == client).unwrap().1.to_string();
+    let mut child = Command::new("setpriv")
+        .args(["--reuid", &uid, "--regid", &uid, "--clear-groups", PYTHON, "-c", ASK])
+        .arg(postfax.file("control.sock"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines: String = questions.iter().map(|question| format!("{question}\n")).collect();
+    let mut input = child.stdin.take().unwrap();
+    let writing = std::thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writing.join().unwrap();
+    let answers = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<Value> =
+        answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), questions.len());
+    answers
+}
+
+/// `anna` is a client, `@london` a group.
+pub fn parties(names: &[&str]) -> Value {
+    let party = |name: &&str| match name.strip_prefix('@') {
+        Some(group) => json!({ "group": group }),
+        None => json!({ "client": name }),
+    };
+    names.iter().map(party).collect()
+}
+
+/// Who else may refer to an entry: `["*"]` is everyone.
+pub fn label(names: &[&str]) -> Value {
+    match names {
+        ["*"] => "everyone".into(),
+        _ => json!({ "named": parties(names) }),
+    }
+}
+
+/// Adds an entry of a client, or one that is nobody's where it is named `public`, with the
+/// question of the administrator. Its unique identifier.
+pub fn add(postfax: &Postfax, owner: &str, to: &[&str], fields: &Value) -> String {
+    let owner = match owner {
+        "public" => "public".into(),
+        client => json!({ "client": client }),
+    };
+    let question = json!({ "do": "add", "owner": owner, "label": label(to), "fields": fields });
+    let added = ask(postfax, &question).unwrap_or_else(|why| panic!("{fields}: {why}"));
+    added["entry"]["entry"]["uid"].as_str().unwrap_or_else(|| panic!("{added}")).to_owned()
+}
+
+/// A fax machine.
+pub fn fax(name: &str, alias: &str, number: &str) -> Value {
+    json!({ "name": name, "alias": alias, "number": number })
+}
+
+/// A list.
+pub fn list(name: &str, alias: &str, members: &[&str]) -> Value {
+    json!({ "name": name, "alias": alias, "members": members })
+}
+
+/// Changes who sees an entry.
+pub fn share(postfax: &Postfax, entry: &str, with: &Value) {
+    ask(postfax, &json!({ "do": "share", "entry": entry, "with": with })).unwrap();
+}
+
+/// A mail client that is trusted to speak for a client, with a mail begun.
+pub struct Caller(Wire);
+
+impl Caller {
+    pub fn begin(postfax: &Postfax, client: &str) -> Self {
+        let mut wire = Wire::connect(postfax.relay);
+        wire.hear("220");
+        wire.ask("EHLO mail.example.com\r\n", "250");
+        let mut caller = Self(wire);
+        caller.mail(client);
+        caller
     }
 
-    /// Sends it with swaks, logged in or, for those without a password, through the relay.
-    /// Whether it was taken.
-    pub fn send(&self, letter: &Letter<'_>, id: &str) -> bool {
-        let Letter { client, to, subject, headers, body } = letter;
-        let from = format!("{client}@example.com");
+    pub fn mail(&mut self, client: &str) {
+        self.0.ask(&format!("MAIL FROM:<{client}@example.com>\r\n"), "250");
+    }
+
+    /// Names a recipient of the fax domain; the whole reply, a line each.
+    pub fn rcpt(&mut self, local: &str) -> Vec<String> {
+        self.0.ask(&format!("RCPT TO:<{local}@fax.example.com>\r\n"), "")
+    }
+
+    pub fn reset(&mut self) {
+        self.0.ask("RSET\r\n", "250");
+    }
+
+    /// Sends what a person writes; the numbers of the jobs.
+    pub fn data(&mut self, message_id: &str) -> Vec<u64> {
+        self.0.ask("DATA\r\n", "354");
         let mail = format!(
-            "From: {from}\nTo: {to}\nSubject: {subject}\nMessage-ID: {id}\n\
-             MIME-Version: 1.0\n{headers}\n{body}"
+            "From: someone@example.com\r\nTo: fax\r\nSubject: A fax\r\n\
+             Message-ID: <{message_id}@example.com>\r\n\r\nA few words.\r\n.\r\n"
         );
-        let file = self.postfax.file("mail");
-        fs::write(&file, mail).unwrap();
-        let mut command = programs::program("swaks", "swaks");
-        command.args(["--from", &from, "--to", to, "--timeout", "120"]);
-        if ["anna", "bob", "carl"].contains(client) {
-            let server = format!("127.0.0.1:{}", self.postfax.submission);
-            command.args(["--server", &server, "--tls", "--auth", "PLAIN"]);
-            command.args(["--auth-user", client, "--auth-password", PASSWORD]);
-        } else {
-            command.args(["--server", &format!("127.0.0.1:{}", self.postfax.relay)]);
-        }
-        command.args(["--data", &format!("@{}", file.display())]);
-        command.output().unwrap().status.success()
-    }
-
-    /// The answer to the mail with this Message-ID.
-    pub fn answer(&self, id: &str) -> Mail {
-        let is_answer = |mail: &Mail| mail.header("In-Reply-To").as_deref() == Some(id);
-        let found = || self.sink.mails().into_iter().find(is_answer);
-        wait_for(&format!("the answer to {id}"), 60, found)
-    }
-
-    pub fn ask(&self, letter: Letter<'_>) -> Mail {
-        let id = new_id();
-        assert!(self.send(&letter, &id), "{} {}", letter.client, letter.subject);
-        self.answer(&id)
-    }
-
-    /// Asks in the subject of a mail to `book@`.
-    pub fn asked(&self, client: &str, subject: &str) -> Mail {
-        self.ask(Letter { client, to: BOOK, subject, headers: "", body: "Good morning.\n" })
-    }
-
-    /// Asks in the subject, with a body.
-    pub fn with(&self, client: &str, subject: &str, body: &str) -> Mail {
-        self.ask(Letter { client, to: BOOK, subject, headers: "", body })
-    }
-
-    /// Replies to an answer, to where it wants replies to go.
-    pub fn reply(&self, client: &str, to: &Mail, body: &str) -> Mail {
-        let headers = format!("In-Reply-To: <{}>\n", to.message_id());
-        let address = to.header("Reply-To").unwrap();
-        self.ask(Letter { client, to: &address, subject: &to.subject(), headers: &headers, body })
-    }
-
-    /// Sends a mail with files attached, by Python's smtplib.
-    pub fn attach(&self, client: &str, subject: &str, files: &[(&str, &str)]) -> Mail {
-        let id = new_id();
-        let mut command = Command::new("python3");
-        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/attach.py"));
-        command.args([&self.postfax.submission.to_string(), client, PASSWORD, BOOK, subject, &id]);
-        for (name, text) in files {
-            let file = self.postfax.file(name);
-            fs::write(&file, text).unwrap();
-            command.arg(file);
-        }
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        self.answer(&id)
-    }
-
-    /// The names of the entries that this client finds.
-    pub fn names(&self, client: &str, words: &str) -> Vec<String> {
-        let found = json(&self.asked(client, &format!("find {words}")));
-        let entries = found["book"]["entries"]["entries"].as_array().unwrap().clone();
-        entries.iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
+        let reply = self.0.ask(&mail, "250").join(" ");
+        let names = reply.split_once("queued as ").unwrap().1;
+        names.split(", ").map(|name| name.trim().parse().unwrap()).collect()
     }
 }
 
-pub fn new_id() -> String {
-    let number = NEXT.fetch_add(1, Ordering::SeqCst);
-    format!("<{number}.{}@reader.example.com>", std::process::id())
-}
-
-pub fn json(mail: &Mail) -> Value {
-    let part = mail.part("application/json");
-    let part = part.unwrap_or_else(|| panic!("no JSON: {}", String::from_utf8_lossy(&mail.raw)));
-    serde_json::from_slice(&part).unwrap()
-}
-
-/// The entry that an answer shows.
-pub fn entry(mail: &Mail) -> Value {
-    json(mail)["book"]["entry"]["entry"].clone()
-}
-
-pub fn text(mail: &Mail) -> String {
-    mail.text().replace("\r\n", "\n")
-}
-
-pub fn says(mail: &Mail, words: &str) {
-    // Lines may be folded.
-    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let said = text(mail);
-    assert!(flat(&said).contains(&flat(words)), "{words:?} is not in:\n{said}");
-}
-
-/// What a reader of mail makes of an answer when its user replies.
-pub fn quoted(mail: &Mail) -> String {
-    text(mail).lines().map(|line| format!("> {line}\n")).collect()
+/// What one recipient of a mail of its own is told, each line on one line.
+pub fn told(postfax: &Postfax, client: &str, local: &str) -> String {
+    Caller::begin(postfax, client).rcpt(local).join("\n")
 }

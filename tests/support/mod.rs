@@ -4,11 +4,13 @@
 #![allow(dead_code, reason = "each story uses a part of it")]
 
 pub mod book;
+pub mod book_mail;
 pub mod dns;
 pub mod dovecot;
 pub mod hook;
 pub mod http;
 pub mod lab;
+pub mod ldap;
 pub mod ledger;
 pub mod mta;
 pub mod mta_postfix;

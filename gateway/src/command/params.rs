@@ -5,6 +5,7 @@
 
 pub use super::times::{DeliverBy, Release};
 use super::{CommandError, Mailbox, path::path, times, xtext};
+use crate::desk::Welcome;
 
 /// Longest ENVID in octets as decoded (RFC 3461 4.4).
 const MAX_ENVID_BYTES: usize = 100;
@@ -38,7 +39,7 @@ pub struct Mail {
     pub priority: Option<i8>,
 }
 
-/// What RCPT TO said.
+/// What RCPT TO said, and what was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rcpt {
     /// The recipient in its exact spelling.
@@ -47,6 +48,8 @@ pub struct Rcpt {
     pub notify: Option<Notify>,
     /// The recipient as the sender first wrote it.
     pub orcpt: Option<OriginalRecipient>,
+    /// What the desk said to it; as by default before it was asked.
+    pub welcome: Welcome,
 }
 
 impl Rcpt {
@@ -155,7 +158,7 @@ pub(super) fn rcpt(rest: &str) -> Result<Rcpt, CommandError> {
     let argument = after_word(rest, "TO:").ok_or(USAGE)?;
     let (mailbox, rest) = path(argument).map_err(CommandError::BadRecipient)?;
     let mailbox = mailbox.ok_or(CommandError::BadRecipient("it is empty"))?;
-    let mut rcpt = Rcpt { mailbox, notify: None, orcpt: None };
+    let mut rcpt = Rcpt { mailbox, notify: None, orcpt: None, welcome: Welcome::default() };
     for (key, value) in parameters(rest, CommandError::BadRecipient)? {
         let bad = |why| CommandError::BadParameter(key.clone(), why);
         match key.as_str() {

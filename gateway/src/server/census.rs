@@ -31,16 +31,18 @@ enum Origin {
 
 /// A connection's place; free again when dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub struct Seat {
     census: Census,
     origin: Option<Origin>,
 }
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Full {
+pub enum Full {
+    /// There are as many as there may be.
     #[error("too many connections, try again later")]
     Everywhere,
+    /// There are as many as there may be from there.
     #[error("too many connections from your address, try again later")]
     Address,
 }
@@ -59,6 +61,16 @@ impl Census {
             seated.max = max;
             seated.max_per_address = max_per_address;
         });
+    }
+
+    /// A place for a connection from this address, at a door that is none for mail.
+    ///
+    /// # Errors
+    /// [`Full`] says where there are too many.
+    pub fn seat(&self, address: IpAddr) -> Result<Seat, Full> {
+        let mut seat = self.admit()?;
+        seat.belongs_to(Caller { address, process: None })?;
+        Ok(seat)
     }
 
     /// A place for someone of whom it is not known yet where they come from.

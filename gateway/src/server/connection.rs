@@ -197,19 +197,16 @@ impl Connection {
             }
             Question::Recipient(mail, rcpt) => {
                 let verdict = desk.recipient(self.session.peer(), &mail, &rcpt).await;
-                self.verdict("recipient", verdict);
+                self.log_refusal("recipient", verdict.as_ref().err());
+                self.session.welcomed(verdict);
             }
             Question::Spool(mail) => {
                 let verdict = self.open_spool(&mail).await;
-                self.verdict("message", verdict);
+                self.log_refusal("message", verdict.as_ref().err());
+                self.session.verdict(verdict);
             }
             Question::Message(mail, rcpts) => self.hand_over(&mail, rcpts).await,
         }
-    }
-
-    fn verdict(&mut self, what: &str, verdict: Result<(), Reply>) {
-        self.log_refusal(what, verdict.as_ref().err());
-        self.session.verdict(verdict);
     }
 
     fn log_refusal(&self, what: &str, refusal: Option<&Reply>) {

@@ -27,8 +27,7 @@ use crate::{
     desk::{Desk, Role},
     reply::Reply,
 };
-pub use census::Census;
-use census::{Full, Seat};
+pub use census::{Census, Full, Seat};
 use connection::{Connection, Context, Ended};
 pub use hosts::Hosts;
 pub use socket::Socket;

@@ -85,7 +85,12 @@ mod tests {
             certificate: None,
             process: None,
         };
-        let rcpt = Rcpt { mailbox: "+44@fax.example".parse().unwrap(), notify: None, orcpt: None };
+        let rcpt = Rcpt {
+            mailbox: "+44@fax.example".parse().unwrap(),
+            notify: None,
+            orcpt: None,
+            welcome: Default::default(),
+        };
         let rcpts = [rcpt.clone(), rcpt];
         let now: Zoned = "2026-03-04T05:06:07[UTC]".parse().unwrap();
         let suite = "TLS_AES_256_GCM_SHA384".to_owned();

@@ -38,19 +38,19 @@ impl Session {
     /// What the desk says of the message.
     ///
     /// Panics if it was not asked.
-    pub fn finished(&mut self, taken: Result<Vec<String>, Reply>) {
+    pub fn finished(&mut self, taken: Result<Vec<Vec<String>>, Reply>) {
         assert!(matches!(self.phase, Phase::Asked(Asked::Message)), "no message was given");
         let names = match taken {
             Err(refusal) => return self.end_of_message(&refusal),
             Ok(names) => names,
         };
         self.discarded = 0;
-        let all = names.join(", ");
+        let all = names.concat().join(", ");
         if self.peer.role != Role::Lmtp {
             return self.end_of_message(&Reply::new(250, (0, 0), format!("queued as {all}")));
         }
         for index in 0..self.recipients().len() {
-            let name = names.get(index).unwrap_or(&all);
+            let name = names.get(index).map_or_else(|| all.clone(), |own| own.join(", "));
             self.send(&Reply::new(250, (1, 5), format!("queued as {name}")));
         }
         self.transaction = None;

@@ -8,7 +8,7 @@ mod terms;
 use super::*;
 use crate::{
     auth::scram::Keys,
-    desk::{AuthRefusal, Granted, Identity},
+    desk::{AuthRefusal, Granted, Identity, Welcome},
 };
 
 /// When all dialogs are held.
@@ -119,7 +119,16 @@ impl Dialog {
                 self.session.granted(refuse(bad).map(|()| Granted { priority }));
             }
             Question::Recipient(_, rcpt) => {
-                self.session.verdict(refuse(rcpt.mailbox.local() == "bad"));
+                let local = rcpt.mailbox.local();
+                let welcome = match local.strip_prefix("list-") {
+                    Some(count) => Welcome {
+                        count: count.parse().unwrap(),
+                        memo: Some(local.into()),
+                        words: Some(format!("{count} of them")),
+                    },
+                    None => Welcome::default(),
+                };
+                self.session.welcomed(refuse(local == "bad").map(|()| welcome));
             }
             Question::Spool(mail) => {
                 assert!(!self.spooling, "one spool file at a time");
@@ -131,8 +140,9 @@ impl Dialog {
             Question::Message(mail, rcpts) => {
                 self.messages.push((std::mem::take(&mut self.written), rcpts.len()));
                 let bad = mail.from.as_ref().is_some_and(|from| from.local() == "odd");
-                let names = ["one", "two", "three", "four"].map(String::from);
-                let names = names.into_iter().take(rcpts.len()).collect();
+                let mut names = ["one", "two", "three", "four"].map(String::from).into_iter();
+                let of = |rcpt: &Rcpt| names.by_ref().take(rcpt.welcome.count).collect();
+                let names: Vec<Vec<String>> = rcpts.iter().map(of).collect();
                 let odd = Err(Reply::new(554, (6, 0), "odd"));
                 self.session.finished(if bad { odd } else { Ok(names) });
             }

@@ -6,7 +6,7 @@ use super::{Asked, Output, Phase, Question, Session, Transaction, terms::welcome
 use crate::{
     command::{CommandError, Mail, Rcpt},
     data::Decoder,
-    desk::{Granted, Role},
+    desk::{Granted, Role, Welcome},
     reply::Reply,
 };
 
@@ -30,7 +30,31 @@ impl Session {
         }
     }
 
-    /// What the desk says of a recipient or a place to write to.
+    /// What the desk says of a recipient.
+    ///
+    /// Panics if it was not asked.
+    pub fn welcomed(&mut self, verdict: Result<Welcome, Reply>) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Commands);
+        let Phase::Asked(Asked::Recipient(mut rcpt)) = phase else {
+            panic!("the desk was not asked for a recipient")
+        };
+        let welcome = match verdict {
+            Ok(welcome) => welcome,
+            Err(refusal) => return self.refuse(&refusal),
+        };
+        let most = self.limits.max_recipients;
+        let begun = self.begun();
+        let so_far: usize = begun.rcpts.iter().map(|rcpt| rcpt.welcome.count).sum();
+        if so_far.saturating_add(welcome.count) > most {
+            return self.send(&too_many(most));
+        }
+        let words = welcome.words.clone();
+        rcpt.welcome = welcome;
+        begun.rcpts.push(rcpt);
+        self.send(&Reply::new(250, (1, 5), words.as_deref().unwrap_or("recipient ok")));
+    }
+
+    /// What the desk says of a place to write to.
     ///
     /// Panics if it was not asked.
     pub fn verdict(&mut self, verdict: Result<(), Reply>) {
@@ -38,15 +62,16 @@ impl Session {
             panic!("the desk was not asked")
         };
         match (asked, verdict) {
-            (Asked::Login | Asked::Keys(_) | Asked::Sender(_) | Asked::Message, _) => {
-                panic!("the desk was asked something else")
-            }
+            (
+                Asked::Login
+                | Asked::Keys(_)
+                | Asked::Sender(_)
+                | Asked::Recipient(_)
+                | Asked::Message,
+                _,
+            ) => panic!("the desk was asked something else"),
             (Asked::SpoolForChunk(chunk), verdict) => self.take_spool(chunk, verdict),
             (_, Err(refusal)) => self.refuse(&refusal),
-            (Asked::Recipient(rcpt), Ok(())) => {
-                self.begun().rcpts.push(rcpt);
-                self.send(&Reply::new(250, (1, 5), "recipient ok"));
-            }
             (Asked::Spool, Ok(())) => {
                 self.send(&Reply::plain(354, "end with <CRLF>.<CRLF>"));
                 let decoder = Decoder::new(self.limits.bounds());
@@ -74,10 +99,8 @@ impl Session {
         if rcpt.is_utf8() && !begun.mail.smtputf8 {
             return self.complain(CommandError::Utf8Address.reply());
         }
-        if begun.rcpts.len() >= most {
-            let text = format!("at most {most} recipients, send the others separately");
-            // The client sends the rest in another mail; that is no sign of mischief.
-            return self.send(&Reply::new(452, (5, 3), text));
+        if begun.rcpts.iter().map(|rcpt| rcpt.welcome.count).sum::<usize>() >= most {
+            return self.send(&too_many(most));
         }
         let mail = Arc::clone(&begun.mail);
         self.ask(Question::Recipient(mail, rcpt.clone()), Asked::Recipient(rcpt));
@@ -118,4 +141,10 @@ impl Session {
             self.send(refusal);
         }
     }
+}
+
+/// The client sends the rest in another mail; that is no sign of mischief.
+fn too_many(most: usize) -> Reply {
+    let text = format!("at most {most} recipients, send the others separately");
+    Reply::new(452, (5, 3), text)
 }

@@ -8,6 +8,9 @@ use super::{
 };
 use crate::requests::{Kind, Summary};
 
+/// The longest name in a row, in characters.
+const MAX_NAME_CHARS: usize = 24;
+
 /// A table of jobs, in the order given.
 pub(in crate::cli) fn jobs(view: &View, jobs: &[Summary]) -> String {
     if jobs.is_empty() {
@@ -34,12 +37,22 @@ fn row(view: &View, job: &Summary) -> Vec<Cell> {
         text(kind(job.kind)),
         text(word).painted(paint),
         text(&job.from),
-        text(&job.to),
+        text(to(job)),
         number(pages),
         number(job.attempts),
         text(view.age(job.created)),
         text(last(view, job)),
     ]
+}
+
+/// The number, and what its sender calls it.
+fn to(job: &Summary) -> String {
+    let Some(name) = &job.name else { return job.to.clone() };
+    let mut short: String = name.chars().take(MAX_NAME_CHARS).collect();
+    if short.len() < name.len() {
+        short.push_str("...");
+    }
+    format!("{} {short}", job.to)
 }
 
 /// What a job is, in a word.

@@ -2,7 +2,7 @@
 //! order in which it happened.
 
 use postfax_domain::{
-    destination::Destination,
+    destination::{Destination, Named},
     document::PageLedger,
     job::{Attempt, Carrier, Cause, End, Job, State},
     route::Arrival,
@@ -60,10 +60,15 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
     }
     if let Destination::Fax(fax) = &job.destination {
         fact("Written as", Some(fax.as_written.clone()));
+        fact("Phone book", fax.named.as_ref().map(|named| entry(named)));
         fact("Sub-address", fax.subaddress.clone());
         fact("Attention", fax.attention.clone());
     }
     if let Cause::Sent(sent) = &job.cause {
+        for missed in &sent.missed {
+            let words = format!("{} of the list {} could not be used", missed.members, missed.list);
+            fact("Not reached", Some(words));
+        }
         fact("Sender", Some(sent.reverse_path.clone().unwrap_or_else(|| "<>".into())));
         fact("Subject", sent.subject.clone());
         fact("Message-ID", sent.message_id.clone());
@@ -84,6 +89,12 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         fact("Priority", Some(job.priority.to_string()));
     }
     facts
+}
+
+/// The entry that was called, and whose it was.
+fn entry(named: &Named) -> String {
+    let list = named.list.as_ref().map(|list| format!(", by the list {list}")).unwrap_or_default();
+    format!("{}{list} (of {})", named.entry, named.owner)
 }
 
 /// Writes down what happened, each line with its time, each day with its date.

@@ -66,6 +66,17 @@ impl<'a> Sight<'a> {
         }
     }
 
+    /// Whether they may know by which entry of the phone book a fax was sent: the entry may be
+    /// one that only its sender sees.
+    #[must_use]
+    pub fn names(&self, job: &Job) -> bool {
+        match self.who {
+            Who::Administrator => true,
+            Who::Client(name) => job.sender().is_some_and(|sent| sent.client == *name),
+            Who::Stranger => false,
+        }
+    }
+
     /// Whether a server exists for them: one that they share a group with, or whose
     /// settings or jobs they may see.
     #[must_use]

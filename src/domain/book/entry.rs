@@ -299,6 +299,8 @@ impl Content {
         if let Reach::Fax(line) = &self.reach {
             push(&line.number.as_str()[1..]);
             push(&line.number.national_digits().unwrap_or_default());
+            // It is part of the address, and so of what people search for.
+            push(line.subaddress.as_deref().unwrap_or_default());
         }
         for tag in &self.tags {
             push(&fold::searched(tag));

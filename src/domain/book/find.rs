@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Book,
-    entry::{Entry, EntryId, MAX_ALIAS_BYTES, Reach, as_digits},
+    entry::{Entry, EntryId, MAX_ALIAS_BYTES, Owner, Reach, as_digits},
     fold,
     reader::{Rank, Reader},
     shelf::{Fit, Query},
@@ -128,6 +128,25 @@ impl Book {
         let name = super::uid_name(uid);
         let first = self.nearest(&reader, &name, |entry| entry.uid == uid).first()?.id;
         self.get(setup, who, first)
+    }
+
+    /// The entry of an owner with this unique identifier, and how near it is to `who`, if
+    /// it exists for them.
+    #[must_use]
+    pub fn by_name(
+        &self,
+        setup: &Setup,
+        who: &Who,
+        owner: &Owner,
+        uid: &str,
+    ) -> Option<(Rank, &Arc<Entry>)> {
+        let reader = Reader::new(self, setup, who);
+        let key = super::key(&super::uid_name(uid));
+        let shelves = reader.all().filter_map(|audience| self.shelves.get(audience));
+        let mut called = shelves.flat_map(|shelf| shelf.called(key));
+        let is_it = |entry: &&Arc<Entry>| entry.owner == *owner && entry.uid == uid;
+        let entry = called.find_map(|id| self.entries.get(&id).filter(is_it))?;
+        Some((reader.rank(entry)?, entry))
     }
 
     /// The entries of this alias that are nearest to `who`. More than one is ambiguous.

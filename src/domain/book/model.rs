@@ -343,6 +343,51 @@ impl Replica {
     }
 }
 
+/// What one has of the entries of one rank, by the names that collections give them.
+#[derive(Debug, Default, Clone)]
+struct Part {
+    has: BTreeMap<(Owner, String), Stamp>,
+    token: Option<SyncToken>,
+}
+
+impl Part {
+    /// Follows in steps of two changes.
+    fn follow(&mut self, book: &Book, setup: &Setup, by: &str, rank: Rank) {
+        let visible = book.visible(setup, &who(by));
+        let name = |entry: &Entry| (entry.owner.clone(), entry.uid.clone());
+        let now: BTreeMap<_, _> = visible
+            .iter()
+            .filter(|(of, _)| *of == rank)
+            .map(|(_, entry)| (name(entry), entry.stamp))
+            .collect();
+        assert_eq!(book.visible_in(setup, &who(by), rank).len(), now.len());
+        loop {
+            match book.since_in(setup, &who(by), rank, self.token, Some(2)) {
+                Err(Stale) => *self = Self::default(),
+                Ok(since) => {
+                    assert!(since.moved.len() <= 2);
+                    for moved in since.moved {
+                        match moved {
+                            Moved::There(entry) => {
+                                self.has.insert(name(entry), entry.stamp);
+                            }
+                            Moved::Gone { owner, uid } => {
+                                self.has.remove(&(owner.clone(), uid.to_owned()));
+                            }
+                        }
+                    }
+                    self.token = Some(since.token);
+                    if !since.more {
+                        assert_eq!(since.token, book.token_in(setup, &who(by), rank));
+                        break;
+                    }
+                }
+            }
+        }
+        assert_eq!(self.has, now, "{by} {rank:?}");
+    }
+}
+
 fn compare(book: &Book, setup: &Setup, model: &Model) {
     for by in ASKERS {
         let asker = who(by);
@@ -438,6 +483,7 @@ proptest! {
         setup.clients.get_mut(&client("carl")).unwrap().grants = dora.grants;
         let (mut book, mut model, mut ids) = (Book::default(), Model::new(), Vec::new());
         let mut replicas = vec![Replica::default(); ASKERS.len()];
+        let mut parts = vec![vec![Part::default(); 3]; ASKERS.len()];
         for (at, step) in steps.iter().enumerate() {
             match step {
                 Step::Join { client: name, group } | Step::Leave { client: name, group } => {
@@ -457,6 +503,11 @@ proptest! {
             compare(&book, &setup, &model);
             for (by, replica) in ASKERS.iter().zip(&mut replicas) {
                 replica.follow(&book, &setup, by);
+            }
+            for (by, parts) in ASKERS.iter().zip(&mut parts) {
+                for (rank, part) in [Rank::Own, Rank::Shared, Rank::Public].into_iter().zip(parts) {
+                    part.follow(&book, &setup, by, rank);
+                }
             }
         }
         let loaded = reload(&book, &model);

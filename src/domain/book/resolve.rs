@@ -55,6 +55,8 @@ pub struct Candidate {
     pub company: String,
     /// Whose it is.
     pub owner: Owner,
+    /// Where its faxes go; none of a list.
+    pub line: Option<Line>,
 }
 
 /// Why an alias stands for nothing.
@@ -92,6 +94,21 @@ fn named(among: &[Candidate]) -> String {
     among.iter().map(name).collect::<Vec<_>>().join("; ")
 }
 
+impl Candidate {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            uid: entry.uid.clone(),
+            name: entry.content.name.clone(),
+            company: entry.content.company.clone(),
+            owner: entry.owner.clone(),
+            line: match &entry.content.reach {
+                Reach::Fax(line) => Some(line.clone()),
+                Reach::List(_) => None,
+            },
+        }
+    }
+}
+
 impl Book {
     /// What `word` stands for when `who` sends to it. Anything else than an alias that
     /// they may see is unknown, whatever the reason.
@@ -99,24 +116,37 @@ impl Book {
     /// # Errors
     /// [`Unresolved`] says why it stands for nothing.
     pub fn resolve(&self, setup: &Setup, who: &Who, word: &str) -> Result<Resolved, Unresolved> {
-        let unknown = || Unresolved::Unknown(word.chars().take(MAX_ALIAS_BYTES).collect());
         if word.len() > MAX_ALIAS_BYTES {
-            return Err(unknown());
+            return Err(Unresolved::Unknown(word.chars().take(MAX_ALIAS_BYTES).collect()));
         }
         let reader = Reader::new(self, setup, who);
         let key = fold::same(word);
         let found = self.nearest(&reader, &key, |e| e.content.alias_key().as_ref() == Some(&key));
-        match &found[..] {
-            [] => Err(unknown()),
-            [entry] => self.expand(&reader, entry, word),
+        self.the_one(&reader, &found, word)
+    }
+
+    /// What an entry stands for that is named by its unique identifier, which tells apart
+    /// what has the same alias.
+    ///
+    /// # Errors
+    /// [`Unresolved`] says why it stands for nothing.
+    pub fn resolve_uid(&self, setup: &Setup, who: &Who, uid: &str) -> Result<Resolved, Unresolved> {
+        let reader = Reader::new(self, setup, who);
+        let found = self.nearest(&reader, &super::uid_name(uid), |entry| entry.uid == uid);
+        self.the_one(&reader, &found, uid)
+    }
+
+    fn the_one(
+        &self,
+        reader: &Reader<'_>,
+        found: &[&Arc<Entry>],
+        word: &str,
+    ) -> Result<Resolved, Unresolved> {
+        match found {
+            [] => Err(Unresolved::Unknown(word.chars().take(MAX_ALIAS_BYTES).collect())),
+            [entry] => self.expand(reader, entry, word),
             _ => {
-                let candidate = |entry: &&Arc<Entry>| Candidate {
-                    uid: entry.uid.clone(),
-                    name: entry.content.name.clone(),
-                    company: entry.content.company.clone(),
-                    owner: entry.owner.clone(),
-                };
-                let among = found.iter().map(candidate).collect();
+                let among = found.iter().map(|entry| Candidate::of(entry)).collect();
                 Err(Unresolved::Ambiguous { word: word.to_owned(), among })
             }
         }

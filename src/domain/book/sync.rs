@@ -11,7 +11,7 @@ use std::{
 use super::{
     Book,
     change::Tombstone,
-    entry::{Entry, Stamp},
+    entry::{Entry, Owner, Stamp},
     reader::{Rank, Reader},
 };
 use crate::{authority::Who, setup::Setup};
@@ -44,6 +44,31 @@ pub struct Since<'a> {
     pub gone: Vec<&'a Tombstone>,
     /// Where to go on from.
     pub token: SyncToken,
+}
+
+/// What has changed for somebody among the entries of one rank, the oldest change first.
+#[derive(Debug)]
+pub struct SinceIn<'a> {
+    /// What is new, says something else, or is no more of this rank.
+    pub moved: Vec<Moved<'a>>,
+    /// Where to go on from.
+    pub token: SyncToken,
+    /// Whether there is more behind it.
+    pub more: bool,
+}
+
+/// What became of an entry.
+#[derive(Debug, Clone, Copy)]
+pub enum Moved<'a> {
+    /// It is there.
+    There(&'a Arc<Entry>),
+    /// It is not, or not of this rank any more.
+    Gone {
+        /// Whose it was.
+        owner: &'a Owner,
+        /// What it was called outside.
+        uid: &'a str,
+    },
 }
 
 impl fmt::Display for SyncToken {
@@ -103,5 +128,108 @@ impl Book {
         let gone: BTreeMap<_, _> = went.filter(is_gone).map(|one| (one.id, one)).collect();
         let gone = gone.into_values().collect();
         Ok(Since { changed, gone, token: now })
+    }
+
+    /// As [`Book::token`], of the entries of one rank alone.
+    #[must_use]
+    pub fn token_in(&self, setup: &Setup, who: &Who, rank: Rank) -> SyncToken {
+        self.token_among(&Reader::new(self, setup, who), rank)
+    }
+
+    fn token_among(&self, reader: &Reader<'_>, rank: Rank) -> SyncToken {
+        let shelves = reader.of(rank).filter_map(|audience| self.shelves.get(audience));
+        let touched = shelves.map(|shelf| shelf.touched).max().unwrap_or_default();
+        // An entry comes to another rank when they see other shelves, of whatever rank.
+        SyncToken { stamp: touched.max(self.floor), shelves: reader.digest() }
+    }
+
+    /// All entries of one rank, in the order of the names.
+    #[must_use]
+    pub fn visible_in(&self, setup: &Setup, who: &Who, rank: Rank) -> Vec<&Arc<Entry>> {
+        self.of_rank(&Reader::new(self, setup, who), rank)
+    }
+
+    fn of_rank(&self, reader: &Reader<'_>, rank: Rank) -> Vec<&Arc<Entry>> {
+        let shelves = reader.of(rank).filter_map(|audience| self.shelves.get(audience));
+        let mut ids: Vec<_> = shelves.flat_map(|shelf| shelf.ids()).collect();
+        let mut seen = BTreeSet::new();
+        if reader.of(rank).nth(1).is_some() {
+            ids.retain(|id| seen.insert(*id));
+        }
+        let entries = ids.into_iter().filter_map(|id| self.entries.get(&id));
+        // Some of these are nearer, by another shelf.
+        entries.filter(|entry| reader.rank(entry) == Some(rank)).collect()
+    }
+
+    /// What has changed among the entries of one rank since a token; without one, all of
+    /// them. With a limit about so many, the oldest changes first: more where fewer could
+    /// not be gone on from.
+    ///
+    /// # Errors
+    /// [`Stale`], as [`Book::since`].
+    pub fn since_in(
+        &self,
+        setup: &Setup,
+        who: &Who,
+        rank: Rank,
+        token: Option<SyncToken>,
+        limit: Option<usize>,
+    ) -> Result<SinceIn<'_>, Stale> {
+        let reader = Reader::new(self, setup, who);
+        let now = self.token_among(&reader, rank);
+        let is_stale = |token: SyncToken| {
+            token.shelves != now.shelves || token.stamp < self.floor || token.stamp > now.stamp
+        };
+        if token.is_some_and(is_stale) {
+            return Err(Stale);
+        }
+        if token == Some(now) {
+            return Ok(SinceIn { moved: Vec::new(), token: now, more: false });
+        }
+        let mut there = self.of_rank(&reader, rank);
+        there.retain(|entry| token.is_none_or(|token| entry.stamp > token.stamp));
+        let mut moved =
+            token.map_or_else(Vec::new, |token| self.went(&reader, rank, token, &there));
+        moved.extend(there.into_iter().map(|entry| (entry.stamp, Moved::There(entry))));
+        moved.sort_unstable_by_key(|(stamp, _)| *stamp);
+        let whole = moved.len();
+        let mut cut = limit.unwrap_or(whole).min(whole);
+        // What went up to the floor is forgotten: nobody can go on from before it.
+        while cut < whole && (cut == 0 || moved[cut - 1].0 < self.floor) {
+            cut += 1;
+        }
+        moved.truncate(cut);
+        let last = moved.last().map_or(now.stamp, |(stamp, _)| *stamp);
+        let token = if cut < whole { SyncToken { stamp: last, ..now } } else { now };
+        let moved = moved.into_iter().map(|(_, moved)| moved).collect();
+        Ok(SinceIn { moved, token, more: cut < whole })
+    }
+
+    /// What was of this rank after a token, or may have been, and is not any more. To be
+    /// told of one that never was there does no harm: it is theirs to see elsewhere.
+    fn went<'a>(
+        &'a self,
+        reader: &Reader<'_>,
+        rank: Rank,
+        token: SyncToken,
+        there: &[&Arc<Entry>],
+    ) -> Vec<(Stamp, Moved<'a>)> {
+        let shelves: BTreeSet<_> = reader.of(rank).cloned().collect();
+        let there: BTreeSet<_> = there.iter().map(|entry| (&entry.owner, &entry.uid)).collect();
+        let gone = self.tombstones.range(Stamp(token.stamp.0 + 1)..).map(|(_, one)| one);
+        let gone = gone.filter(|one| !one.lost.is_disjoint(&shelves));
+        let mut went: BTreeMap<(&Owner, &String), Stamp> =
+            gone.map(|one| ((&one.owner, &one.uid), one.stamp)).collect();
+        for shelf in shelves.iter().filter_map(|audience| self.shelves.get(audience)) {
+            for entry in shelf.ids().filter_map(|id| self.entries.get(&id)) {
+                // It came nearer and still stands here.
+                let is_new = entry.stamp > token.stamp;
+                if is_new && reader.rank(entry).is_some_and(|now| now < rank) {
+                    went.insert((&entry.owner, &entry.uid), entry.stamp);
+                }
+            }
+        }
+        went.retain(|name, _| !there.contains(name));
+        went.into_iter().map(|((owner, uid), at)| (at, Moved::Gone { owner, uid })).collect()
     }
 }

@@ -63,6 +63,8 @@ impl Job {
         }
         if let (Destination::Fax(fax), Some(number)) = (&mut self.destination, &to.number) {
             fax.number = number.clone();
+            // The entry of the phone book has another number.
+            fax.named = None;
             // Another machine has none of the pages, and has failed at nothing yet.
             self.confirmed = 0;
             self.tries = Tries::default();

@@ -221,4 +221,18 @@ pub struct Sent {
     /// By when it is to be there.
     #[serde(default)]
     pub deliver_by: Option<DeliverBy>,
+    /// Lists of its mail that did not reach everybody. One fax of a mail bears it, so that
+    /// its sender is told once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<Missed>,
+}
+
+/// A list of the phone book of which some members could not be used: they are gone, or
+/// not for the sender to see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missed {
+    /// The name of the list.
+    pub list: String,
+    /// How many.
+    pub members: usize,
 }

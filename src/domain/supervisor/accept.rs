@@ -1,11 +1,13 @@
 //! A client offers a fax: it is taken whole, or refused whole with the reason.
 
+use std::collections::BTreeSet;
+
 use super::{Action, Answer, DuplicateKey, Supervisor};
 use crate::{
     destination::{Destination, FaxAddress},
     document::{Digest, Document},
     fleet::{self, Denial},
-    job::{Cause, DeliverBy, Job, Notify, Release, Sent, State},
+    job::{Cause, DeliverBy, Job, Missed, Notify, Release, Sent, State},
     names::{ClientName, JobId, Token},
     notice,
     number::Number,
@@ -44,6 +46,8 @@ pub struct Submission {
     pub deliver_by: Option<DeliverBy>,
     /// Whether it asks for a disposition notification that may be sent.
     pub disposition: bool,
+    /// Lists that do not reach everybody.
+    pub missed: Vec<Missed>,
 }
 
 /// One recipient of a submission.
@@ -116,7 +120,7 @@ impl Supervisor {
 
     pub(super) fn submitted(
         &mut self,
-        submission: Submission,
+        mut submission: Submission,
         token: Token,
         now: Timestamp,
         actions: &mut Vec<Action>,
@@ -135,6 +139,8 @@ impl Supervisor {
         }
         let oldest = now - self.setup.limits.duplicate_window;
         let mut ids = Vec::with_capacity(submission.recipients.len());
+        // The first fax of the mail bears it. A mail that came before was told of then.
+        let mut missed = std::mem::take(&mut submission.missed);
         for recipient in &submission.recipients {
             let key = duplicate_key(&submission, recipient);
             if let Some(id) = key.as_ref().and_then(|key| self.taken_before(key, oldest)) {
@@ -143,7 +149,8 @@ impl Supervisor {
             }
             self.count_fax(&recipient.address.number, now);
             let id = self.next_id();
-            self.add(self.job_of(id, &submission, recipient, now), actions);
+            let missed = std::mem::take(&mut missed);
+            self.add(self.job_of(id, &submission, recipient, missed, now), actions);
             if let Some(key) = key {
                 self.accepted.insert(key, (id, now));
             }
@@ -164,16 +171,28 @@ impl Supervisor {
         };
         // Pages that are still to be made are charged when they are.
         let pages = mail.document.as_ref().map_or(0, |document| document.pages);
-        let new = mail.recipients.iter().filter(is_new);
-        let wanted = new.fold(Used::default(), |sum, to| {
-            sum + Used::by_fax(&to.address.number, pages, self.setup.country)
-        });
+        let mut seen = BTreeSet::new();
+        let mut wanted = Used::default();
+        for to in mail.recipients.iter().filter(is_new) {
+            // A number that the same mail names twice is called once.
+            let is_first = seen.insert((&to.address.number, &to.address.subaddress));
+            if is_first || mail.message_id.is_none() {
+                wanted += Used::by_fax(&to.address.number, pages, self.setup.country);
+            }
+        }
         self.quotas.admit(&self.setup, &mail.client, wanted, now)?;
         self.quotas.charge(&self.setup, &mail.client, wanted, now);
         Ok(())
     }
 
-    fn job_of(&self, id: JobId, mail: &Submission, to: &Recipient, now: Timestamp) -> Job {
+    fn job_of(
+        &self,
+        id: JobId,
+        mail: &Submission,
+        to: &Recipient,
+        missed: Vec<Missed>,
+        now: Timestamp,
+    ) -> Job {
         let sent = Sent {
             client: mail.client.clone(),
             reverse_path: mail.reverse_path.clone(),
@@ -188,6 +207,7 @@ impl Supervisor {
             disposition: mail.disposition,
             release: mail.release.clone(),
             deliver_by: mail.deliver_by,
+            missed,
         };
         let address = Destination::Fax(to.address.clone());
         let due = mail.release.as_ref().map_or(now, |release| release.at.max(now));

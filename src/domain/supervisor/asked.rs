@@ -34,6 +34,7 @@ impl Request {
             | Self::Returned(_)
             | Self::Forward(_)
             | Self::Explain { .. }
+            | Self::Afford { .. }
             | Self::Book { .. }
             | Self::Hooks
             | Self::RetryHook(_) => About::Nothing,
@@ -59,6 +60,7 @@ impl Answer {
             | Self::Noted
             | Self::Status(_)
             | Self::Explained(_)
+            | Self::Afforded(_)
             | Self::Settings(_)
             | Self::Hooks(_)
             | Self::ToldAgain(_) => Verdict::Allowed,

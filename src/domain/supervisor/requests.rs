@@ -1,7 +1,7 @@
 //! What people ask of the supervisor. Whatever only reads jobs is answered from
 //! the store, where everything is that the supervisor has decided.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::Add as _, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ use crate::{
     names::{ClientName, HookName, JobId, ServerName},
     notice,
     number::Number,
-    quota::Used,
+    quota::{Used, UsedUp},
     retry::Tries,
     settings,
     time::Timestamp,
@@ -78,6 +78,13 @@ pub enum Request {
         /// How many pages.
         pages: u32,
     },
+    /// Whether the quotas of a client have room for a page to each of these.
+    Afford {
+        /// Who would send.
+        from: ClientName,
+        /// Whom they would call.
+        to: Vec<Number>,
+    },
     /// Something about the settings of a server.
     Settings(Box<SettingsRequest>),
     /// Write into the phone book: all of these, or nothing.
@@ -130,6 +137,8 @@ pub enum Answer {
     Status(Box<Status>),
     /// Which server would be chosen, or why none.
     Explained(Result<Decision, Denial>),
+    /// Whether the quotas have room.
+    Afforded(Result<(), UsedUp>),
     /// What is registered for a server, after what was asked was done.
     Settings(Box<Sheet>),
     /// How far the events of each hook have come.
@@ -291,6 +300,11 @@ impl Supervisor {
             Request::Settings(request) => self.asked_settings(*request, now, actions),
             Request::Inquire { to, inquiry } => self.inquire(to, inquiry, now, actions),
             Request::Answered(id, answer) => self.answered(id, *answer, now, actions),
+            Request::Afford { from, to } => {
+                let one = |to| Used::by_fax(to, 1, self.setup.country);
+                let wanted = to.iter().map(one).fold(Used::default(), Used::add);
+                Answer::Afforded(self.quotas.admit(&self.setup, &from, wanted, now))
+            }
             Request::Explain { from, to, pages } => {
                 let avoid = Default::default();
                 let need = Need { from: &from, to: &to, pages, avoid: &avoid };
@@ -342,6 +356,8 @@ impl Supervisor {
         // A mail has one disposition notification at most (RFC 8098 2.1).
         if let Cause::Sent(sent) = &mut old.cause {
             sent.disposition = false;
+            // Of what its list missed its sender was told.
+            sent.missed.clear();
         }
         let planned = old.sender().map(|sent| notice::planned(sent, now, limits.delay_notice));
         let planned = planned.into_iter().flatten().filter(|planned| planned.at > now).collect();

@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    destination::{FaxAddress, Mailbox},
+    book::Owner,
+    destination::{FaxAddress, Mailbox, Named},
     dial::{DialRule, Verdict},
     document::{Digest, Document, PageLedger, Resolution},
-    job::{AttemptEnd, Cause, End, Notify},
+    job::{Alteration, AttemptEnd, Cause, End, Missed, Notify},
     names::{ClientName, GroupName, Token},
     notice::Report,
     number::Pattern,
@@ -116,6 +117,7 @@ pub(super) fn submission(from: &str, to: &str, message_id: &str) -> Submission {
                 subaddress: None,
                 attention: None,
                 as_written: format!("{to}@fax.example.com"),
+                named: None,
             },
             notify: Notify::Unsaid,
             original: None,
@@ -126,6 +128,7 @@ pub(super) fn submission(from: &str, to: &str, message_id: &str) -> Submission {
         disposition: false,
         release: None,
         deliver_by: None,
+        missed: Vec::new(),
     }
 }
 
@@ -315,6 +318,45 @@ fn the_same_mail_is_faxed_once() {
     };
     assert_eq!(ids(&first), ids(&again));
     assert_eq!(again.len(), 1);
+}
+
+#[test]
+fn a_list_that_misses_somebody_is_told_of_by_one_new_fax() {
+    let mut setup = setup();
+    let quota = Quota { calls_a_day: Some(2), ..Quota::default() };
+    setup.clients.get_mut(&client("anna")).unwrap().quota = quota;
+    let mut supervisor = Supervisor::restore(Arc::new(setup), Saved::default());
+    let mut mail = submission("anna", "+442071234567", "list");
+    let other = submission("anna", "+442071234568", "list").recipients.remove(0);
+    // The second number is named by two lists, and called once.
+    mail.recipients.extend([other.clone(), other]);
+    mail.missed = vec![Missed { list: "All".into(), members: 2 }];
+    let again = mail.clone();
+    let actions = supervisor.handle(Event::Submitted(Box::new(mail), Token(1)), NOW);
+    assert!(matches!(&actions[..],
+        [.., Action::Promise(_, Answer::Accepted(ids))] if *ids == [JobId(1), JobId(2), JobId(2)]));
+    let missed = |id| supervisor.job(JobId(id)).unwrap().sender().unwrap().missed.len();
+    assert_eq!([missed(1), missed(2)], [1, 0]);
+    let actions = supervisor.handle(Event::Submitted(Box::new(again), Token(2)), NOW);
+    assert_eq!(actions.len(), 1, "the same mail makes nothing new: {actions:?}");
+}
+
+#[test]
+fn another_number_is_not_that_of_the_entry() {
+    let mut supervisor = supervisor(&[]);
+    let mut mail = submission("anna", "+442071234567", "named");
+    mail.recipients[0].address.named =
+        Some(Named { entry: "Acme".into(), list: None, owner: Owner::Supervisor });
+    supervisor.handle(Event::Submitted(Box::new(mail), Token(1)), NOW);
+    let to = |supervisor: &Supervisor| match &supervisor.job(JobId(1)).unwrap().destination {
+        Destination::Fax(fax) => fax.shown(),
+        other => panic!("{other}"),
+    };
+    assert_eq!(to(&supervisor), "Acme (+442071234567@fax.example.com, +442071234567)");
+    let number = Some(number("+442071234568"));
+    let to_other = Alteration { number, ..Alteration::default() };
+    supervisor.handle(Event::Asked(Request::Alter(JobId(1), to_other), Token(2)), NOW);
+    assert_eq!(to(&supervisor), "+442071234568");
 }
 
 pub(super) fn arrival(server_name: &str, called: &str, key: &str) -> Arrival {

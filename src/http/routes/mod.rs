@@ -26,6 +26,7 @@ use super::{
     Shared,
     ask::{ask, unexpected},
     body::Asked,
+    dav,
     door::{self, Caller},
     events, faxes,
     guard::{self, Bounds},
@@ -152,6 +153,7 @@ pub(super) fn router(shared: Shared, limits: &HttpLimits) -> Router {
         .route_layer(middleware::from_fn_with_state(shared.clone(), door::let_in))
         .route("/v1/health", get(health))
         .route("/openapi.json", get(description))
+        .merge(dav::routes())
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::no_such_method)
         .layer(middleware::from_fn_with_state(bounds, guard::bounded))

@@ -17,7 +17,7 @@ pub(in crate::http) struct Question {
     pub(in crate::http) job: Option<u64>,
     /// The client who would send; the asker when it is not said.
     pub(in crate::http) from: Option<String>,
-    /// The number that would be called.
+    /// The number that would be called, or a name of the client's phone book.
     #[param(example = "+33140000000")]
     pub(in crate::http) to: Option<String>,
     /// How many pages; 1 when it is not said.

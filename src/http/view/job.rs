@@ -1,8 +1,10 @@
 //! How jobs look: in a row, and with all that is known of them.
 
 use postfax_domain::{
+    book::Owner,
+    destination::{Destination, FaxAddress, Named},
     document::Document,
-    job::{Attempt, Carrier, Cause, End, Job, State},
+    job::{Attempt, Carrier, Cause, End, Job, Missed, State},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -96,6 +98,11 @@ pub(in crate::http) struct JobRow {
     /// A number, a mail address, or that nobody gets it yet.
     #[schema(example = "+33140000000")]
     to: String,
+    /// The entry of the phone book that the number was meant by, as it was called when the
+    /// fax was taken; in lists, and for the sender alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Acme Ltd")]
+    name: Option<String>,
     /// Pages in all; 0 when none are made.
     pages: u32,
     /// Pages that the remote machine has confirmed, the call under way included.
@@ -120,6 +127,7 @@ impl From<&Summary> for JobRow {
             on_hold: row.on_hold,
             from: row.from.clone(),
             to: row.to.clone(),
+            name: row.name.clone(),
             pages: row.pages,
             confirmed: row.confirmed,
             attempts: row.attempts,
@@ -154,6 +162,16 @@ pub(in crate::http) struct JobStory {
     /// Subject of the mail or of the request that it came with.
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
+    /// The recipient as the sender wrote it: a number, or a name of the phone book.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "acme@fax.example.com")]
+    written: Option<String>,
+    /// The entry of the phone book that was meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<EntryCalled>,
+    /// Lists of its mail that did not reach everybody; one fax of a mail tells of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missed: Vec<ListMissed>,
     /// 0 is ordinary, 9 most urgent, -9 least.
     priority: i8,
     /// When we give up.
@@ -177,6 +195,53 @@ pub(in crate::http) struct JobStory {
     attempts: Vec<AttemptView>,
     /// The receipts that tell its sender of it, oldest first.
     receipts: Vec<JobRow>,
+}
+
+/// By which entry of the phone book a number was meant, as it was when the fax was taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct EntryCalled {
+    /// The entry that has the number.
+    #[schema(example = "Acme Ltd")]
+    name: String,
+    /// The list that was written; absent where the entry itself was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    list: Option<String>,
+    /// Whose alias was written; absent where it is nobody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+}
+
+impl From<&Named> for EntryCalled {
+    fn from(named: &Named) -> Self {
+        let owner = match &named.owner {
+            Owner::Client(name) => Some(name.to_string()),
+            Owner::Supervisor => None,
+        };
+        Self { name: named.entry.clone(), list: named.list.clone(), owner }
+    }
+}
+
+/// A list of which some members could not be used.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct ListMissed {
+    /// The list.
+    list: String,
+    /// How many of its members.
+    members: usize,
+}
+
+impl From<&Missed> for ListMissed {
+    fn from(missed: &Missed) -> Self {
+        Self { list: missed.list.clone(), members: missed.members }
+    }
+}
+
+/// The fax machine that a job goes to.
+fn fax(job: &Job) -> Option<&FaxAddress> {
+    match &job.destination {
+        Destination::Fax(fax) => Some(fax),
+        Destination::Mailbox(_) | Destination::Unrouted => None,
+    }
 }
 
 /// One try of one carrier.
@@ -237,6 +302,14 @@ impl JobStory {
         Self {
             summary: JobRow::from(job),
             subject: job.sender().and_then(|sent| sent.subject.clone()),
+            written: fax(job).map(|fax| fax.as_written.clone()),
+            entry: fax(job).and_then(|fax| fax.named.as_ref()).map(EntryCalled::from),
+            missed: job
+                .sender()
+                .map_or(&[][..], |sent| &sent.missed)
+                .iter()
+                .map(ListMissed::from)
+                .collect(),
             priority: job.priority,
             expires: moment(job.expires),
             due: job.due().map(moment),

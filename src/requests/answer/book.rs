@@ -142,6 +142,9 @@ impl Desk<'_> {
     ) -> Result<BookReply, Problem> {
         let book = self.daemon.book();
         let Seen { entry, rank, may_change } = self.named(&book, word)?;
+        if *fields == Fields::default() {
+            return Err(Problem::new(Code::BadRequest, "say what is to be different"));
+        }
         // Those who may not change it are told so whatever they write.
         let content = match may_change {
             true => book::content(fields, Some(&entry.content), &self.setup, |word| {
@@ -292,3 +295,6 @@ fn refused(why: &Refused, word: &str) -> Problem {
 fn no_chance() -> Problem {
     failed("the system has no random numbers for a unique identifier".into())
 }
+
+#[cfg(test)]
+mod tests;

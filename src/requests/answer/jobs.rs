@@ -1,6 +1,7 @@
 //! Questions about jobs, and orders to them.
 
 use postfax_domain::{
+    book::{Reached, Unresolved},
     destination::Destination,
     fleet::Denial,
     job::{Alteration, Attempt, Carrier, Job, State},
@@ -24,6 +25,8 @@ use postfax_domain::authority::Who;
 const MAX_PAGES: u32 = 10_000;
 /// Most urgent priority, and with a minus the least (RFC 6710 3).
 const MAX_PRIORITY: i8 = 9;
+/// Most members of a list that an answer names.
+const MAX_NAMED: usize = 20;
 /// Most attempts that can be asked for.
 const MAX_TRIES: u32 = 1000;
 
@@ -34,7 +37,11 @@ impl Desk<'_> {
         let sight = self.sight();
         let sees = |job: &Job| sight.job(job);
         let jobs = self.daemon.jobs(&filter, sight.only_of(), &sees).await.map_err(failed)?;
-        Ok(jobs.iter().map(Summary::of).collect())
+        let row = |job: &Job| match sight.names(job) {
+            true => Summary::named(job),
+            false => Summary::of(job),
+        };
+        Ok(jobs.iter().map(row).collect())
     }
 
     pub(super) async fn show(&self, id: JobId) -> Result<Reply, Problem> {
@@ -138,8 +145,17 @@ impl Desk<'_> {
     pub(super) async fn explain(&self, from: &str, to: &str, pages: u32) -> Result<Reply, Problem> {
         let bad = |why: String| Problem::new(Code::BadRequest, why);
         let from = ClientName::new(from).map_err(|why| bad(why.to_string()))?;
-        let to =
-            Number::parse(to, self.setup.country).map_err(|why| bad(format!("\"{to}\": {why}")))?;
+        let to = match Number::parse(to, self.setup.country) {
+            Ok(number) => number,
+            Err(why) => match self.called(&from, to) {
+                Some(called) => called?,
+                None if to.contains(char::is_alphabetic) => {
+                    let what = format!("is no number, and no name in the phone book of {from}");
+                    return Err(bad(format!("\"{to}\" {what}")));
+                }
+                None => return Err(bad(format!("\"{to}\": {why}"))),
+            },
+        };
         if !(1..=MAX_PAGES).contains(&pages) {
             return Err(bad(format!("the pages must be 1 to {MAX_PAGES}")));
         }
@@ -164,6 +180,38 @@ impl Desk<'_> {
         let (from, to) = (sent.client.clone(), fax.number.clone());
         let pages = job.document.as_ref().map_or(pages, |document| document.pages);
         Ok(Reply::Explained(Box::new(Explanation { job: Some(id), from, to, pages, past, now })))
+    }
+
+    /// The number that a client means by a name; `None` when it means nothing by it, or
+    /// nothing that the asker may know of.
+    fn called(&self, from: &ClientName, word: &str) -> Option<Result<Number, Problem>> {
+        let (book, setup) = (self.daemon.book(), &self.setup);
+        let bad = |why: String| Some(Err(Problem::new(Code::BadRequest, why)));
+        let word = word.trim();
+        let resolved = match book.resolve(setup, &Who::Client(from.clone()), word) {
+            Ok(resolved) => resolved,
+            Err(Unresolved::Unknown(_)) => return None,
+            // The candidates are for the client alone.
+            Err(why) if self.asker.who == Who::Client(from.clone()) => return bad(why.to_string()),
+            Err(_) => return None,
+        };
+        let sees = |id| book.get(setup, &self.asker.who, id).is_some();
+        let reached = &resolved.reached;
+        if !sees(resolved.entry.id) || !reached.iter().all(|one| sees(one.id)) {
+            return None;
+        }
+        match &reached[..] {
+            [one] => Some(Ok(one.line.number.clone())),
+            _ => {
+                let one = |one: &Reached| format!("{} ({})", one.name, one.line.number);
+                let mut named: Vec<String> = reached.iter().take(MAX_NAMED).map(one).collect();
+                if reached.len() > MAX_NAMED {
+                    named.push(format!("and {} others", reached.len() - MAX_NAMED));
+                }
+                let (count, named) = (reached.len(), named.join(", "));
+                bad(format!("\"{word}\" is a list of {count}, ask for one of them: {named}"))
+            }
+        }
     }
 
     async fn verdict(

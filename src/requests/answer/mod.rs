@@ -258,6 +258,7 @@ fn unable(answer: &Answer) -> Problem {
         | Answer::Noted
         | Answer::Status(_)
         | Answer::Explained(_)
+        | Answer::Afforded(_)
         | Answer::Settings(_)
         | Answer::Hooks(_)
         | Answer::ToldAgain(_)

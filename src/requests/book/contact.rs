@@ -12,10 +12,10 @@
 //!
 //! What is kept says nothing that a field says, so that an entry is the same whether it
 //! was read once or many times. The line of the fax that is the number of the entry stays
-//! among them when its preference, place or label would be lost, with [`NO_NUMBER`] in
+//! among them when its preference, place or label would be lost, with `0` in
 //! the place of the number.
 
-use std::collections::BTreeSet;
+mod lines;
 
 use postfax_cards::{
     Book as Cards, Card, CardList, Fax, FaxPlace, Kept, Line as CardLine,
@@ -26,37 +26,15 @@ use postfax_domain::{
         BadEntry, Content, Entry, EntryId, Label, Line, MAX_KEPT_BYTES, Options, Owner, Reach,
         Stamp,
     },
-    document::Resolution,
     number::{BadNumber, Number},
     setup::Setup,
 };
 use postfax_gateway::address::{self, Phone, Recipient};
 
-/// Stands in what is kept where the number of the entry stands in the card.
-const NO_NUMBER: &str = "0";
-/// The line of a fax that says no more than an entry without any line of it.
-const USUAL_FAX: &str = "TEL;TYPE=fax;TYPE=work:0";
-/// Properties that are only pictures and the like, left out where a card is too large.
-const PICTURES: [&str; 4] = ["PHOTO", "LOGO", "SOUND", "KEY"];
-/// Properties that an entry says by itself, or that are another's every time.
-const SAID: [&str; 9] = [
-    "FN",
-    "UID",
-    "REV",
-    "PRODID",
-    "CATEGORIES",
-    "KIND",
-    "X-ADDRESSBOOKSERVER-KIND",
-    COVER,
-    RESOLUTION,
-];
-/// What makes a list of a card.
-const OF_LISTS: [&str; 4] =
-    ["KIND", "MEMBER", "X-ADDRESSBOOKSERVER-KIND", "X-ADDRESSBOOKSERVER-MEMBER"];
-const COVER: &str = "X-POSTFAX-COVER";
-const RESOLUTION: &str = "X-POSTFAX-RESOLUTION";
-/// The same as columns of a table.
-pub(super) const COLUMNS: [&str; 2] = ["Cover", "Resolution"];
+pub(super) use lines::{COLUMNS, cover_word, word};
+use lines::{
+    COVER, NO_NUMBER, OF_LISTS, RESOLUTION, USUAL_FAX, card_of, is_one_of, kept, lines_of, options,
+};
 
 /// A card as it would stand in the book.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +128,7 @@ pub(crate) fn read(card: &Card, setup: &Setup) -> Result<Contact, BadCard> {
     let subaddress = Some(sub_address).filter(|sub| !sub.is_empty()).or_else(of_address);
     NO_NUMBER.clone_into(&mut fax.number);
     let line = Line { number, subaddress, options: Options::default() };
-    finish(card.uid.clone(), rest, Reach::Fax(line))
+    finish(card.uid.clone(), rest, Reach::Fax(line), setup)
 }
 
 /// What a list of cards says as an entry, and those of its members that `find` does not
@@ -181,8 +159,7 @@ pub(crate) fn read_list(
         lines_of(&written.kept).iter().filter(is_of_list).map(CardLine::text).collect();
     let mut card = card_of(&lines).ok_or(BadCard::Unreadable)?;
     card.name.clone_from(&list.name);
-    take_our_addresses(&mut card.emails, setup);
-    let contact = finish(list.uid.clone(), card, Reach::List(members))?;
+    let contact = finish(list.uid.clone(), card, Reach::List(members), setup)?;
     Ok((contact, unknown))
 }
 
@@ -255,7 +232,7 @@ pub(crate) fn settled(content: Content, setup: &Setup) -> Content {
     let card = write(&entry, setup);
     let read = match &reach {
         Reach::Fax(_) => read(&card, setup),
-        Reach::List(_) => finish(None, card, reach),
+        Reach::List(_) => finish(None, card, reach, setup),
     };
     read.map_or(entry.content, |contact| contact.content)
 }
@@ -318,7 +295,13 @@ pub(crate) fn number(text: &str, setup: &Setup) -> Result<Number, BadCard> {
 }
 
 /// Reads the fields, and keeps what they do not say.
-fn finish(uid: Option<String>, mut rest: Card, reach: Reach) -> Result<Contact, BadCard> {
+fn finish(
+    uid: Option<String>,
+    mut rest: Card,
+    reach: Reach,
+    setup: &Setup,
+) -> Result<Contact, BadCard> {
+    take_our_addresses(&mut rest.emails, setup);
     let mut notes = Vec::new();
     let mut content = Content {
         name: on_a_line(&rest.name),
@@ -346,105 +329,9 @@ fn finish(uid: Option<String>, mut rest: Card, reach: Reach) -> Result<Contact, 
     if let Reach::Fax(line) = &mut content.reach {
         line.options = options(lines_of(&lines), &rest.kept, &mut notes);
     }
-    content.kept = kept(lines_of(&lines), &mut notes)?;
+    content.kept = kept(lines_of(&lines), &content.reach, &mut notes)?;
     content.check()?;
     Ok(Contact { uid: uid.filter(|uid| !uid.is_empty()), content, notes })
-}
-
-/// The lines that say something that no field says.
-fn kept(lines: &[CardLine], notes: &mut Vec<Note>) -> Result<String, BadCard> {
-    let says_something = |line: &&CardLine| {
-        let is_empty = line.value().chars().all(|c| matches!(c, ';' | ',' | ' '));
-        !is_one_of(line, &SAID) && !is_empty
-    };
-    let lines = lines.iter().filter(says_something).map(|line| (line, spelt(line)));
-    let lines: Vec<(&CardLine, String)> = lines.filter(|(_, text)| text != USUAL_FAX).collect();
-    let all = lines.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n");
-    if all.len() <= MAX_KEPT_BYTES {
-        return Ok(all);
-    }
-    let without = lines.iter().filter(|(line, _)| !is_one_of(line, &PICTURES));
-    let without = without.map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n");
-    if without.len() > MAX_KEPT_BYTES {
-        return Err(BadCard::TooLarge(without.len()));
-    }
-    notes.push(Note::Pictures);
-    Ok(without)
-}
-
-/// A line with its types in one spelling, whichever version of vCard it came through:
-/// their order says nothing, nor does their case (RFC 6350 5).
-fn spelt(line: &CardLine) -> String {
-    let is_plain = |c: &char| !c.is_control() || *c == '\t';
-    let (mut head, mut types) = (String::new(), BTreeSet::new());
-    let mut is_quoted = false;
-    let parts = line.head().split(|c| {
-        is_quoted ^= c == '"';
-        c == ';' && !is_quoted
-    });
-    for (at, part) in parts.enumerate() {
-        match part.split_once('=').map(|(name, value)| (name.to_ascii_uppercase(), value)) {
-            Some((name, value)) if name == "TYPE" => {
-                let all = value.split(',').map(|one| one.trim_matches(['"', ' ']));
-                types.extend(all.filter(|one| !one.is_empty()).map(str::to_ascii_lowercase));
-            }
-            Some((name, _)) if name == "PREF" => drop(types.insert("pref".into())),
-            _ if at == 0 => head.push_str(part),
-            _ => head.extend([";", part]),
-        }
-    }
-    for one in types {
-        let is_token = one.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        let quote = if is_token { "" } else { "\"" };
-        head.push_str(&format!(";TYPE={quote}{one}{quote}"));
-    }
-    head.chars().chain([':']).chain(line.value().chars()).filter(is_plain).collect()
-}
-
-fn options(lines: &[CardLine], cells: &Kept, notes: &mut Vec<Note>) -> Options {
-    let of_line = |name: &str| {
-        let line = lines.iter().find(|line| is_one_of(line, &[name]));
-        line.map(|line| line.value().trim().to_ascii_lowercase())
-    };
-    let of_cell = |heading: &str| {
-        let Kept::Csv(cells) = cells else { return None };
-        let cell = cells.iter().find(|(name, _)| name.eq_ignore_ascii_case(heading));
-        cell.map(|(_, cell)| cell.trim().to_ascii_lowercase())
-    };
-    let mut bad = |what, value: String, right| {
-        notes.push(Note::BadOption { what, value: on_a_line(&value), right });
-    };
-    let mut options = Options::default();
-    match of_line(COVER).or_else(|| of_cell(COLUMNS[0])).as_deref() {
-        None | Some("") => {}
-        Some("yes") => options.cover = Some(true),
-        Some("no") => options.cover = Some(false),
-        Some(other) => bad("cover", other.to_owned(), "write yes or no"),
-    }
-    match of_line(RESOLUTION).or_else(|| of_cell(COLUMNS[1])).as_deref() {
-        None | Some("") => {}
-        Some("standard") => options.resolution = Some(Resolution::Standard),
-        Some("fine") => options.resolution = Some(Resolution::Fine),
-        Some("superfine") => options.resolution = Some(Resolution::Superfine),
-        Some(other) => {
-            bad("resolution", other.to_owned(), "write standard, fine or superfine");
-        }
-    }
-    options
-}
-
-/// How a card says whether a cover goes first.
-pub(super) fn cover_word(cover: bool) -> &'static str {
-    if cover { "yes" } else { "no" }
-}
-
-/// How a card says a resolution.
-pub(super) fn word(resolution: Resolution) -> &'static str {
-    match resolution {
-        Resolution::Standard => "standard",
-        Resolution::Fine => "fine",
-        Resolution::Superfine => "superfine",
-    }
 }
 
 fn fax_of(line: &Line, place: FaxPlace) -> Fax {
@@ -468,8 +355,8 @@ fn is_alias(text: &str) -> bool {
 
 /// A text without what cannot be shown on a line.
 fn on_a_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ")
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(plain).collect::<String>().trim().to_owned()
 }
 
 fn note(text: &str) -> String {
@@ -484,25 +371,6 @@ fn rev(stamp: Stamp) -> String {
     let at = i64::try_from(stamp.0).unwrap_or(i64::MAX);
     let at = jiff::Timestamp::from_millisecond(at).unwrap_or_default();
     at.strftime("%Y%m%dT%H%M%SZ").to_string()
-}
-
-fn card_of(lines: &[&str]) -> Option<Card> {
-    let text = format!("BEGIN:VCARD\r\nVERSION:3.0\r\n{}\r\nEND:VCARD\r\n", lines.join("\r\n"));
-    vcard::read(text.as_bytes(), vcard::Options::default()).book.cards.pop()
-}
-
-fn lines_of(kept: &Kept) -> &[CardLine] {
-    match kept {
-        Kept::VCard(_, lines) => lines,
-        _ => &[],
-    }
-}
-
-/// Whether a line has one of these names, its group aside (RFC 6350 3.3).
-fn is_one_of(line: &CardLine, names: &[&str]) -> bool {
-    let name = line.head().split(';').next().unwrap_or_default();
-    let name = name.rsplit_once('.').map_or(name, |(_, name)| name);
-    names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

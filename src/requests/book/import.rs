@@ -16,6 +16,7 @@
 mod merge;
 #[cfg(test)]
 mod tests;
+mod there;
 
 use std::collections::{HashMap, HashSet};
 
@@ -36,6 +37,7 @@ use super::{
 };
 use crate::requests::{Code, Problem};
 use merge::merged;
+use there::{There, name_of};
 
 /// Most errors, and most notes, that are told one by one.
 const MAX_TOLD: usize = 100;
@@ -118,79 +120,6 @@ struct Import<'a> {
     places: Vec<String>,
     imported: Imported,
     more_errors: usize,
-}
-
-/// The entries of the owner that were there before, by what they are matched by.
-#[derive(Default)]
-struct There<'a> {
-    by_uid: HashMap<&'a str, &'a Entry>,
-    by_alias: HashMap<String, &'a Entry>,
-    by_name: HashMap<Name, Vec<&'a Entry>>,
-    uids: HashSet<&'a str>,
-    taken: HashSet<EntryId>,
-}
-
-/// A name in small letters, and the number; a list has none.
-type Name = (String, Option<String>);
-
-fn name_of(content: &Content) -> Name {
-    let number = match &content.reach {
-        Reach::Fax(line) => Some(line.number.to_string()),
-        Reach::List(_) => None,
-    };
-    (content.name.to_lowercase(), number)
-}
-
-fn is_list(content: &Content) -> bool {
-    matches!(content.reach, Reach::List(_))
-}
-
-impl<'a> There<'a> {
-    fn of(entries: impl Iterator<Item = &'a Entry>) -> Self {
-        let mut there = Self::default();
-        for entry in entries {
-            there.uids.insert(&entry.uid);
-            there.by_uid.insert(&entry.uid, entry);
-            if let Some(alias) = entry.content.alias_key() {
-                there.by_alias.insert(alias, entry);
-            }
-            there.by_name.entry(name_of(&entry.content)).or_default().push(entry);
-        }
-        there
-    }
-
-    /// The entries that the contacts of a file are already. Those that are named by their
-    /// uid come first, so that no other takes their place.
-    fn matched(&mut self, contacts: &[&Contact]) -> Vec<Option<&'a Entry>> {
-        let mut found: Vec<Option<&'a Entry>> = vec![None; contacts.len()];
-        let steps: [fn(&Self, &Contact) -> Option<&'a Entry>; 3] =
-            [Self::of_uid, Self::of_alias, Self::of_name];
-        for step in steps {
-            for (contact, found) in contacts.iter().zip(&mut found) {
-                if found.is_none()
-                    && let Some(entry) = step(self, contact)
-                    && is_list(&entry.content) == is_list(&contact.content)
-                    && self.taken.insert(entry.id)
-                {
-                    *found = Some(entry);
-                }
-            }
-        }
-        found
-    }
-
-    fn of_uid(&self, contact: &Contact) -> Option<&'a Entry> {
-        self.by_uid.get(contact.uid.as_deref()?).copied()
-    }
-
-    fn of_alias(&self, contact: &Contact) -> Option<&'a Entry> {
-        self.by_alias.get(&contact.content.alias_key()?).copied()
-    }
-
-    fn of_name(&self, contact: &Contact) -> Option<&'a Entry> {
-        let all = self.by_name.get(&name_of(&contact.content))?;
-        all.iter().find(|entry| !self.taken.contains(&entry.id)).copied()
-    }
 }
 
 /// A contact of the file.

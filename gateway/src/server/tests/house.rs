@@ -17,7 +17,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::super::*;
-use crate::desk::{AuthRefusal, Envelope, Granted, Identity, Mail, Peer, Rcpt};
+use crate::desk::{AuthRefusal, Envelope, Granted, Identity, Mail, Peer, Rcpt, Welcome};
 
 pub(super) const ENVELOPE: &str = "MAIL FROM:<a@b.example>\r\nRCPT TO:<+44@fax.example>\r\n";
 
@@ -47,11 +47,11 @@ impl Desk for Recorder {
         Ok(Granted::default())
     }
 
-    async fn recipient(&self, _: &Peer, _: &Mail, rcpt: &Rcpt) -> Result<(), Reply> {
+    async fn recipient(&self, _: &Peer, _: &Mail, rcpt: &Rcpt) -> Result<Welcome, Reply> {
         match rcpt.mailbox.local() {
             "bug" => panic!("a bug of the desk"),
             "bad" => Err(Reply::new(550, (1, 1), "no")),
-            _ => Ok(()),
+            _ => Ok(Welcome::default()),
         }
     }
 
@@ -64,13 +64,17 @@ impl Desk for Recorder {
         }
     }
 
-    async fn message(&self, peer: &Peer, mut envelope: Envelope) -> Result<Vec<String>, Reply> {
+    async fn message(
+        &self,
+        peer: &Peer,
+        mut envelope: Envelope,
+    ) -> Result<Vec<Vec<String>>, Reply> {
         sleep(self.takes).await;
         if let Err(failed) = envelope.settle().await {
             return Err(Reply::new(452, (3, 1), failed.to_string()));
         }
         self.messages.lock().unwrap().push((peer.clone(), envelope));
-        Ok(vec!["one".into()])
+        Ok(vec![vec!["one".into()]])
     }
 }
 

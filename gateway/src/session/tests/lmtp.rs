@@ -27,6 +27,33 @@ fn a_reply_for_each_recipient() {
 }
 
 #[test]
+fn a_list_has_one_reply_and_counts_as_what_it_stands_for() {
+    let limits = Limits { max_recipients: 4, ..Limits::default() };
+    for role in [Role::Lmtp, Role::Relay] {
+        let mut dialog = Dialog::with(role, limits.clone());
+        dialog.say(if role == Role::Lmtp { "LHLO x\r\n" } else { "EHLO x\r\n" });
+        let list = "MAIL FROM:<a@b>\r\nRCPT TO:<list-3@f>\r\n";
+        assert!(dialog.say(list).ends_with("250 2.1.5 3 of them\r\n"));
+        // Five are too many, four are not, and then no more is asked.
+        let more = "RCPT TO:<list-2@f>\r\nRCPT TO:<+49@f>\r\nRCPT TO:<bad@f>\r\n";
+        let said = dialog.say(more);
+        assert_eq!(codes(&said), [452, 250, 452], "{said}");
+        assert!(said.starts_with("452 4.5.3 at most 4 recipients"), "{said}");
+        dialog.say("DATA\r\n");
+        let said = dialog.say("text\r\n.\r\n");
+        match role {
+            Role::Lmtp => assert!(
+                said.ends_with(
+                    "250 2.1.5 queued as one, two, three\r\n250 2.1.5 queued as four\r\n"
+                ),
+                "{said}"
+            ),
+            _ => assert!(said.ends_with("250 2.0.0 queued as one, two, three, four\r\n"), "{said}"),
+        }
+    }
+}
+
+#[test]
 fn a_refusal_for_each_recipient() {
     let envelope = format!("{ENVELOPE}RCPT TO:<+49@f>\r\n");
     let odd = "MAIL FROM:<odd@b>\r\nRCPT TO:<+44@f>\r\nRCPT TO:<+49@f>\r\n";

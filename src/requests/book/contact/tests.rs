@@ -177,7 +177,7 @@ fn lists_say_what_entries_say() {
     let content = contact.content;
     assert_eq!(content.reach, Reach::List(vec![EntryId(2), EntryId(1)]));
     assert_eq!((content.alias.as_deref(), content.note.as_str()), (Some("boards"), "All of them"));
-    assert_eq!(content.kept, "N:Boards;;;;\nX-COLOUR:red");
+    assert_eq!(content.kept, "X-COLOUR:red");
     let list = write_list(&entry(content.clone()), ["u-2", "u-1"].into_iter(), &setup);
     assert_eq!(list.members, ["u-2", "u-1"]);
     for version in [Version::V3, Version::V4] {
