@@ -26,7 +26,8 @@ fn saves(mail: &Mail) -> Option<String> {
 
 #[test]
 fn numbers_are_learnt_from_faxes_and_receipts() {
-    let lab = Lab::start(Servers::Stations, 2);
+    // With one line, whose number is the same at every call.
+    let lab = Lab::start(Servers::Stations, 1);
     let site = Site::start(&lab.about);
     site.postfax.wait_for_servers();
     let number = lab.number_of(1);
@@ -87,7 +88,14 @@ fn numbers_are_learnt_from_faxes_and_receipts() {
     );
     // Both are known now, each to whoever has saved it.
     let (receipt, fax_in) = fax();
-    assert!(saves(&receipt).is_none() && saves(&fax_in).is_none());
+    for known in [&receipt, &fax_in] {
+        assert!(
+            saves(known).is_none(),
+            "{caller} {:?}: {}",
+            known.header("X-Fax-Caller"),
+            text(known)
+        );
+    }
     assert!(receipt.subject().contains("(Show Room Ltd)"), "{}", receipt.subject());
     says(&fax_in, "London office, Acme Ltd");
     assert!(fax_in.subject().contains("London office"), "{}", fax_in.subject());

@@ -48,21 +48,28 @@ impl<'a> Story<'a> {
 
     /// The same, with what the phone book of the sender says of the number.
     pub(super) fn looked_up(mut self, book: &Book) -> Self {
+        // A name that was written is never looked up again.
+        if self.to.named.is_some() {
+            return self;
+        }
         let line = Line { number: &self.to.number, subaddress: self.to.subaddress.as_deref() };
         let client = Some(&self.sent.client);
         self.other = Other::find(book, self.config, self.words, client, line, self.fax.id);
         self
     }
 
-    /// The number as the sender meant it, else with the name that the phone book has for it.
+    /// The number, and the name that the phone book has for it where it was written bare.
     fn number(&self) -> String {
-        match (&self.to.named, &self.other.name) {
-            (None, Some(name)) => {
-                let number = self.to.number.to_string();
-                self.words.say(Phrase::Named, &[("number", &number), ("name", name)])
-            }
-            _ => self.to.shown(),
+        let number = self.to.number.as_str();
+        match &self.other.name {
+            Some(name) => self.words.say(Phrase::Named, &[("number", number), ("name", name)]),
+            None => number.to_owned(),
         }
+    }
+
+    /// Whom it went to: the name by which it was called, with the number.
+    fn whom(&self) -> String {
+        if self.to.named.is_some() { self.to.shown() } else { self.number() }
     }
 
     /// The outcome that the receipt is about.
@@ -157,7 +164,7 @@ impl<'a> Story<'a> {
         let release = self.sent.release.as_ref();
         let speed = last.and_then(|attempt| attempt.ledger.bit_rate);
         page.facts([
-            (Phrase::To, Some(self.number())),
+            (Phrase::To, Some(self.whom())),
             (Phrase::List, self.to.named.as_ref().and_then(|named| named.list.clone())),
             (Phrase::PhoneBook, self.book()),
             (Phrase::Attention, self.to.attention.clone()),
