@@ -175,7 +175,7 @@ fn begun(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Element, Ba
 
 fn space_of(space: &ResolveResult<'_>) -> Result<Cow<'static, str>, BadXml> {
     match space {
-        ResolveResult::Bound(space) => Ok(match owned(space.as_ref())? {
+        ResolveResult::Bound(space) => Ok(match unescaped(owned(space.as_ref())?)? {
             space if space == DAV => DAV.into(),
             space if space == CARD => CARD.into(),
             space if space == SERVER => SERVER.into(),
@@ -184,6 +184,12 @@ fn space_of(space: &ResolveResult<'_>) -> Result<Cow<'static, str>, BadXml> {
         ResolveResult::Unbound => Ok("".into()),
         ResolveResult::Unknown(_) => Err(malformed("a prefix has no namespace")),
     }
+}
+
+/// What an attribute says (RFC 4918 has no entities but the five).
+fn unescaped(text: String) -> Result<String, BadXml> {
+    let plain = quick_xml::escape::unescape(&text).map_err(|_| BadXml::Entity)?;
+    Ok(plain.into_owned())
 }
 
 fn owned(bytes: &[u8]) -> Result<String, BadXml> {
