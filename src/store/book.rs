@@ -186,14 +186,33 @@ mod tests {
     use postfax_domain::{
         authority::Who,
         book::{Book, Content, Label, MAX_HISTORY, MAX_TOMBSTONES, Order, Owner, Reach},
-        setup::Setup,
+        retry::RetryRules,
+        setup::{JobLimits, Setup},
         time::Timestamp,
     };
 
     use super::*;
-    use crate::{requests::samples, store::Store};
+    use crate::store::Store;
 
     const NOW: Timestamp = Timestamp(1000);
+
+    /// Nobody but the administrator.
+    fn setup() -> Setup {
+        Setup {
+            domain: "fax.example.com".into(),
+            country: "GB".parse().unwrap(),
+            postmaster: "it@example.com".into(),
+            groups: Default::default(),
+            servers: Default::default(),
+            clients: Default::default(),
+            roles: Default::default(),
+            dial: Vec::new(),
+            routes: Vec::new(),
+            webhooks: Default::default(),
+            retry: RetryRules::default(),
+            limits: JobLimits::default(),
+        }
+    }
 
     fn content(name: &str) -> Content {
         Content {
@@ -231,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn a_book_comes_back_also_from_a_round_that_was_tried_twice() {
         let folder = tempfile::tempdir().unwrap();
-        let (setup, mut book) = (samples::setup(), Book::default());
+        let (setup, mut book) = (setup(), Book::default());
         let mut store = Store::open(folder.path()).await.unwrap();
         let change = |at, name: &str| Order::Change {
             id: EntryId(at),
@@ -267,7 +286,7 @@ mod tests {
     #[tokio::test]
     async fn a_history_has_an_end() {
         let folder = tempfile::tempdir().unwrap();
-        let (setup, mut book) = (samples::setup(), Book::default());
+        let (setup, mut book) = (setup(), Book::default());
         let mut store = Store::open(folder.path()).await.unwrap();
         let change = |at: u64| Order::Change {
             id: EntryId(0),
@@ -285,7 +304,7 @@ mod tests {
     #[tokio::test]
     async fn what_has_gone_is_forgotten_with_its_history_from_the_floor_on() {
         let folder = tempfile::tempdir().unwrap();
-        let (setup, mut book) = (samples::setup(), Book::default());
+        let (setup, mut book) = (setup(), Book::default());
         let mut store = Store::open(folder.path()).await.unwrap();
         let many = MAX_TOMBSTONES as u64 + 5;
         let names: Vec<Order> = (0..many).map(|at| add(&format!("n{at}"))).collect();

@@ -1,3 +1,5 @@
+//! Cards as entries and back: samples by hand, and lines by chance.
+
 use proptest::prelude::*;
 
 use super::*;

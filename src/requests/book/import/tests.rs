@@ -1,3 +1,5 @@
+//! Files that are imported: what is matched, what is refused, and what changes nothing.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use postfax_domain::{
