@@ -35,6 +35,11 @@ fn every_verb_is_answered() {
     assert_eq!(entry(&changed)["number"], "+442079460102");
     assert_eq!(entry(&changed)["note"], "after noon");
     says(&site.asked("anna", "change acme version=1 note="), "version 2");
+    shared_and_deleted(&site);
+}
+
+/// Who sees an entry is changed, and it is deleted.
+fn shared_and_deleted(site: &Site) {
     // Anna shares with bob; everybody else finds nothing.
     assert!(site.names("bob", "acme").is_empty());
     site.asked("anna", "share acme with bob, group paris");

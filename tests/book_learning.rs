@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::fs;
+use std::{fs, path::Path};
 
 use support::{
     book_mail::{Letter, Site, entry, says, text},
@@ -24,6 +24,34 @@ fn saves(mail: &Mail) -> Option<String> {
     Some(word.to_owned())
 }
 
+/// Sends a fax from anna to bob: her receipt, and his mail.
+fn exchange(site: &Site, number: &str, file: &Path) -> (Mail, Mail) {
+    let before = site.sink.mails().len();
+    let to = format!("{number}@fax.example.com");
+    let said = site.postfax.send("anna", "anna@example.com", &to, Some(file));
+    assert!(said.accepted, "{}", said.words);
+    let of = |to: &str| {
+        wait_for(&format!("a mail to {to}"), 90, || {
+            let mails = site.sink.mails();
+            mails[before..].iter().find(|mail| mail.to == [to.to_owned()]).cloned()
+        })
+    };
+    (of("anna@example.com"), of("bob@example.com"))
+}
+
+/// Nobody else may use the address, and it tells them nothing.
+fn is_for_nobody_else(site: &Site, address: &str) {
+    let save = |to: &str| {
+        let subject = "Acme Ltd alias acme";
+        site.ask(Letter { client: "carl", to, subject, headers: "", body: "\n" })
+    };
+    let job = address.trim_start_matches("book+save.").split('@').next().unwrap();
+    let strange = save(address);
+    says(&strange, &format!("there is no job {job}"));
+    let absent = text(&save("book+save.4711@fax.example.com"));
+    assert_eq!(text(&strange).replace(job, "4711"), absent);
+}
+
 #[test]
 fn numbers_are_learnt_from_faxes_and_receipts() {
     // With one line, whose number is the same at every call.
@@ -33,34 +61,17 @@ fn numbers_are_learnt_from_faxes_and_receipts() {
     let number = lab.number_of(1);
     let file = site.postfax.file("letter.pdf");
     fs::write(&file, pages::pdf(1, "x")).unwrap();
-    let fax = || {
-        let before = site.sink.mails().len();
-        let to = format!("{number}@fax.example.com");
-        let said = site.postfax.send("anna", "anna@example.com", &to, Some(&file));
-        assert!(said.accepted, "{}", said.words);
-        let of = |to: &str| {
-            wait_for(&format!("a mail to {to}"), 90, || {
-                let mails = site.sink.mails();
-                mails[before..].iter().find(|mail| mail.to == [to.to_owned()]).cloned()
-            })
-        };
-        (of("anna@example.com"), of("bob@example.com"))
-    };
+    let fax = || exchange(&site, number, &file);
     let (receipt, fax_in) = fax();
     // The receipt, and its address.
     let address = saves(&receipt).unwrap_or_else(|| panic!("{}", text(&receipt)));
     says(&receipt, &format!("{number} is not in your phone book. To save it"));
     let html = String::from_utf8(receipt.part("text/html").unwrap()).unwrap();
     assert!(html.contains(&format!("mailto:{address}?subject=save%20%2B")), "{html}");
-    // Nobody else may use it, and it tells nothing.
+    is_for_nobody_else(&site, &address);
     let save = |client, to: &str, subject| {
         site.ask(Letter { client, to, subject, headers: "", body: "\n" })
     };
-    let job = address.trim_start_matches("book+save.").split('@').next().unwrap();
-    let strange = save("carl", &address, "Acme Ltd alias acme");
-    says(&strange, &format!("there is no job {job}"));
-    let absent = text(&save("carl", "book+save.4711@fax.example.com", "Acme Ltd alias acme"));
-    assert_eq!(text(&strange).replace(job, "4711"), absent);
     // With the subject that is ready in the link, and the name below it.
     let subject = format!("save {number}");
     let mail = Letter {
