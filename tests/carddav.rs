@@ -338,81 +338,76 @@ fn shares_come_and_go() {
 fn a_plain_list_says_the_same() {
     let house = House::start("");
     let count = std::env::var("POSTFAX_CARDS").map_or(1000, |count| count.parse().unwrap());
-    let owners = ["anna", "bob", "carl", "public"];
-    let labels = ["", "anna", "bob", "carl", "group:london", "group:paris", "everyone"];
-    let groups = [("anna", "london"), ("bob", "paris"), ("carl", "london"), ("carl", "paris")];
-    let mut files: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
-    let mut seed = 12_345_u64;
-    for i in 0..count {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let at = usize::try_from(seed >> 33).unwrap();
-        let key = (owners[at % owners.len()], labels[at / owners.len() % labels.len()]);
-        files.entry(key).or_default().push(i);
-    }
     // Each owner has its own count of identifiers, so that they meet.
     let mut used: BTreeMap<&str, usize> = BTreeMap::new();
     let mut expected = serde_json::json!({});
     let mut all = Vec::new();
-    for ((owner, label), entries) in &files {
+    for ((owner, label), entries) in by_chance(count) {
         let mut cards = String::new();
-        for _ in entries {
+        for _ in 0..entries {
             let next = used.entry(owner).or_default();
             *next += 1;
-            let uid = format!("u{next}");
-            cards +=
-                &card(&uid, &format!("{owner} {next}"), &format!("+1212555{:04}", *next % 10_000));
-            all.push((*owner, uid.clone()));
-            for client in ["anna", "bob", "carl"] {
-                let is_named = *label == client
-                    || groups.iter().any(|(one, group)| {
-                        *one == client && label.strip_prefix("group:") == Some(*group)
-                    });
-                let keeps = client == "carl" && *owner == "public";
-                let (book, name) = match () {
-                    () if *owner == client => ("own", format!("{uid}.vcf")),
-                    () if is_named && *owner == "public" => ("shared", format!("~~{uid}.vcf")),
-                    () if is_named => ("shared", format!("~{owner}~{uid}.vcf")),
-                    () if (*label == "everyone" || keeps) && *owner == "public" => {
-                        ("public", format!("{uid}.vcf"))
-                    }
-                    () if *label == "everyone" => ("public", format!("~{owner}~{uid}.vcf")),
-                    () => continue,
-                };
-                let path = format!("/dav/books/{client}/{book}/{name}");
-                expected[client][book][path] = serde_json::json!(format!("{owner} {next}"));
+            let (uid, name) = (format!("u{next}"), format!("{owner} {next}"));
+            cards += &card(&uid, &name, &format!("+1212555{:04}", *next % 10_000));
+            for client in CLIENTS {
+                if let Some(path) = path_for(client, owner, label, &uid) {
+                    let book = path.split('/').nth(4).unwrap().to_owned();
+                    expected[client][book][path] = name.clone().into();
+                }
             }
+            all.push([owner.to_owned(), uid]);
         }
         let file = house.postfax.file("cards.vcf");
         fs::write(&file, cards).unwrap();
         let file = file.display().to_string();
-        let mut order = vec!["import", file.as_str()];
-        match *owner {
-            "public" => order.push("--public"),
-            name => order.extend(["--owner", name]),
-        }
-        match *label {
-            "" => order.push("--private"),
-            "everyone" => order.push("--everyone"),
-            party => order.extend(["--with", party]),
-        }
-        order.retain(|word| *word != "--private");
-        house.book(&order);
-        if *label == "" && *owner == "public" {
-            // Nobody's and nobody named: it is everyone's unless it is said otherwise.
-            for client in ["anna", "bob", "carl"] {
-                for (owner, uid) in all.iter().rev().take(entries.len()) {
-                    let path = format!("/dav/books/{client}/public/{uid}.vcf");
-                    expected[client]["public"][path] =
-                        serde_json::json!(format!("{owner} {}", &uid[1..]));
-                }
-            }
-        }
+        let owned = if owner == "public" { vec!["--public"] } else { vec!["--owner", owner] };
+        let labelled = match label {
+            "" => vec![],
+            "everyone" => vec!["--everyone"],
+            party => vec!["--with", party],
+        };
+        house.book(&[&["import", file.as_str()][..], &owned, &labelled].concat());
     }
     let model = house.postfax.file("model.json");
-    let all: Vec<_> = all.iter().map(|(owner, uid)| [*owner, uid.as_str()]).collect();
     let text = serde_json::json!({ "expected": expected, "all": all }).to_string();
     fs::write(&model, text).unwrap();
     eprintln!("{}", house.dialogue(&["model", &model.display().to_string()]));
+}
+
+const CLIENTS: [&str; 3] = ["anna", "bob", "carl"];
+
+/// How many entries there are of each owner and label.
+fn by_chance(count: usize) -> BTreeMap<(&'static str, &'static str), usize> {
+    let owners = ["anna", "bob", "carl", "public"];
+    let labels = ["", "anna", "bob", "carl", "group:london", "group:paris", "everyone"];
+    let mut entries = BTreeMap::new();
+    let mut seed = 12_345_u64;
+    for _ in 0..count {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = usize::try_from(seed >> 33).unwrap();
+        let key = (owners[at % owners.len()], labels[at / owners.len() % labels.len()]);
+        *entries.entry(key).or_default() += 1;
+    }
+    entries
+}
+
+/// Where a client finds an entry; `None`: it does not see it. Carl keeps the public book,
+/// and what is nobody's and named for nobody is everyone's.
+fn path_for(client: &str, owner: &str, label: &str, uid: &str) -> Option<String> {
+    let groups = [("anna", "london"), ("bob", "paris"), ("carl", "london"), ("carl", "paris")];
+    let is_in = |group: &str| groups.contains(&(client, group));
+    let is_named = label == client || label.strip_prefix("group:").is_some_and(is_in);
+    let is_nobodys = owner == "public";
+    let is_for_all = label == "everyone" || (is_nobodys && label.is_empty());
+    let (book, file) = match () {
+        () if owner == client => ("own", format!("{uid}.vcf")),
+        () if is_named && is_nobodys => ("shared", format!("~~{uid}.vcf")),
+        () if is_named => ("shared", format!("~{owner}~{uid}.vcf")),
+        () if is_nobodys && (is_for_all || client == "carl") => ("public", format!("{uid}.vcf")),
+        () if is_for_all => ("public", format!("~{owner}~{uid}.vcf")),
+        () => return None,
+    };
+    Some(format!("/dav/books/{client}/{book}/{file}"))
 }
 
 /// What `litmus` finds of the basics of WebDAV that this door has: the rest of it copies

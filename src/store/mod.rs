@@ -248,6 +248,7 @@ impl Store {
             Err(source) => Err(StoreError::Database { path: self.path.clone(), source }),
         }
     }
+
     /// Everything that a new supervisor needs to go on.
     ///
     /// # Errors
@@ -286,14 +287,7 @@ impl Store {
         .fetch_one(&mut writer)
         .await
         .map_err(fail)?;
-        let rows = sqlx::query("SELECT server, key FROM arrivals")
-            .fetch_all(&mut writer)
-            .await
-            .map_err(fail)?;
-        let arrival = |row: &sqlx::sqlite::SqliteRow| {
-            Some((ServerName::new(row.get("server")).ok()?, row.get::<String, _>("key")))
-        };
-        let arrivals = rows.iter().filter_map(arrival).collect();
+        let arrivals = arrivals(&mut writer).await.map_err(fail)?;
         let rows: Vec<String> = sqlx::query_scalar("SELECT server FROM drained")
             .fetch_all(&mut writer)
             .await
@@ -381,6 +375,17 @@ impl Reader {
     fn fail(&self, source: sqlx::Error) -> StoreError {
         StoreError::Database { path: self.path.clone(), source }
     }
+}
+
+/// The faxes that were fetched.
+async fn arrivals<T: FromIterator<(ServerName, String)>>(
+    reader: &mut SqliteConnection,
+) -> Result<T, sqlx::Error> {
+    let rows = sqlx::query("SELECT server, key FROM arrivals").fetch_all(reader).await?;
+    let arrival = |row: &sqlx::sqlite::SqliteRow| {
+        Some((ServerName::new(row.get("server")).ok()?, row.get::<String, _>("key")))
+    };
+    Ok(rows.iter().filter_map(arrival).collect())
 }
 
 /// Takes the folder for this process, until it ends, however it ends.

@@ -10,8 +10,8 @@ pub const MOST_LINES: usize = 500;
 /// From here on a file is looked at with suspicion.
 pub const MANY_LINES: usize = 400;
 /// What the domain may be built of.
-const OF_THE_DOMAIN: [&str; 5] =
-    ["memchr", "phonenumber", "serde", "thiserror", "unicode-normalization"];
+const OF_THE_DOMAIN: [&str; 6] =
+    ["imbl", "memchr", "phonenumber", "serde", "thiserror", "unicode-normalization"];
 /// What of the outside the domain must not know.
 const OUTSIDE: [&str; 18] = [
     "std::fs",
