@@ -220,14 +220,15 @@ mod tests {
     use crate::config;
 
     fn description() -> Description {
-        let server = |name: &str, number: &str| {
+        let server = |name: &str, port: u16, number: &str| {
             serde_json::json!({
-                "name": name, "kind": "station", "host": "127.0.0.1", "port": 4559,
+                "name": name, "kind": "station", "host": "127.0.0.1", "port": port,
                 "user": "u", "password": "p", "admin_password": "a", "numbers": [number],
                 "lines": 1, "answering": 1, "spool": "/tmp",
             })
         };
-        let servers = [server("london", "+15551000101"), server("paris", "+15551000201")];
+        let servers =
+            [server("london", 4559, "+15551000101"), server("paris", 4560, "+15551000201")];
         serde_json::from_value(serde_json::json!({ "servers": servers, "numbers": [] })).unwrap()
     }
 
