@@ -428,6 +428,17 @@ fn litmus_finds_no_fault_with_the_basics() {
 }
 
 #[test]
+fn greedy_questions_have_an_end() {
+    let house = House::start("");
+    let number = |i: usize| format!("+1212{:07}", 5_550_000 + i);
+    let cards = (0..9000).map(|i| card(&format!("e-{i}"), &format!("Entry {i}"), &number(i)));
+    let file = house.postfax.file("cards.vcf");
+    fs::write(&file, cards.collect::<String>()).unwrap();
+    house.book(&["import", &file.display().to_string(), "--owner", "anna"]);
+    house.dialogue(&["greedy"]);
+}
+
+#[test]
 #[ignore = "a measurement: ten thousand entries"]
 fn a_large_book_is_read_in_chunks() {
     let house = House::start("");

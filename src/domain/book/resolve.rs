@@ -21,6 +21,9 @@ use crate::{authority::Who, setup::Setup};
 pub const MAX_REACHED: usize = 1000;
 /// Most entries that are looked at to expand a list.
 const MAX_LOOKED_AT: usize = 20 * MAX_REACHED;
+/// Most members that are followed, each as often as a list names it: thousands of lists
+/// that name each other have millions.
+const MAX_FOLLOWED: usize = 100 * MAX_REACHED;
 
 /// What an alias stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +185,7 @@ impl Book {
         let mut numbers = BTreeSet::new();
         // Each entry once: that ends loops, and no member is counted twice.
         let mut seen = BTreeSet::new();
+        let mut followed = 0;
         let mut waiting = vec![top.id];
         while let Some(id) = waiting.pop() {
             if !seen.insert(id) {
@@ -192,7 +196,10 @@ impl Book {
                 continue;
             };
             match &entry.content.reach {
-                Reach::List(members) => waiting.extend(members.iter().rev()),
+                Reach::List(members) => {
+                    followed += members.len();
+                    waiting.extend(members.iter().rev());
+                }
                 Reach::Fax(line) => {
                     if numbers.insert((line.number.clone(), line.subaddress.clone())) {
                         let name = entry.content.name.clone();
@@ -200,7 +207,8 @@ impl Book {
                     }
                 }
             }
-            if resolved.reached.len() > MAX_REACHED || seen.len() > MAX_LOOKED_AT {
+            let is_long = seen.len() > MAX_LOOKED_AT || followed > MAX_FOLLOWED;
+            if resolved.reached.len() > MAX_REACHED || is_long {
                 return Err(Unresolved::TooMany(word.to_owned()));
             }
         }
@@ -219,16 +227,19 @@ impl Book {
         members: &[EntryId],
     ) -> bool {
         let mut seen = BTreeSet::new();
+        let mut followed = 0;
         let mut waiting = members.to_vec();
         while let Some(id) = waiting.pop() {
             if id == list {
                 return true;
             }
-            if !seen.insert(id) || seen.len() > MAX_LOOKED_AT {
+            if !seen.insert(id) || seen.len() > MAX_LOOKED_AT || followed > MAX_FOLLOWED {
                 continue;
             }
             let entry = self.entries.get(&id).filter(|entry| reader.rank(entry).is_some());
-            waiting.extend(entry.map_or(&[][..], |entry| entry.content.reach.members()));
+            let members = entry.map_or(&[][..], |entry| entry.content.reach.members());
+            followed += members.len();
+            waiting.extend(members);
         }
         false
     }

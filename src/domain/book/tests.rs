@@ -492,6 +492,34 @@ fn what_is_saved_is_what_is_read() {
 }
 
 #[test]
+fn lists_that_name_each_other_by_the_thousand_are_not_followed_to_the_end() {
+    let mut room = Room::new();
+    // Each names a thousand others, which makes nine million members to follow.
+    let entry = |at: u64| {
+        let members: Vec<EntryId> = (at.saturating_sub(1000)..at).map(EntryId).collect();
+        let content = match at {
+            0 => fax("Acme", "", "+442079460100"),
+            _ => list(&format!("l{at}"), &members),
+        };
+        Entry {
+            id: EntryId(at),
+            uid: at.to_string(),
+            version: 1,
+            stamp: Stamp(at),
+            owner: Owner::Client(client("anna")),
+            label: Label::private(),
+            content,
+        }
+    };
+    let entries = (0..MAX_OWNED as u64 - 1).map(entry).collect();
+    room.book = Book::load(Saved { entries, ..Saved::default() });
+    let last = format!("l{}", MAX_OWNED - 2);
+    assert_eq!(room.numbers("anna", &last), Err(Unresolved::TooMany(last)), "before its end");
+    assert_eq!(room.numbers("anna", "l300").unwrap().len(), 1);
+    room.add("anna", Label::private(), list("top", &[EntryId(MAX_OWNED as u64 - 2)]));
+}
+
+#[test]
 fn nobody_owns_more_than_the_limit() {
     let mut room = Room::new();
     let entry = |at: u64| Entry {

@@ -2,7 +2,7 @@
 //! decided by [`contact`]; here is only what CardDAV adds: a client may call the file of a
 //! card otherwise than the card calls itself.
 
-use std::sync::Arc;
+use std::{cell::OnceCell, collections::HashMap, sync::Arc};
 
 use postfax_cards::{
     Book as Cards, Card, CardList, Kept, Line,
@@ -146,7 +146,9 @@ fn of_list(
     list: &CardList,
     before: Option<&Arc<Entry>>,
 ) -> Result<contact::Contact, String> {
-    let find = |uid: &str| find(look, uid);
+    // Gone through once for all members: a list may name thousands that are not there.
+    let renamed = OnceCell::new();
+    let find = |uid: &str| find(look, uid, renamed.get_or_init(|| all_renamed(look)));
     let (mut contact, _) =
         contact::read_list(list, look.setup(), find).map_err(|bad| bad.to_string())?;
     let old = before.map(|entry| &entry.content.reach);
@@ -161,10 +163,21 @@ fn of_list(
 }
 
 /// The entry whose card calls itself so, the nearest one.
-fn find(look: &Look, uid: &str) -> Option<EntryId> {
+fn find(look: &Look, uid: &str, renamed: &HashMap<String, EntryId>) -> Option<EntryId> {
     let by_name = look.book.by_uid(look.setup(), &look.who, uid).map(|seen| seen.entry);
-    let by_name = by_name.filter(|entry| uid_of(entry) == uid);
-    by_name.or_else(|| renamed(look, Shelf::Own, uid)).map(|entry| entry.id)
+    let by_name = by_name.filter(|entry| uid_of(entry) == uid).map(|entry| entry.id);
+    by_name.or_else(|| renamed.get(uid).copied())
+}
+
+/// The client's own entries whose files are called otherwise than their cards, by what
+/// the cards call themselves.
+fn all_renamed(look: &Look) -> HashMap<String, EntryId> {
+    let mut all = HashMap::new();
+    let own = look.entries(Shelf::Own);
+    for entry in own.into_iter().filter(|entry| entry.content.kept.contains(OWN_UID)) {
+        all.entry(uid_of(entry)).or_insert(entry.id);
+    }
+    all
 }
 
 /// The entry of a collection whose file is called otherwise than its card.

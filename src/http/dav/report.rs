@@ -1,7 +1,7 @@
 //! REPORT (RFC 3253 3.6): which one it is, and those that hand out cards: many by name, and
 //! those that fit (RFC 6352 8.6, 8.7).
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use axum::http::{HeaderMap, StatusCode};
 use postfax_cards::vcard::Version;
@@ -159,18 +159,22 @@ impl Data {
     }
 }
 
-/// Cards by their names. What is not there and what is not theirs are told alike.
+/// Cards by their names, each once however often it is named: a short question is not to
+/// have an answer without end. What is not there and what is not theirs are told alike.
 fn multiget(look: &Look, root: &Element, is_minimal: bool) -> Result<Told, Failure> {
     let wanted = Wanted::read(root)?;
     let mut answer = Multistatus::new(is_minimal);
     let mut count = 0_usize;
-    for element in root.all(DAV, "href") {
-        let path = path_of(&element.text);
+    // A path can be spelt in many ways.
+    let (mut asked, mut told) = (HashSet::new(), HashSet::new());
+    let paths = root.all(DAV, "href").map(|element| path_of(&element.text));
+    for path in paths.filter(|path| asked.insert(*path)) {
         let found = match Place::read(path, &look.client) {
             Some(Place::Card(shelf, name)) => look.entry(shelf, &name).map(|entry| (shelf, entry)),
             _ => None,
         };
         match found {
+            Some((_, entry)) if !told.insert(entry.id) => {}
             Some((shelf, entry)) => {
                 count += 1;
                 wanted.say(look, shelf, entry, &mut answer);

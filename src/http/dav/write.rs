@@ -97,9 +97,7 @@ pub(super) async fn put(
         return Err(failure);
     }
     let expected = Condition::read(headers).expected(before.map(AsRef::as_ref))?;
-    let bad = |words| Failure::condition(CARD, "valid-address-data", words);
-    let brought = cards::read(look, body, &name.uid, before).map_err(bad)?;
-    is_only_one(look, shelf, &name, before, &brought)?;
+    let brought = read(look, shelf, &name, before, body).await?;
     let is_new = before.is_none();
     let entry = match before {
         Some(before) if before.content == brought.content => before.clone(),
@@ -126,6 +124,27 @@ pub(super) async fn put(
         response.headers_mut().insert(header::ETAG, tag);
     }
     Ok(response)
+}
+
+/// What the card says. It is read beside the threads that wait for others: a list names
+/// thousands, each of which is looked for.
+async fn read(
+    look: &Arc<Look>,
+    shelf: Shelf,
+    name: &CardName,
+    before: Option<&Arc<Entry>>,
+    body: &[u8],
+) -> Result<Brought, Failure> {
+    let (look, name, before) = (look.clone(), name.clone(), before.cloned());
+    let body = body.to_vec();
+    let work = move || {
+        let bad = |words| Failure::condition(CARD, "valid-address-data", words);
+        let brought = cards::read(&look, &body, &name.uid, before.as_ref()).map_err(bad)?;
+        is_only_one(&look, shelf, &name, before.as_ref(), &brought)?;
+        Ok(brought)
+    };
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|bug| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, bug.to_string()))?
 }
 
 /// A card goes.

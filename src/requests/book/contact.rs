@@ -17,6 +17,8 @@
 
 mod lines;
 
+use std::collections::HashSet;
+
 use postfax_cards::{
     Book as Cards, Card, CardList, Fax, FaxPlace, Kept, Line as CardLine,
     vcard::{self, Version},
@@ -142,10 +144,11 @@ pub(crate) fn read_list(
     find: impl Fn(&str) -> Option<EntryId>,
 ) -> Result<(Contact, Vec<String>), BadCard> {
     let (mut members, mut unknown) = (Vec::new(), Vec::new());
+    let mut seen = HashSet::new();
     for member in &list.members {
         match find(member) {
             // A file may say it twice.
-            Some(id) if members.contains(&id) => {}
+            Some(id) if !seen.insert(id) => {}
             Some(id) => members.push(id),
             None => unknown.push(member.clone()),
         }
