@@ -70,8 +70,13 @@ impl FaxDesk {
                 && inquiry::may_be_contacts(part.name.as_deref(), &part.content_type)
         };
         let contacts = message.parts.iter().filter(is_contacts);
-        let mut others = message.parts.iter().filter(|part| part.kind == Kind::Attachment);
-        let other_file = others.find(|part| !is_contacts(part));
+        // Some programs attach the pictures of a signature.
+        let is_other = |part: &&Part| {
+            part.kind == Kind::Attachment
+                && !part.content_type.starts_with("image/")
+                && !is_contacts(part)
+        };
+        let other_file = message.parts.iter().find(is_other);
         let other_file = other_file.map(|part| part.name.as_deref().unwrap_or(&part.content_type));
         let files: Vec<_> = contacts.map(|part| Attached { bytes: part.bytes() }).collect();
         let mail = inquiry::Mail {

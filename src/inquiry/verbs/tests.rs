@@ -23,7 +23,10 @@ fn read(line: &str, job: Option<u64>) -> Result<Asked, String> {
     let (verb, rest) = verb(line, None).unwrap_or_else(|| panic!("{line}"));
     let job = job.map(JobId);
     let zone = &TimeZone::UTC;
-    verb.read(rest, Known { job, client: &anna, zone, home: None, text: TEXT, files: &[], other_file: None })
+    verb.read(
+        rest,
+        Known { job, client: &anna, zone, home: None, text: TEXT, files: &[], other_file: None },
+    )
 }
 
 fn jobs(change: impl FnOnce(&mut AskJobs)) -> Ask {
