@@ -97,6 +97,8 @@ pub(crate) struct Mail<'a> {
     pub(crate) is_reply: bool,
     /// The files with contacts that are attached.
     pub(crate) files: &'a [Attached<'a>],
+    /// What the first other file is called that is attached.
+    pub(crate) other_file: Option<&'a str>,
 }
 
 /// A file that came with a mail.

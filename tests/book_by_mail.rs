@@ -7,6 +7,7 @@ mod support;
 use std::fmt::Write as _;
 
 use support::{
+    book::Caller,
     book_mail::{BOOK, Letter, Site, entry, json, new_id, quoted, says, text},
     lab::Description,
     sink::Mail,
@@ -209,6 +210,8 @@ fn files_come_in_and_go_out() {
     }
     assert_eq!(site.names("anna", "").len(), 4);
     says(&site.attach("anna", "import", &[("a.csv", table), ("b.vcf", card)]), "send one");
+    let odd = site.attach("anna", "import", &[("Kontakte.xlsx", "PK")]);
+    says(&odd, "\"Kontakte.xlsx\" is no file of contacts");
     says(&site.asked("bob", "import word"), "none of dry-run, csv");
     for (format, content_type, begins) in [
         ("csv", "text/csv", "uid,"),
@@ -266,4 +269,19 @@ fn the_help_has_the_phone_book_in_every_language() {
             says(&mail, "add Acme Ltd +44 20 7946 0100 alias acme");
         }
     }
+}
+
+#[test]
+fn the_sub_address_of_a_fax_is_saved_with_its_number() {
+    let site = Site::start(&Description::unreachable());
+    let mut caller = Caller::begin(&site.postfax, "anna");
+    caller.rcpt("FAX=+442079460109/T33S=12");
+    let job = caller.data("with-sub-address")[0];
+    let to = format!("book+save.{job}@fax.example.com");
+    let save = |subject| {
+        let headers = "";
+        entry(&site.ask(Letter { client: "anna", to: &to, subject, headers, body: "\n" }))
+    };
+    assert_eq!(save("Accounts alias accounts")["subaddress"], "12");
+    assert_eq!(save("Sales alias sales subaddress 13")["subaddress"], "13");
 }

@@ -72,6 +72,30 @@ pub enum Notify {
     },
 }
 
+impl Notify {
+    /// What was asked for either of two recipients that are one fax: who asked to hear of
+    /// it for one of them hears of it (RFC 3461 4.1).
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Never, one) | (one, Self::Never) => one,
+            (Self::Unsaid, Self::Unsaid | Self::On { success: false, .. })
+            | (Self::On { success: false, .. }, Self::Unsaid) => Self::Unsaid,
+            (Self::Unsaid, Self::On { .. }) | (Self::On { .. }, Self::Unsaid) => {
+                Self::On { success: true, failure: true, delay: true }
+            }
+            (
+                Self::On { success, failure, delay },
+                Self::On { success: or_success, failure: or_failure, delay: or_delay },
+            ) => Self::On {
+                success: success || or_success,
+                failure: failure || or_failure,
+                delay: delay || or_delay,
+            },
+        }
+    }
+}
+
 /// What has happened to a fax, as far as its sender is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Happened {

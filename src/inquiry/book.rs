@@ -77,8 +77,8 @@ pub(super) async fn save(
     asker: &Asker,
     save: &Save,
 ) -> Reply {
-    let number = match number(context, asker, save.job).await {
-        Ok(number) => number,
+    let (number, subaddress) = match line(context, asker, save.job).await {
+        Ok(line) => line,
         Err(problem) => return problem.into(),
     };
     let country = context.config.load().setup.country;
@@ -88,33 +88,38 @@ pub(super) async fn save(
         let why = format!("the number of job {} is {number}, and not {written}", save.job);
         return Problem::new(Code::BadRequest, why).into();
     }
-    let fields = Fields { number: Some(number.to_string()), ..save.fields.clone() };
+    let mut fields = Fields { number: Some(number.to_string()), ..save.fields.clone() };
+    fields.subaddress = fields.subaddress.or(subaddress);
     let (fields, owner, label) = (Box::new(fields), save.owner.clone(), save.label.clone());
     requests::answer(daemon, asker, Ask::Book(AskBook::Add { fields, owner, label })).await
 }
 
-async fn number(context: &Context, asker: &Asker, id: JobId) -> Result<Number, Problem> {
+async fn line(context: &Context, asker: &Asker, id: JobId) -> Result<Line, Problem> {
     let job = context.reader.job(id).await.map_err(|failed| {
         warn!(%failed, "the fax of a number could not be looked up");
         Problem::new(Code::Busy, "the database is busy, try again")
     })?;
     let country = context.config.load().setup.country;
-    let known = job.and_then(|job| client_and_number(&job, country));
+    let known = job.and_then(|job| client_and_line(&job, country));
     let known = known.filter(|(client, _)| asker.who == Who::Client(client.clone()));
-    let (_, number) = known.ok_or_else(|| Problem::no_such_job(id))?;
-    number.ok_or_else(|| {
+    let (_, line) = known.ok_or_else(|| Problem::no_such_job(id))?;
+    line.ok_or_else(|| {
         Problem::new(Code::WrongState, format!("the caller of job {id} has withheld the number"))
     })
 }
 
-/// Who has sent this fax, or has got it, and the number at the other end.
-fn client_and_number(job: &Job, country: Country) -> Option<(ClientName, Option<Number>)> {
+/// A number, and the sub-address behind it.
+type Line = (Number, Option<String>);
+
+/// Who has sent this fax, or has got it, and what is at the other end.
+fn client_and_line(job: &Job, country: Country) -> Option<(ClientName, Option<Line>)> {
     match (&job.cause, &job.destination) {
         (Cause::Sent(sent), Destination::Fax(to)) => {
-            Some((sent.client.clone(), Some(to.number.clone())))
+            let line = (to.number.clone(), to.subaddress.clone());
+            Some((sent.client.clone(), Some(line)))
         }
         (Cause::Arrived(fax), Destination::Mailbox(to)) => {
-            Some((to.client.clone()?, fax.calling(country)))
+            Some((to.client.clone()?, fax.calling(country).map(|number| (number, None))))
         }
         _ => None,
     }

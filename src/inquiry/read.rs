@@ -47,7 +47,7 @@ pub(super) fn read(mail: &Mail<'_>, zone: &TimeZone) -> Question {
         Service::Save(job) => (Some(job), Some(Topic::Book)),
     };
     let (client, text, files) = (mail.client, mail.text, mail.files);
-    let known = Known { job, client, zone, home, text, files };
+    let known = Known { job, client, zone, home, text, files, other_file: mail.other_file };
     let subject = mail.subject.as_deref().unwrap_or_default();
     let written = Written { subject, text, is_reply: mail.is_reply };
     if let Service::Save(_) = mail.service {

@@ -31,6 +31,7 @@ fn ask_at(service: Service, subject: &str, text: &str, is_reply: bool) -> Questi
         text,
         is_reply,
         files: &[],
+        other_file: None,
     };
     read(&mail, &TimeZone::UTC)
 }

@@ -64,6 +64,8 @@ pub(super) struct Known<'a> {
     pub(super) text: &'a str,
     /// The files with contacts that came with it.
     pub(super) files: &'a [Attached<'a>],
+    /// What the first other file is called that came with it.
+    pub(super) other_file: Option<&'a str>,
 }
 
 /// The words behind a verb, and what is known besides.

@@ -70,6 +70,14 @@ impl FaxDesk {
                 && inquiry::may_be_contacts(part.name.as_deref(), &part.content_type)
         };
         let contacts = message.parts.iter().filter(is_contacts);
+        // Some programs attach the pictures of a signature.
+        let is_other = |part: &&Part| {
+            part.kind == Kind::Attachment
+                && !part.content_type.starts_with("image/")
+                && !is_contacts(part)
+        };
+        let other_file = message.parts.iter().find(is_other);
+        let other_file = other_file.map(|part| part.name.as_deref().unwrap_or(&part.content_type));
         let files: Vec<_> = contacts.map(|part| Attached { bytes: part.bytes() }).collect();
         let mail = inquiry::Mail {
             client: &client,
@@ -79,6 +87,7 @@ impl FaxDesk {
             subject: message.subject(),
             text: &message.text(),
             files: &files,
+            other_file,
             is_reply: ["In-Reply-To", "References"]
                 .iter()
                 .any(|name| message.header(name).is_some()),

@@ -12,8 +12,10 @@
 //! Fax 1 Sub-address, …, E-mail 1, …, Note, Tags, Lists, Changed` and then the columns that
 //! cards were read with and have no field. Tags and lists stand in one cell, divided by
 //! `;`, with `\` before a `;` or `,` that divides nothing. A list comes back with its name and the
-//! cards of the file that are on it, without uid.
+//! cards of the file that are on it, without uid. What a spreadsheet would calculate is
+//! marked as text (`cell.rs`).
 
+mod cell;
 mod headings;
 mod row;
 mod write;
@@ -212,6 +214,6 @@ fn card_of(row: &Row<'_>, columns: &[(Arc<str>, Column)]) -> Result<row::Made, V
     if more.into_iter().any(|cell| !cell.trim().is_empty()) {
         return bad(Problem::TooManyCells { found: row.cells.len(), headings: columns.len() });
     }
-    let cells = row.cells.iter().map(|cell| plain_line_ends(cell.trim()));
+    let cells = row.cells.iter().map(|cell| cell::plain(plain_line_ends(cell.trim())));
     row::card(columns.iter().zip(cells), &row.place)
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::NUMBERED_MOST;
+use super::{NUMBERED_MOST, cell};
 use crate::{
     card::{Book, Card, FaxPlace, Kept, plain_line_ends},
     escape,
@@ -44,7 +44,8 @@ pub fn write(book: &Book, style: Style) -> String {
     put(headings(faxes, emails, &extras));
     for card in &book.cards {
         let on: &[&str] = lists.get(card.reference()).map_or(&[], Vec::as_slice);
-        put(cells(card, on, (faxes, emails), &extras));
+        let cells = cells(card, on, (faxes, emails), &extras);
+        put(cells.iter().map(|text| cell::safe(text).into_owned()).collect());
     }
     let bytes = writer.into_inner().expect("memory does not fail to flush");
     let mark = if style.byte_order_mark { "\u{feff}" } else { "" };

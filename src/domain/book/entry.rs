@@ -61,8 +61,9 @@ impl EntryId {
         Self(u64::MAX - order as u64)
     }
 
-    /// The place of the order that adds it.
-    pub(super) fn order(self) -> Option<usize> {
+    /// The place of the order that adds it; none where it is in the book.
+    #[must_use]
+    pub fn order(self) -> Option<usize> {
         let is_meant = self.0 > YET_TO_BE;
         is_meant.then(|| usize::try_from(u64::MAX - self.0).unwrap_or(usize::MAX))
     }

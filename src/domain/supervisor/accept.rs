@@ -1,6 +1,6 @@
 //! A client offers a fax: it is taken whole, or refused whole with the reason.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Answer, DuplicateKey, Supervisor};
 use crate::{
@@ -139,9 +139,18 @@ impl Supervisor {
         }
         let oldest = now - self.setup.limits.duplicate_window;
         let mut ids = Vec::with_capacity(submission.recipients.len());
-        // The first fax of the mail bears it. A mail that came before was told of then.
+        let faxes = once(&submission.recipients);
+        // The first fax of the mail bears it whose sender hears of it. A mail that came before
+        // was told of then.
+        let hears = faxes.values().any(|fax| fax.notify != Notify::Never);
         let mut missed = std::mem::take(&mut submission.missed);
+        let mut taken: BTreeMap<Called<'_>, JobId> = BTreeMap::new();
         for recipient in &submission.recipients {
+            let called = called(recipient);
+            if let Some(id) = taken.get(&called) {
+                ids.push(*id);
+                continue;
+            }
             let key = duplicate_key(&submission, recipient);
             if let Some(id) = key.as_ref().and_then(|key| self.taken_before(key, oldest)) {
                 ids.push(id);
@@ -149,8 +158,13 @@ impl Supervisor {
             }
             self.count_fax(&recipient.address.number, now);
             let id = self.next_id();
-            let missed = std::mem::take(&mut missed);
-            self.add(self.job_of(id, &submission, recipient, missed, now), actions);
+            let fax = faxes.get(&called).unwrap_or(recipient);
+            let missed = match hears && fax.notify == Notify::Never {
+                true => Vec::new(),
+                false => std::mem::take(&mut missed),
+            };
+            self.add(self.job_of(id, &submission, fax, missed, now), actions);
+            taken.insert(called, id);
             if let Some(key) = key {
                 self.accepted.insert(key, (id, now));
             }
@@ -175,8 +189,7 @@ impl Supervisor {
         let mut wanted = Used::default();
         for to in mail.recipients.iter().filter(is_new) {
             // A number that the same mail names twice is called once.
-            let is_first = seen.insert((&to.address.number, &to.address.subaddress));
-            if is_first || mail.message_id.is_none() {
+            if seen.insert(called(to)) {
                 wanted += Used::by_fax(&to.address.number, pages, self.setup.country);
             }
         }
@@ -237,6 +250,28 @@ impl Supervisor {
         self.accepted.retain(|_, (_, at)| *at >= oldest);
         self.accepted_walked_at = (self.accepted.len() * 2).max(1024);
     }
+}
+
+/// What is called: a machine, and whom it passes the fax to.
+type Called<'a> = (&'a Number, Option<&'a str>);
+
+fn called(to: &Recipient) -> Called<'_> {
+    (&to.address.number, to.address.subaddress.as_deref())
+}
+
+/// The faxes that a mail becomes: what several of its recipients stand for, a list and one
+/// of its members say, is one. It is reported for all of them, and as the first one that
+/// wants to hear of it was written.
+fn once(recipients: &[Recipient]) -> BTreeMap<Called<'_>, Recipient> {
+    let mut faxes: BTreeMap<Called<'_>, Recipient> = BTreeMap::new();
+    for to in recipients {
+        let fax = faxes.entry(called(to)).or_insert_with(|| to.clone());
+        if fax.original.is_none() || fax.notify == Notify::Never && to.notify != Notify::Never {
+            fax.original.clone_from(&to.original);
+        }
+        fax.notify = fax.notify.or(to.notify);
+    }
+    faxes
 }
 
 /// A mail without a Message-ID is never taken for another, and neither is one with

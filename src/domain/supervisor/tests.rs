@@ -716,3 +716,43 @@ fn a_fax_whose_pages_come_too_late_is_not_called_any_more() {
     let of_fax = |(_, carrier): &(JobId, String)| carrier != "mail";
     assert!(!carried(&supervisor.handle(made, late)).iter().any(of_fax));
 }
+
+#[test]
+fn recipients_that_are_one_number_are_one_fax_that_reports_for_all_of_them() {
+    let on = |success, failure| Notify::On { success, failure, delay: false };
+    let of = |to: &str, notify, original: Option<&str>| Recipient {
+        notify,
+        original: original.map(|address| ("rfc822".into(), address.into())),
+        ..submission("anna", to, "").recipients.remove(0)
+    };
+    for message_id in [None, Some("<one@example.com>".to_owned())] {
+        let mut supervisor = supervisor(&["london-1"]);
+        let missed = vec![Missed { list: "Boards".into(), members: 2 }];
+        let recipients = vec![
+            of("+13125550100", Notify::Never, Some("boards@fax.example.com")),
+            of("+13125550101", Notify::Never, None),
+            of("+13125550101", on(true, false), Some("acme@fax.example.com")),
+            of("+13125550101", on(false, true), Some("other@fax.example.com")),
+        ];
+        let mail = Submission {
+            message_id: message_id.clone(),
+            recipients,
+            missed: missed.clone(),
+            ..submission("anna", "+13125550100", "")
+        };
+        let actions = supervisor.handle(Event::Submitted(Box::new(mail), Token(1)), NOW);
+        let promised = actions.iter().find_map(|action| match action {
+            Action::Promise(_, Answer::Accepted(ids)) => Some(ids.clone()),
+            _ => None,
+        });
+        let ids = promised.unwrap();
+        assert_eq!(ids, [1, 2, 2, 2].map(JobId), "{message_id:?}");
+        let sent = |id| supervisor.job(JobId(id)).unwrap().sender().unwrap();
+        assert_eq!((sent(1).notify, sent(2).notify), (Notify::Never, on(true, true)));
+        let original = sent(2).original_recipient.as_ref().unwrap();
+        assert_eq!(original.1, "acme@fax.example.com");
+        // Whoever wants to hear nothing of the first is told of the list by the second.
+        assert!(sent(1).missed.is_empty());
+        assert_eq!(sent(2).missed, missed);
+    }
+}

@@ -10,7 +10,7 @@ use super::{
     too_many,
 };
 use crate::{
-    inquiry::asked::Save,
+    inquiry::{asked::Save, grammar},
     requests::{
         Ask, AskBook,
         book::{AskImport, Exported, FileFormat, Keeper},
@@ -137,10 +137,16 @@ pub(super) fn import(words: &Words<'_>) -> Result<Asked, String> {
             }
         }
     }
-    let file = match words.known.files {
-        [] => words.text_below().into_bytes(),
-        [one] => one.bytes.to_vec(),
-        [_, _, ..] => return Err("there are several files with contacts: send one".to_owned()),
+    let file = match (words.known.files, words.known.other_file) {
+        ([], Some(name)) => {
+            let name = grammar::shown(name);
+            let why = "attach one that ends in .csv, .vcf or .ldif; programs for tables and \
+                       contacts export them";
+            return Err(format!("\"{name}\" is no file of contacts: {why}"));
+        }
+        ([], None) => words.text_below().into_bytes(),
+        ([one], _) => one.bytes.to_vec(),
+        ([_, _, ..], _) => return Err("there are several files with contacts: send one".to_owned()),
     };
     if file.iter().all(u8::is_ascii_whitespace) {
         let why = "the file is missing: attach one that is CSV, vCard or LDIF, or write it into \

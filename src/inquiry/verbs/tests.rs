@@ -23,7 +23,10 @@ fn read(line: &str, job: Option<u64>) -> Result<Asked, String> {
     let (verb, rest) = verb(line, None).unwrap_or_else(|| panic!("{line}"));
     let job = job.map(JobId);
     let zone = &TimeZone::UTC;
-    verb.read(rest, Known { job, client: &anna, zone, home: None, text: TEXT, files: &[] })
+    verb.read(
+        rest,
+        Known { job, client: &anna, zone, home: None, text: TEXT, files: &[], other_file: None },
+    )
 }
 
 fn jobs(change: impl FnOnce(&mut AskJobs)) -> Ask {
@@ -197,7 +200,8 @@ fn book(line: &str, text: &str) -> Result<Ask, String> {
     let home = Some(Topic::Book);
     let (verb, rest) = verb(line, home).unwrap_or_else(|| panic!("{line}"));
     let zone = &TimeZone::UTC;
-    let known = Known { job: None, client: &anna, zone, home, text, files: &[] };
+    let other_file = text.strip_prefix("attached: ");
+    let known = Known { job: None, client: &anna, zone, home, text, files: &[], other_file };
     match verb.read(rest, known)? {
         Asked::Of(ask) => Ok(ask),
         other => panic!("{line}: {other:?}"),
@@ -306,6 +310,9 @@ fn what_is_wrong_about_the_phone_book_is_said() {
         let why = book(line, "").unwrap_err();
         assert!(why.contains(words), "{line}: {why}");
     }
+    // The words beside a file that cannot be read are not taken for the contacts.
+    let why = book("import", "attached: Kontakte.xlsx").unwrap_err();
+    assert!(why.contains("\"Kontakte.xlsx\" is no file of contacts"), "{why}");
 }
 
 #[test]

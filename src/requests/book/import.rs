@@ -13,6 +13,7 @@
 //! formats hold everything. What stands in the cells is told to the one who asks and to
 //! no log.
 
+mod aliases;
 mod merge;
 #[cfg(test)]
 mod tests;
@@ -95,6 +96,8 @@ pub(crate) fn plan(
     import.judge(&reading);
     import.cards(&reading)?;
     import.lists(&reading)?;
+    let placed = (std::mem::take(&mut import.orders), std::mem::take(&mut import.places));
+    (import.orders, import.places) = aliases::freed(book, setup, who, placed);
     let refusals = book.refusals(setup, who, &import.orders, now, MAX_TOLD + 1);
     for (at, why) in refusals {
         if matches!(why, Refused::NotYours | Refused::Missing(_)) {

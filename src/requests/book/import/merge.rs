@@ -4,6 +4,7 @@
 use postfax_cards::Format;
 use postfax_domain::{
     book::{Content, Line, Options, Reach},
+    number::Number,
     setup::Setup,
 };
 
@@ -19,7 +20,12 @@ pub(super) fn merged(old: &Content, new: Content, format: Format, setup: &Setup)
         note: said(new.note, &old.note),
         tags: if new.tags.is_empty() { old.tags.clone() } else { new.tags },
         reach: match (&old.reach, new.reach) {
-            (Reach::Fax(old), Reach::Fax(new)) => Reach::Fax(line(old, new)),
+            (Reach::Fax(old), Reach::Fax(mut new)) => {
+                if format == Format::Csv && is_without_plus(&new.number, &old.number, setup) {
+                    new.number = old.number.clone();
+                }
+                Reach::Fax(line(old, new))
+            }
             (_, new) => new,
         },
         kept: match format {
@@ -28,6 +34,14 @@ pub(super) fn merged(old: &Content, new: Content, format: Format, setup: &Setup)
         },
     };
     if merged == *old { merged } else { contact::settled(merged, setup) }
+}
+
+/// Whether a number is what the old one reads as when a spreadsheet has saved the table: it
+/// takes `+4930901820` for an amount and drops the `+`, and what is left would be read as a
+/// number of our country.
+fn is_without_plus(new: &Number, old: &Number, setup: &Setup) -> bool {
+    let digits = old.as_str().trim_start_matches('+');
+    new != old && Number::parse(digits, setup.country).is_ok_and(|read| read == *new)
 }
 
 fn line(old: &Line, new: Line) -> Line {

@@ -346,3 +346,52 @@ fn ten_thousand_entries_are_planned_and_written() {
         );
     }
 }
+
+#[test]
+fn aliases_go_from_one_entry_to_another_in_one_file() {
+    let mut book = Book::default();
+    let rows = |aliases: [&str; 3]| {
+        let row = |at: usize| format!("u{at},Name {at},{},020 7946 010{at},\r\n", aliases[at]);
+        format!("UID,Name,Alias,Fax 1,Lists\r\n{}{}{}", row(0), row(1), row(2))
+    };
+    import(&mut book, &rows(["acme", "bell", "cork"]));
+    for aliases in [["bell", "acme", "cork"], ["cork", "bell", "acme"], ["acme", "cork", "bell"]] {
+        let said = import(&mut book, &rows(aliases));
+        assert_eq!(said.added.len(), 0, "{aliases:?}");
+        let now = own(&book).into_iter().map(|entry| entry.content.alias.unwrap());
+        assert_eq!(now.collect::<Vec<_>>(), aliases);
+        assert_eq!(import(&mut book, &rows(aliases)).same, 3);
+    }
+    // A new entry may have the old alias of one that stands below it, and its list holds it.
+    let table = "UID,Name,Alias,Fax 1,Lists\r\n,New,acme,020 7946 0109,Boards\r\n\
+                 u0,Name 0,amber,020 7946 0100,Boards\r\n";
+    assert_eq!(import(&mut book, table).added.len(), 2);
+    let all = own(&book);
+    let id =
+        |alias: &str| all.iter().find(|e| e.content.alias.as_deref() == Some(alias)).unwrap().id;
+    let list = all.iter().find(|entry| entry.content.name == "Boards").unwrap();
+    assert_eq!(list.content.reach, Reach::List(vec![id("acme"), id("amber")]));
+    // What nobody gives up is refused as before.
+    let taken = "UID,Name,Alias,Fax 1\r\nu1,Name 1,amber,020 7946 0101\r\n";
+    assert_eq!(errors(&book, taken).len(), 1);
+}
+
+#[test]
+fn a_table_that_a_spreadsheet_has_saved_changes_no_number() {
+    let mut book = Book::default();
+    let row = |number: &str| format!("UID,Name,Alias,Fax 1\r\nu1,Berlin,berlin,{number}\r\n");
+    import(&mut book, &row("+4930901820"));
+    let number = |book: &Book| match &own(book)[0].content.reach {
+        Reach::Fax(line) => line.number.to_string(),
+        Reach::List(_) => String::new(),
+    };
+    assert_eq!(import(&mut book, &row("4930901820")).same, 1);
+    assert_eq!(number(&book), "+4930901820");
+    // Found by its alias as well; another number is another number.
+    let by_alias = "Name,Alias,Fax 1\r\nBerlin,berlin,4930901820\r\n";
+    assert_eq!(import(&mut book, by_alias).same, 1);
+    assert_eq!(import(&mut book, &row("+4930901821")).changed.len(), 1);
+    assert_eq!(number(&book), "+4930901821");
+    assert_eq!(import(&mut book, &row("020 7946 0100")).changed.len(), 1);
+    assert_eq!(number(&book), "+442079460100");
+}
