@@ -22,6 +22,7 @@
 
 mod change;
 mod check;
+mod column;
 mod entry;
 mod find;
 mod fold;
@@ -44,6 +45,7 @@ use imbl::{HashMap, OrdMap};
 
 pub use change::{Change, Order, Refused, Sharing, Tombstone};
 pub use check::BadEntry;
+pub use column::Column;
 pub use entry::{
     Content, Entry, EntryId, Field, Label, Line, MAX_ALIAS_BYTES, MAX_ENTRIES, MAX_HISTORY,
     MAX_KEPT_BYTES, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NOTE_BYTES, MAX_OWNED, MAX_PARTIES,

@@ -99,16 +99,10 @@ pub(super) fn entry_uuid(entry: &Entry) -> String {
     parts.join("-")
 }
 
-/// Whether an alias can stand before the `@` without quotes (RFC 5321 4.1.2).
-pub(super) fn is_local_part(alias: &str) -> bool {
-    alias.is_ascii() && !alias.starts_with('.') && !alias.ends_with('.') && !alias.contains("..")
-}
-
 /// The address that faxes: of the alias, else of the number. None for a list that nobody
 /// can write to.
 pub(super) fn mail(setup: &Setup, entry: &Entry) -> Option<String> {
-    let alias = entry.content.alias.as_deref().filter(|alias| is_local_part(alias));
-    let local = match (alias, &entry.content.reach) {
+    let local = match (entry.content.alias_of_address(), &entry.content.reach) {
         (Some(alias), _) => alias.to_owned(),
         (None, Reach::Fax(line)) => local_part(line),
         (None, Reach::List(_)) => return None,

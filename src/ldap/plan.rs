@@ -2,12 +2,17 @@
 //! the filter matches is among what they find; what else they find the filter sorts out.
 //!
 //! Why that is never wrong: a part of a name or of a company, written without case, stands
-//! in the text of the entry on its shelf, and so does each word of the part. Where that
+//! in that column of the entry on its shelf, and so does each word of the part. Where that
 //! cannot be said (`not`, a note, the fax domain behind the `@`), there is no fast way, and
 //! everything that somebody may see is gone through. A test holds both ways against each
 //! other.
+//!
+//! Why columns: `44` stands in the number of every entry, and a mail client asks for names
+//! and addresses. Whoever has to look at each entry to see that takes a second.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use postfax_domain::book::Column;
 
 use super::{
     filter::{Filter, Parts, Test},
@@ -26,24 +31,24 @@ const OF_ADDRESSES: &str = "t33s";
 pub(super) enum Cover {
     /// Anywhere.
     All,
-    /// Among what the book finds for one of these.
-    Found(BTreeSet<String>),
+    /// Among what has all words of one of these texts in one of its columns.
+    Found(BTreeMap<String, BTreeSet<Column>>),
 }
 
 impl Cover {
     fn nothing() -> Self {
-        Self::Found(BTreeSet::new())
+        Self::Found(BTreeMap::new())
     }
 
-    fn of(text: String) -> Self {
-        if text.is_empty() { Self::All } else { Self::Found(BTreeSet::from([text])) }
+    fn of(text: String, column: Column) -> Self {
+        if text.is_empty() { Self::All } else { Self::Found([(text, [column].into())].into()) }
     }
 
     /// How well it narrows down: by the shortest text that is searched.
     fn narrows(&self) -> usize {
         match self {
             Self::All => 0,
-            Self::Found(texts) => texts.iter().map(String::len).min().unwrap_or(usize::MAX),
+            Self::Found(texts) => texts.keys().map(String::len).min().unwrap_or(usize::MAX),
         }
     }
 }
@@ -57,11 +62,15 @@ pub(super) fn cover(filter: &Filter, domain: &str) -> Cover {
             covers.max_by_key(Cover::narrows).unwrap_or(Cover::All)
         }
         Filter::Or(filters) => {
-            let mut all = BTreeSet::new();
+            let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
             for filter in filters {
                 match cover(filter, domain) {
                     Cover::All => return Cover::All,
-                    Cover::Found(texts) => all.extend(texts),
+                    Cover::Found(texts) => {
+                        for (text, columns) in texts {
+                            all.entry(text).or_default().extend(columns);
+                        }
+                    }
                 }
             }
             if all.len() > MAX_WORDINGS { Cover::All } else { Cover::Found(all) }
@@ -84,19 +93,19 @@ fn of_value(attribute: Attribute, test: &Test, domain: &str) -> Cover {
     };
     let Parts { initial, any, last } = parts;
     let parts = initial.iter().chain(any).chain(last).map(String::as_str);
-    let is_word: fn(&&str) -> bool = match attribute {
-        Attribute::Cn
-        | Attribute::DisplayName
-        | Attribute::Sn
-        | Attribute::GivenName
-        | Attribute::Organization
-        | Attribute::Nickname
-        | Attribute::Category
-        | Attribute::Fax
-        | Attribute::Telephone => |_| true,
-        Attribute::Mail => |word| !OF_ADDRESSES.contains(word),
+    let column = match attribute {
+        Attribute::Cn | Attribute::DisplayName | Attribute::Sn | Attribute::GivenName => {
+            Column::Name
+        }
+        Attribute::Mail => Column::Address,
+        Attribute::Organization => Column::Company,
+        Attribute::Category | Attribute::Fax | Attribute::Telephone => Column::Other,
+        // An alias that no address has stands with the rest, and that column is then all
+        // there is of the address.
+        Attribute::Nickname => Column::Address,
         _ => return Cover::All,
     };
+    let is_word = |word: &&str| column != Column::Address || !OF_ADDRESSES.contains(word);
     let domain = text::folded(domain);
     let mut words: Vec<&str> = Vec::new();
     for part in parts {
@@ -112,7 +121,7 @@ fn of_value(attribute: Attribute, test: &Test, domain: &str) -> Cover {
         words.extend(part.split(|c: char| !c.is_alphanumeric()).filter(is_word));
     }
     words.retain(|word| !word.is_empty());
-    Cover::of(wording(&words))
+    Cover::of(wording(&words), column)
 }
 
 /// What the book is asked for. Several words of digits alone would be one number to it:

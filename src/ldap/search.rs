@@ -7,7 +7,7 @@
 //! time; its name leads nowhere, as any other name does.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +17,7 @@ use std::{
 
 use postfax_domain::{
     authority::Who,
-    book::{Entry, EntryId, MAX_FOUND},
+    book::{Column, Entry, EntryId, MAX_FOUND},
 };
 
 use super::{
@@ -204,16 +204,20 @@ impl Hunt<'_> {
         if entries { self.entries(way) } else { Ok(Complete::Yes) }
     }
 
-    /// What the book finds first, as that is what people mean, and then the rest.
+    /// What the book finds first, as that is what people mean, and then the rest: of that
+    /// only what has the words where the filter asks for them.
     fn entries(&mut self, way: Way) -> Result<Complete, End> {
         if let Cover::Found(texts) = cover(&self.asked.filter, &self.view.setup.domain) {
-            let mut complete = true;
-            for text in texts {
-                complete &= self.find(&text)?;
+            let mut cut_off = Vec::new();
+            for found in &texts {
+                if !self.find(found.0)? {
+                    cut_off.push(found);
+                }
             }
-            if complete {
-                return Ok(Complete::Yes);
+            for (text, columns) in cut_off {
+                self.each(text, columns)?;
             }
+            return Ok(Complete::Yes);
         }
         if self.find("")? {
             return Ok(Complete::Yes);
@@ -221,10 +225,14 @@ impl Hunt<'_> {
         if way == Way::Fast {
             return Ok(Complete::No);
         }
-        for (_, entry) in self.view.book.visible(&self.view.setup, &self.view.who) {
-            self.meet(entry)?;
-        }
+        self.each("", &[Column::Name].into())?;
         Ok(Complete::Yes)
+    }
+
+    /// Looks at everything with these words in one of these columns.
+    fn each(&mut self, text: &str, columns: &BTreeSet<Column>) -> Result<(), End> {
+        let view = self.view;
+        view.book.each(&view.setup, &view.who, text, columns, |entry| self.meet(entry))
     }
 
     /// Looks at what the book finds; whether that is all there is.

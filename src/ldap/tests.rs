@@ -11,7 +11,9 @@ use std::{
 
 use postfax_domain::{
     authority::Who,
-    book::{Book, Content, Entry, EntryId, Label, Line, Owner, Reach, Saved, Stamp},
+    book::{
+        Book, Column, Content, Entry, EntryId, Label, Line, MAX_FOUND, Owner, Reach, Saved, Stamp,
+    },
     dial::Party,
     names::{ClientName, GroupName},
     number::{Number, Pattern},
@@ -108,6 +110,8 @@ fn entries() -> Vec<Entry> {
             0 => None,
             1 => Some(format!("müller-{at}")),
             2 => Some(format!("o-b.{at}")),
+            // No address has it: that of the number stands for it.
+            3 => Some(format!("x..{at}.")),
             _ => Some(format!("{}{at}", ["acme", "fax", "t33s", "x"][at % 4])),
         };
         let line = Line {
@@ -187,10 +191,10 @@ fn ids(objects: &[Object]) -> BTreeSet<EntryId> {
     objects.iter().filter_map(id).collect()
 }
 
-const PARTS: [&str; 34] = [
+const PARTS: [&str; 38] = [
     "a", "ac", "acme", "acme l", " ltd", "b", "o'b", "bri", "müller", "mu", "ss", "stra", "é",
     "école", "οδος", "東京", "京フ", "12", "2 3", "34", "+44", "4420", "007", "4312", "43", "33",
-    "t33s", "fax", "example", "@fax", "e@f", "com", "-", "s 12",
+    "t33s", "fax", "example", "@fax", "e@f", "com", "-", "s 12", "44", "4420", "ltd", "0",
 ];
 
 fn texts() -> impl Strategy<Value = String> {
@@ -239,12 +243,36 @@ fn texts() -> impl Strategy<Value = String> {
     })
 }
 
+/// Filters as mail clients write them, which ask for the same in several attributes: often
+/// for what stands in every entry, but not there.
+fn mail_client_filters() -> impl Strategy<Value = String> {
+    const ATTRIBUTES: &[&[&str]] = &[
+        &["cn", "mail", "givenName", "sn"],
+        &["mail", "cn", "sn", "givenName", "displayName"],
+        &["cn", "o", "mozillaNickname"],
+        &["mail"],
+        &["mozillaNickname", "businessCategory"],
+        &["o", "fax"],
+    ];
+    let part = || prop::sample::select(&PARTS[..]);
+    let value = prop_oneof![
+        part().prop_map(|a| format!("{a}*")),
+        part().prop_map(|a| format!("*{a}*")),
+        (part(), part()).prop_map(|(a, b)| format!("*{a}*{b}*")),
+    ];
+    let attributes = prop::sample::select(ATTRIBUTES);
+    (attributes, value, any::<bool>()).prop_map(|(attributes, value, people)| {
+        let items: String = attributes.iter().map(|one| format!("({one}={value})")).collect();
+        if people { format!("(&(mail=*)(|{items}))") } else { format!("(|{items})") }
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
 
     #[test]
     fn the_fast_way_finds_what_the_plain_one_does(
-        text in texts(),
+        text in prop_oneof![texts(), mail_client_filters()],
         who in prop::sample::select(&["anna", "bob"][..]),
         limit in prop_oneof![Just(10_000_usize), 0..60_usize],
     ) {
@@ -396,23 +424,55 @@ fn a_search_ends_when_its_time_is_over() {
 
 #[test]
 fn what_mail_clients_ask_goes_the_fast_way() {
+    use Column::{Address, Company, Name, Other};
     let domain = "fax.example.com";
-    for (text, words) in [
-        ("(|(cn=*ac*me*)(mail=*ac*me*)(givenName=*ac*me*)(sn=*ac*me*))", Some(vec!["ac me"])),
-        ("(|(cn=bel*)(mail=bel*)(sn=bel*))", Some(vec!["bel"])),
-        ("(&(objectClass=person)(|(cn=bel*)(sn=bel*)))", Some(vec!["bel"])),
-        ("(&(mail=*)(|(mail=bel*)(|(cn=bel*)(|(sn=bel*)(givenName=bel*)))))", Some(vec!["bel"])),
-        ("(mail=acme@fax.example.com)", Some(vec!["acme"])),
-        ("(fax=*20 79*)", Some(vec!["2079"])),
-        ("(nothing=a)", Some(vec![])),
+    let person = &[Name, Address][..];
+    for (text, wanted) in [
+        ("(|(cn=*ac*me*)(mail=*ac*me*)(givenName=*ac*me*)(sn=*ac*me*))", Some(("ac me", person))),
+        ("(|(cn=bel*)(mail=bel*)(sn=bel*))", Some(("bel", person))),
+        ("(&(objectClass=person)(|(cn=bel*)(sn=bel*)))", Some(("bel", &[Name]))),
+        (
+            "(&(mail=*)(|(mail=bel*)(|(cn=bel*)(|(sn=bel*)(givenName=bel*)))))",
+            Some(("bel", person)),
+        ),
+        ("(|(cn=*44*)(mail=*44*))", Some(("44", person))),
+        ("(mail=acme@fax.example.com)", Some(("acme", &[Address]))),
+        ("(|(o=bel)(mozillaNickname=bel))", Some(("bel", &[Address, Company]))),
+        ("(fax=*20 79*)", Some(("2079", &[Other]))),
+        ("(nothing=a)", Some(("", &[]))),
         ("(mail=*exam*)", None),
         ("(description=*bel*)", None),
         ("(!(cn=bel))", None),
         ("(cn=*)", None),
     ] {
-        let wanted = words.map_or(Cover::All, |words| {
-            Cover::Found(words.into_iter().map(str::to_owned).collect())
+        let wanted = wanted.map_or(Cover::All, |(words, columns)| {
+            let texts = [(words.to_owned(), columns.iter().copied().collect())].into_iter();
+            Cover::Found(texts.filter(|(words, _)| !words.is_empty()).collect())
         });
         assert_eq!(cover(&filter(text), domain), wanted, "{text}");
+    }
+}
+
+#[test]
+fn what_stands_in_every_entry_but_not_where_it_is_asked_for_is_found_the_fast_way() {
+    let view = view(Who::Client(client("anna")));
+    for text in [
+        "(|(cn=*44*)(mail=*44*)(givenName=*44*)(sn=*44*))",
+        "(|(cn=*4420*)(mozillaNickname=*4420*))",
+        "(o=*44*)",
+    ] {
+        let asked = asked("ou=book,dc=fax,dc=example", Scope::One, text);
+        let cut_off = view.book.find(&view.setup, &view.who, "44", MAX_FOUND).len();
+        assert_eq!(cut_off, MAX_FOUND, "or the test tests nothing");
+        let [fast, whole] =
+            [Way::Fast, Way::Whole].map(|way| search(&view, &asked, &bounds(10_000), way));
+        let holds = |entry: &&Arc<Entry>| {
+            let object = Object::Entry(Arc::clone(entry));
+            asked.filter.holds(&Seen { object: &object, view: &view }) == Truth::True
+        };
+        let visible = view.book.visible(&view.setup, &view.who);
+        let wanted = visible.iter().map(|(_, entry)| *entry).filter(holds).map(|e| e.id).collect();
+        assert_eq!(ids(&fast.unwrap().objects), wanted, "{text}");
+        assert_eq!(ids(&whole.unwrap().objects), wanted, "{text}");
     }
 }

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::fold;
+use super::{column, fold};
 use crate::{
     authority::Who,
     dial::Party,
@@ -284,30 +284,35 @@ impl Content {
         self.alias.as_deref().map(fold::same)
     }
 
-    /// What is searched: each field on a line of its own that a line feed opens, the name
-    /// first.
-    pub(super) fn searched(&self) -> String {
-        let mut text = String::with_capacity(self.name.len() + self.company.len() + 40);
-        let mut push = |field: &str| {
-            if !field.is_empty() {
-                text.push('\n');
-                text.push_str(field);
-            }
+    /// The alias, where it can stand before the `@` without quotes (RFC 5321 4.1.2).
+    #[must_use]
+    pub fn alias_of_address(&self) -> Option<&str> {
+        let is_plain = |alias: &&str| {
+            alias.is_ascii()
+                && !alias.starts_with('.')
+                && !alias.ends_with('.')
+                && !alias.contains("..")
         };
-        push(&fold::searched(&self.name));
-        push(&fold::searched(self.alias.as_deref().unwrap_or("")));
-        push(&fold::searched(&self.company));
+        self.alias.as_deref().filter(is_plain)
+    }
+
+    /// What is searched: the row of a shelf.
+    pub(super) fn searched(&self) -> String {
+        let alias = fold::searched(self.alias.as_deref().unwrap_or_default());
+        let (alias, other_alias) = match self.alias_of_address() {
+            Some(_) => (alias, String::new()),
+            None => (String::new(), alias),
+        };
+        let mut other = Vec::new();
         if let Reach::Fax(line) = &self.reach {
-            push(&line.number.as_str()[1..]);
-            push(&line.number.national_digits().unwrap_or_default());
+            other.push(line.number.as_str()[1..].to_owned());
+            other.push(line.number.national_digits().unwrap_or_default());
             // It is part of the address, and so of what people search for.
-            push(line.subaddress.as_deref().unwrap_or_default());
+            other.push(line.subaddress.clone().unwrap_or_default());
         }
-        for tag in &self.tags {
-            push(&fold::searched(tag));
-        }
-        // A name without letters or digits still has a line.
-        if text.is_empty() { "\n".into() } else { text }
+        other.extend(self.tags.iter().map(|tag| fold::searched(tag)));
+        other.push(other_alias);
+        column::row(&fold::searched(&self.name), &alias, &fold::searched(&self.company), &other)
     }
 }
 

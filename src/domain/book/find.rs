@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Book,
+    column::Column,
     entry::{Entry, EntryId, MAX_ALIAS_BYTES, Owner, Reach, as_digits},
     fold,
     reader::{Rank, Reader},
@@ -80,6 +81,30 @@ impl Book {
             }
         }
         found
+    }
+
+    /// Hands over every entry that `who` may see with all words of a text in one of these
+    /// columns: their own before shared before public ones, of each shelf in the order of
+    /// the names. One that stands on two shelves comes twice.
+    ///
+    /// # Errors
+    /// That with which `meet` ends it.
+    pub fn each<E>(
+        &self,
+        setup: &Setup,
+        who: &Who,
+        text: &str,
+        columns: &BTreeSet<Column>,
+        mut meet: impl FnMut(&Arc<Entry>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (query, reader) = (query(text), Reader::new(self, setup, who));
+        for rank in [Rank::Own, Rank::Shared, Rank::Public] {
+            for shelf in reader.of(rank).filter_map(|audience| self.shelves.get(audience)) {
+                shelf
+                    .each(&query, columns, |id| self.entries.get(&id).map_or(Ok(()), &mut meet))?;
+            }
+        }
+        Ok(())
     }
 
     fn search<'a>(

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+mod columns;
 mod part;
 
 use part::Part;
@@ -364,6 +365,7 @@ fn compare(book: &Book, setup: &Setup, model: &Model) {
             let first: Vec<_> = want.iter().take(2).cloned().collect();
             assert_eq!(find(book, setup, by, text, 2), first, "{by} finds two of {text}");
             assert_eq!(find(&alone, setup, by, text, 100), want, "{by} finds {text} alone");
+            columns::compare(book, setup, by, model, text);
         }
         for word in ["acme", "ACME", "bell", "Cork-1", "44", "u1"] {
             let want = naive_resolve(setup, by, model, word);

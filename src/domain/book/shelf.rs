@@ -2,8 +2,8 @@
 //! searched from end to end. It knows neither who asks nor what an entry is.
 //!
 //! ```text
-//!  page   \nacme ltd\nacme\n442079460100\n02079460100 \nborough hall\n442079460111 ...
-//!  rows   ^0 entry 7                                  ^47 entry 3
+//!  page   \nacme ltd\nacme\n\n442079460100\n02079460100 \nborough hall\n\n\n442079460111 ...
+//!  rows   ^0 entry 7                                    ^48 entry 3
 //! ```
 //!
 //! Why text and not an index of letters: eight megabytes for a hundred thousand entries
@@ -11,12 +11,15 @@
 //! themselves. Why a shelf for each audience: what somebody may not see is not on their
 //! shelves, so that it takes none of their time, and time tells nothing of it.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
 use imbl::{OrdSet, Vector};
 use memchr::memmem::Finder;
 
-use super::entry::{EntryId, Stamp};
+use super::{
+    column::{self, Column},
+    entry::{EntryId, Stamp},
+};
 
 /// A page with more text than this is two.
 const PAGE_BYTES: usize = 32 * 1024;
@@ -64,6 +67,10 @@ impl Query {
             besides: words.into_iter().map(finder).collect(),
             text,
         }
+    }
+
+    fn words(&self) -> impl Iterator<Item = &Finder<'static>> + Clone {
+        [&self.anywhere].into_iter().chain(&self.besides)
     }
 
     fn is_many(&self) -> bool {
@@ -138,6 +145,23 @@ impl Page {
             }
         }
         Err(low)
+    }
+
+    /// Hands over each row in which something stands.
+    fn each<E>(
+        &self,
+        finder: &Finder<'_>,
+        mut meet: impl FnMut(&str, EntryId) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (text, mut at) = (self.text.as_bytes(), 0);
+        while let Some(start) = self.rows.get(at).map(|row| row.start as usize) {
+            let Some(found) = finder.find(&text[start..]) else { break };
+            let is_before = |row: &Row| row.start as usize <= start + found;
+            at += self.rows[at + 1..].iter().take_while(|row| is_before(row)).count();
+            meet(self.row(at), self.rows[at].id)?;
+            at += 1;
+        }
+        Ok(())
     }
 
     fn insert(&mut self, at: usize, text: &str, id: EntryId) {
@@ -251,8 +275,7 @@ impl Shelf {
     ) -> Vec<Hit<'_>> {
         let mut hits = Vec::new();
         // In one pass everything there is, as long as that is not too much.
-        let words = [&query.anywhere].into_iter().chain(&query.besides);
-        let rarest = self.rarest(words);
+        let rarest = self.rarest(query.words());
         let mut next = self.next(rarest, (0, 0));
         while let Some(place) = next.filter(|_| hits.len() < limit) {
             hits.extend(self.hit(query, place).filter(|hit| !skip(hit.id)));
@@ -278,6 +301,24 @@ impl Shelf {
         hits.sort_unstable();
         hits.truncate(limit);
         hits
+    }
+
+    /// Hands over every entry with all the words in one of these columns, in the order of
+    /// the names. What stands elsewhere in all of them takes little time, and no entry is
+    /// looked at for it.
+    pub(super) fn each<E>(
+        &self,
+        query: &Query,
+        columns: &BTreeSet<Column>,
+        mut meet: impl FnMut(EntryId) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let rarest = self.rarest(query.words());
+        for page in &self.pages {
+            page.each(rarest, |row, id| {
+                if column::holds(row, columns, query.words()) { meet(id) } else { Ok(()) }
+            })?;
+        }
+        Ok(())
     }
 
     /// Which of these stands in the fewest places, going by a page of the middle: of
