@@ -140,7 +140,7 @@ fn entries() -> Vec<Entry> {
             content: Content {
                 name: format!("{} {}", name(at), name(at / 16)),
                 company: if at.is_multiple_of(2) { name(at / 3).into() } else { String::new() },
-                alias: alias.filter(|_| !is_list || at % 5 > 0),
+                alias: alias.filter(|_| !is_list || !at.is_multiple_of(5)),
                 note: if at.is_multiple_of(9) { "Ask for Bell".into() } else { String::new() },
                 tags: [name(at / 7).trim().to_owned()].into(),
                 reach: if is_list {
