@@ -56,20 +56,14 @@ impl Named {
     }
 }
 
-/// A number as an address of the fax domain, and what is behind it (RFC 3191 2, RFC 3192 2).
-#[must_use]
-pub fn number_address(number: &Number, subaddress: Option<&str>, domain: &str) -> String {
-    match subaddress {
-        None => format!("{number}@{domain}"),
-        Some(subaddress) => format!("FAX={number}/T33S={subaddress}@{domain}"),
-    }
-}
-
 impl FaxAddress {
     /// The number as an address of the fax domain (RFC 3191 2, RFC 3192 2).
     #[must_use]
     pub fn number_address(&self, domain: &str) -> String {
-        number_address(&self.number, self.subaddress.as_deref(), domain)
+        match &self.subaddress {
+            None => format!("{}@{domain}", self.number),
+            Some(subaddress) => format!("FAX={}/T33S={subaddress}@{domain}", self.number),
+        }
     }
 
     /// Who gets it: as it was written, or the number where a name was.

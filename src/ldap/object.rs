@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use postfax_domain::{
     authority::Who,
-    book::{Book, Entry, Line, Owner, Reach},
+    book::{Book, Entry, Owner, Reach},
     setup::Setup,
 };
 use sha2::{Digest as _, Sha256};
@@ -97,25 +97,6 @@ pub(super) fn entry_uuid(entry: &Entry) -> String {
     let digits: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
     let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
     parts.join("-")
-}
-
-/// The address that faxes: of the alias, else of the number. None for a list that nobody
-/// can write to.
-pub(super) fn mail(setup: &Setup, entry: &Entry) -> Option<String> {
-    let local = match (entry.content.alias_of_address(), &entry.content.reach) {
-        (Some(alias), _) => alias.to_owned(),
-        (None, Reach::Fax(line)) => local_part(line),
-        (None, Reach::List(_)) => return None,
-    };
-    Some(format!("{local}@{}", setup.domain))
-}
-
-/// RFC 3192 4.1, where there is a sub-address.
-fn local_part(line: &Line) -> String {
-    match &line.subaddress {
-        Some(subaddress) => format!("{}/T33S={subaddress}", line.number),
-        None => line.number.to_string(),
-    }
 }
 
 /// What people are called by their family, and the rest: the last word, as most names of
@@ -259,7 +240,9 @@ impl Values for Seen<'_> {
             Object::Book if attribute == Attribute::Unit => vec!["book".to_owned()],
             Object::Book => Vec::new(),
             Object::Entry(entry) => match attribute {
-                Attribute::Mail => mail(&self.view.setup, entry).into_iter().collect(),
+                Attribute::Mail => {
+                    entry.content.address(&self.view.setup.domain).into_iter().collect()
+                }
                 Attribute::EntryUuid => vec![entry_uuid(entry)],
                 Attribute::ModifyTimestamp => vec![moment(entry.stamp.0)],
                 Attribute::Member => self.members(entry),

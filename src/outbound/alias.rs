@@ -153,11 +153,7 @@ fn unresolved(why: &Unresolved, alias: &str, domain: &str) -> Reply {
 fn choice(candidate: &Candidate, domain: &str) -> String {
     let Candidate { uid, name, company, owner, line } = candidate;
     let address = match line {
-        Some(line) => postfax_domain::destination::number_address(
-            &line.number,
-            line.subaddress.as_deref(),
-            domain,
-        ),
+        Some(line) => line.address(domain),
         None => format!("{uid}@{domain}"),
     };
     let company = if company.is_empty() { String::new() } else { format!(", {company}") };

@@ -296,6 +296,17 @@ impl Content {
         self.alias.as_deref().filter(is_plain)
     }
 
+    /// The address that faxes to it: the alias where mail can carry it, else the number. Of a
+    /// list without such an alias there is none.
+    #[must_use]
+    pub fn address(&self, domain: &str) -> Option<String> {
+        match (self.alias_of_address(), &self.reach) {
+            (Some(alias), _) => Some(format!("{alias}@{domain}")),
+            (None, Reach::Fax(line)) => Some(line.address(domain)),
+            (None, Reach::List(_)) => None,
+        }
+    }
+
     /// What is searched: the row of a shelf.
     pub(super) fn searched(&self) -> String {
         let alias = fold::searched(self.alias.as_deref().unwrap_or_default());
@@ -313,6 +324,17 @@ impl Content {
         other.extend(self.tags.iter().map(|tag| fold::searched(tag)));
         other.push(other_alias);
         column::row(&fold::searched(&self.name), &alias, &fold::searched(&self.company), &other)
+    }
+}
+
+impl Line {
+    /// The number as an address of the fax domain (RFC 3191 2, RFC 3192 4.1).
+    #[must_use]
+    pub fn address(&self, domain: &str) -> String {
+        match &self.subaddress {
+            Some(subaddress) => format!("{}/T33S={subaddress}@{domain}", self.number),
+            None => format!("{}@{domain}", self.number),
+        }
     }
 }
 

@@ -240,29 +240,11 @@ pub(crate) fn settled(content: Content, setup: &Setup) -> Content {
     read.map_or(entry.content, |contact| contact.content)
 }
 
-/// The address that faxes to an entry: its alias where mail can carry it, else its number
-/// (RFC 3191 2). Of a list without such an alias there is none.
-pub(crate) fn address(content: &Content, domain: &str) -> Option<String> {
-    let alias = content.alias.as_ref().filter(|alias| alias.is_ascii());
-    match (alias, &content.reach) {
-        (Some(alias), _) => Some(format!("{alias}@{domain}")),
-        (None, Reach::Fax(line)) => Some(number_address(line, domain)),
-        (None, Reach::List(_)) => None,
-    }
-}
-
-fn number_address(line: &Line, domain: &str) -> String {
-    match &line.subaddress {
-        Some(subaddress) => format!("{}/T33S={subaddress}@{domain}", line.number),
-        None => format!("{}@{domain}", line.number),
-    }
-}
-
 /// A sub-address that a phone may drop from the number is in an address as well.
 fn addresses(content: &Content, setup: &Setup) -> Vec<String> {
-    let mut all: Vec<String> = address(content, &setup.domain).into_iter().collect();
+    let mut all: Vec<String> = content.address(&setup.domain).into_iter().collect();
     if let Reach::Fax(line @ Line { subaddress: Some(_), .. }) = &content.reach {
-        all.push(number_address(line, &setup.domain));
+        all.push(line.address(&setup.domain));
     }
     all.dedup();
     all

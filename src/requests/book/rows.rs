@@ -7,7 +7,7 @@ use postfax_domain::{
     setup::Setup,
 };
 
-use super::{EntryRow, HistoryLine, Member, contact};
+use super::{EntryRow, HistoryLine, Member};
 
 /// An entry as a row of an answer, for one who may or may not change it.
 pub(crate) fn row(entry: &Entry, rank: Rank, may_change: bool, setup: &Setup) -> EntryRow {
@@ -29,7 +29,7 @@ pub(crate) fn row(entry: &Entry, rank: Rank, may_change: bool, setup: &Setup) ->
         name: content.name.clone(),
         company: content.company.clone(),
         alias: content.alias.clone(),
-        address: contact::address(content, &setup.domain).unwrap_or_default(),
+        address: content.address(&setup.domain).unwrap_or_default(),
         number: line.map(|line| line.number.clone()),
         subaddress: line.and_then(|line| line.subaddress.clone()),
         note: content.note.clone(),
