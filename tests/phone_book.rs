@@ -109,14 +109,14 @@ fn an_ambiguous_name_is_refused_with_what_the_sender_may_choose() {
     let mut choices = [lines[1], lines[2]].map(|line| &line["550-5.1.4 ".len()..]);
     choices.sort_unstable();
     let uid = format!("{bobs}@fax.example.com for All of Acme (of bob)");
-    let number = format!("FAX={ONE}/T33S=12@fax.example.com for Acme, Acme Ltd (of anna)");
+    let number = format!("{ONE}/T33S=12@fax.example.com for Acme, Acme Ltd (of anna)");
     let mut expected = [uid.as_str(), number.as_str()];
     expected.sort_unstable();
     assert_eq!((choices, lines.len()), (expected, 3), "{said}");
     assert!(!said.contains("Hidden"));
     // Each of the addresses means one of them.
     assert_eq!(site.numbers("carl", &[&bobs], "by-uid"), [THREE]);
-    let chosen = format!("FAX={ONE}/T33S=12");
+    let chosen = format!("{ONE}/T33S=12");
     assert_eq!(
         site.send("carl", &[&chosen], "by-number")[0]["destination"]["fax"]["subaddress"],
         "12"
