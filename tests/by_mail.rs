@@ -14,7 +14,7 @@ use serde_json::Value;
 use support::{
     lab::{Description, Lab, Servers},
     pages,
-    postfax::{PASSWORD, Postfax},
+    postfax::{LANGUAGES, PASSWORD, Postfax},
     programs,
     proof::Stage,
     relay::offer,
@@ -24,22 +24,6 @@ use support::{
 
 const ANNA: &str = "anna@example.com";
 const BOB: &str = "bob@example.com";
-
-/// More clients, one for each language.
-const LANGUAGES: &str = r#"
-[[client]]
-name = "greta"
-mail = ["greta@example.com"]
-receive = { language = "de" }
-[[client]]
-name = "pierre"
-mail = ["pierre@example.com"]
-receive = { language = "fr" }
-[[client]]
-name = "yuki"
-mail = ["yuki@example.com"]
-receive = { language = "ja" }
-"#;
 
 /// Asks with swaks, logged in; what the server said, and whether it took the mail.
 fn swaks(

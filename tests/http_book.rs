@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use support::{
     http::{Heard, House, is, refused},
     lab::Description,
-    wait_for,
 };
 
 fn add(house: &House, token: &str, entry: &Value) -> Heard {
@@ -269,19 +268,6 @@ fn a_list_names_entries(house: &House) {
     is(&delete(house, &house.anna, "suppliers", &[]), 200);
 }
 
-/// Kills the daemon at this point of a request, and starts it again.
-fn die_at(house: &mut House, point: &str, ask: impl Fn(&House) -> Heard) {
-    house.postfax.stop();
-    house.postfax.environment(&[("POSTFAX_DIE_BEFORE", point)]);
-    house.postfax.run();
-    assert_eq!(ask(house).status, 0, "nobody answers");
-    wait_for("it to die", 10, || house.postfax.has_ended().then_some(()));
-    assert!(house.postfax.log().contains(&format!("killed before: {point}")));
-    house.postfax.kill();
-    house.postfax.environment(&[]);
-    house.postfax.run();
-}
-
 #[test]
 fn what_has_a_key_is_written_once_also_over_a_crash() {
     let mut house = House::start(&Description::unreachable(), "");
@@ -304,11 +290,11 @@ fn what_has_a_key_is_written_once_also_over_a_crash() {
     refused(&make(&house, "Other", "one"), 422, "key-used", "another request");
 
     // Done, and never answered.
-    die_at(&mut house, "request done", |house| make(house, "Bistro", "two"));
+    house.die_at("request done", |house| make(house, "Bistro", "two"));
     refused(&make(&house, "Bistro", "two"), 409, "outcome-unknown", "/v1/book");
     assert_eq!(found(&house, &house.anna, "?q=bistro"), ["Bistro"], "done, and once");
     // Begun, and never done.
-    die_at(&mut house, "request begun", |house| make(house, "Cafe", "three"));
+    house.die_at("request begun", |house| make(house, "Cafe", "three"));
     refused(&make(&house, "Cafe", "three"), 409, "outcome-unknown", "another key");
     assert_eq!(found(&house, &house.anna, "?q=cafe"), [""; 0]);
     // A file is taken in once as well, and a change is made once.
@@ -324,7 +310,7 @@ fn what_has_a_key_is_written_once_also_over_a_crash() {
     let again = alter(&house);
     assert_eq!((again.status, again.header("etag")), (200, Some("\"2\"")), "{}", again.json());
     assert_eq!(again.json(), changed.json());
-    die_at(&mut house, "request done", |house| {
+    house.die_at("request done", |house| {
         house.curl(&house.anna, &path, &["-X", "DELETE", "-H", "Idempotency-Key: five"])
     });
     let gone = house.curl(&house.anna, &path, &["-X", "DELETE", "-H", "Idempotency-Key: five"]);

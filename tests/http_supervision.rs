@@ -336,19 +336,6 @@ fn a_fax_that_nobody_has_got_is_assigned() {
     assert_eq!(house.get(&house.bob, &format!("/v1/jobs/{id}"))["summary"]["kind"], "in");
 }
 
-/// Kills the daemon at this point of a request, and starts it again.
-fn die_at(house: &mut House, point: &str, ask: impl Fn(&House) -> Heard) {
-    house.postfax.stop();
-    house.postfax.environment(&[("POSTFAX_DIE_BEFORE", point)]);
-    house.postfax.run();
-    assert_eq!(ask(house).status, 0, "nobody answers");
-    wait_for("it to die", 10, || house.postfax.has_ended().then_some(()));
-    assert!(house.postfax.log().contains(&format!("killed before: {point}")));
-    house.postfax.kill();
-    house.postfax.environment(&[]);
-    house.postfax.run();
-}
-
 /// How often something was done with success, by the audit log.
 fn done(house: &House, request: &str) -> usize {
     let lines = house.get(&house.chief, &format!("/v1/audit?request={request}&limit=1000"));
@@ -385,13 +372,13 @@ fn what_has_a_key_is_done_once_also_over_a_crash() {
     assert_eq!((good(&again), again.header("etag")), (changed.json(), Some("\"2\"")));
 
     // Done, and never answered.
-    die_at(&mut house, "request done", |house| ask(house, "release", "two"));
+    house.die_at("request done", |house| ask(house, "release", "two"));
     let where_to_look = format!("/v1/jobs/{id}");
     refused(&ask(&house, "release", "two"), 409, "outcome-unknown", &where_to_look);
     assert_eq!(done(&house, "jobs.release"), 1, "it was done, and not again");
     assert_eq!(house.get(&house.anna, &where_to_look)["summary"]["on_hold"], false);
     // Begun, and never done: nobody can tell the one from the other.
-    die_at(&mut house, "request begun", |house| ask(house, "hold", "three"));
+    house.die_at("request begun", |house| ask(house, "hold", "three"));
     refused(&ask(&house, "hold", "three"), 409, "outcome-unknown", "another key");
     assert_eq!(done(&house, "jobs.hold"), 1);
     assert_eq!(good(&ask(&house, "hold", "four"))["what"], "on-hold");

@@ -1,6 +1,7 @@
-//! A text that is edited as it travels by mail, of settings or of an entry of the phone book: folded on its way out, so that mail programs
-//! break none of its lines, and found again in a reply, out of quotations, broken lines,
-//! foreign quotation marks and links that mail programs put in by themselves. Pure.
+//! A text that is edited as it travels by mail, of settings or of an entry of the phone
+//! book: folded on its way out, so that mail programs break none of its lines, and found
+//! again in a reply, out of quotations, broken lines, foreign quotation marks and links
+//! that mail programs put in by themselves. Pure.
 //!
 //! Only what stands between the text's own first and last line counts, and both have to
 //! be there: a text that a mail program has cut off would unset what it has lost.

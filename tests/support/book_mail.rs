@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     lab::Description,
-    postfax::{PASSWORD, Postfax},
+    postfax::{LANGUAGES, PASSWORD, Postfax},
     programs,
     sink::{Mail, Sink},
     wait_for,
@@ -18,24 +18,8 @@ use super::{
 
 pub const BOOK: &str = "book@fax.example.com";
 
-/// Carl keeps the public book; greta, pierre and yuki read other languages.
-const MORE: &str = r#"
-[[role]]
-name = "keeper"
-may = ["book.write"]
-[[client]]
-name = "greta"
-mail = ["greta@example.com"]
-receive = { language = "de" }
-[[client]]
-name = "pierre"
-mail = ["pierre@example.com"]
-receive = { language = "fr" }
-[[client]]
-name = "yuki"
-mail = ["yuki@example.com"]
-receive = { language = "ja" }
-"#;
+/// Carl keeps the public book.
+const KEEPER: &str = "[[role]]\nname = \"keeper\"\nmay = [\"book.write\"]\n";
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -58,7 +42,7 @@ pub struct Letter<'a> {
 impl Site {
     pub fn start(servers: &Description) -> Self {
         let sink = Sink::start();
-        let mut postfax = Postfax::prepare(servers, &sink, MORE);
+        let mut postfax = Postfax::prepare(servers, &sink, &format!("{KEEPER}{LANGUAGES}"));
         let config = fs::read_to_string(postfax.config()).unwrap();
         let name = "name = \"carl\"";
         let granted = format!("{name}\nroles = [\"keeper@supervisor\"]");

@@ -8,6 +8,7 @@ use super::{
     lab::Description,
     postfax::{Postfax, free_port},
     sink::Sink,
+    wait_for,
 };
 
 const CONFIG: &str = r#"
@@ -149,6 +150,19 @@ impl House {
 
     pub fn curl(&self, token: &str, path: &str, arguments: &[&str]) -> Heard {
         curl(&format!("{}{path}", self.url), token, arguments)
+    }
+
+    /// Kills the daemon at this point of a request, and starts it again.
+    pub fn die_at(&mut self, point: &str, ask: impl Fn(&Self) -> Heard) {
+        self.postfax.stop();
+        self.postfax.environment(&[("POSTFAX_DIE_BEFORE", point)]);
+        self.postfax.run();
+        assert_eq!(ask(self).status, 0, "nobody answers");
+        wait_for("it to die", 10, || self.postfax.has_ended().then_some(()));
+        assert!(self.postfax.log().contains(&format!("killed before: {point}")));
+        self.postfax.kill();
+        self.postfax.environment(&[]);
+        self.postfax.run();
     }
 
     pub fn send(&self, token: &str, more: &[&str]) -> Heard {

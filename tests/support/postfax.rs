@@ -14,6 +14,22 @@ use serde_json::Value;
 
 use super::{lab::Description, sink::Sink, wait_for};
 
+/// More clients, one for each language.
+pub const LANGUAGES: &str = r#"
+[[client]]
+name = "greta"
+mail = ["greta@example.com"]
+receive = { language = "de" }
+[[client]]
+name = "pierre"
+mail = ["pierre@example.com"]
+receive = { language = "fr" }
+[[client]]
+name = "yuki"
+mail = ["yuki@example.com"]
+receive = { language = "ja" }
+"#;
+
 pub const PASSWORD: &str = "correct horse";
 
 /// Two groups and the clients in them; the servers are added.

@@ -12,7 +12,7 @@ use super::{
     Book,
     change::Tombstone,
     entry::{Entry, Owner, Stamp},
-    reader::{Rank, Reader},
+    reader::{Audience, Rank, Reader},
 };
 use crate::{authority::Who, setup::Setup};
 
@@ -93,13 +93,24 @@ impl Book {
     #[must_use]
     pub fn token(&self, setup: &Setup, who: &Who) -> SyncToken {
         let reader = Reader::new(self, setup, who);
-        self.token_of(&reader)
+        self.token_of(&reader, reader.all())
     }
 
-    fn token_of(&self, reader: &Reader<'_>) -> SyncToken {
-        let shelves = reader.all().filter_map(|audience| self.shelves.get(audience));
+    /// How far these shelves of theirs have come. An entry comes to another rank when they
+    /// see other shelves, of whatever rank: all of them are in it.
+    fn token_of<'a>(
+        &self,
+        reader: &Reader<'_>,
+        shelves: impl Iterator<Item = &'a Audience>,
+    ) -> SyncToken {
+        let shelves = shelves.filter_map(|audience| self.shelves.get(audience));
         let touched = shelves.map(|shelf| shelf.touched).max().unwrap_or_default();
         SyncToken { stamp: touched.max(self.floor), shelves: reader.digest() }
+    }
+
+    /// Whether what has changed between a token and now can be said.
+    fn goes_on(&self, token: SyncToken, now: SyncToken) -> bool {
+        token.shelves == now.shelves && (self.floor..=now.stamp).contains(&token.stamp)
     }
 
     /// What has changed for `who` since a token.
@@ -109,8 +120,8 @@ impl Book {
     /// is forgotten.
     pub fn since(&self, setup: &Setup, who: &Who, token: SyncToken) -> Result<Since<'_>, Stale> {
         let reader = Reader::new(self, setup, who);
-        let now = self.token_of(&reader);
-        if token.shelves != now.shelves || token.stamp < self.floor || token.stamp > now.stamp {
+        let now = self.token_of(&reader, reader.all());
+        if !self.goes_on(token, now) {
             return Err(Stale);
         }
         if token == now {
@@ -133,14 +144,8 @@ impl Book {
     /// As [`Book::token`], of the entries of one rank alone.
     #[must_use]
     pub fn token_in(&self, setup: &Setup, who: &Who, rank: Rank) -> SyncToken {
-        self.token_among(&Reader::new(self, setup, who), rank)
-    }
-
-    fn token_among(&self, reader: &Reader<'_>, rank: Rank) -> SyncToken {
-        let shelves = reader.of(rank).filter_map(|audience| self.shelves.get(audience));
-        let touched = shelves.map(|shelf| shelf.touched).max().unwrap_or_default();
-        // An entry comes to another rank when they see other shelves, of whatever rank.
-        SyncToken { stamp: touched.max(self.floor), shelves: reader.digest() }
+        let reader = Reader::new(self, setup, who);
+        self.token_of(&reader, reader.of(rank))
     }
 
     /// All entries of one rank, in the order of the names.
@@ -176,11 +181,8 @@ impl Book {
         limit: Option<usize>,
     ) -> Result<SinceIn<'_>, Stale> {
         let reader = Reader::new(self, setup, who);
-        let now = self.token_among(&reader, rank);
-        let is_stale = |token: SyncToken| {
-            token.shelves != now.shelves || token.stamp < self.floor || token.stamp > now.stamp
-        };
-        if token.is_some_and(is_stale) {
+        let now = self.token_of(&reader, reader.of(rank));
+        if token.is_some_and(|token| !self.goes_on(token, now)) {
             return Err(Stale);
         }
         if token == Some(now) {

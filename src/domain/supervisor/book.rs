@@ -7,7 +7,7 @@ use super::{Action, Answer, Change, Supervisor};
 use crate::{
     audit::Verdict,
     authority::Who,
-    book::{self, BadEntry, Book, Entry, Label, Order, Reach, Refused},
+    book::{self, BadEntry, Entry, Label, Order, Reach, Refused},
     dial::Party,
     time::Timestamp,
 };
@@ -21,10 +21,8 @@ impl Supervisor {
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) -> Answer {
-        let mut next = Book::clone(&self.book);
-        match next.write_all(&self.setup, who, orders, now) {
+        match Arc::make_mut(&mut self.book).write_all(&self.setup, who, orders, now) {
             Ok(changes) => {
-                self.book = Arc::new(next);
                 let saves = changes.iter().map(|change| Change::Book(Box::new(change.clone())));
                 actions.extend(saves.map(Action::Save));
                 Answer::Written(changes)
