@@ -13,7 +13,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 use postfax_domain::{
-    document::{Document, Resolution},
+    document::{Document, Paper, Resolution},
     fleet::Health,
     names::ServerName,
     number::{Country, Number},
@@ -300,12 +300,12 @@ async fn keep(context: &Arc<Context>, spool: &Path, fax: &Waiting) -> Result<Doc
     let keeping = tokio::task::spawn_blocking(move || {
         let at = |source| StoreError::File { path: spool.clone(), source };
         let (digest, bytes) = pages::rest::digest(&spool).map_err(at)?;
-        let (pages, resolution) = match pages::rest::inspect(&spool) {
-            Ok(seen) => (seen.pages, seen.resolution),
-            Err(_) => (said.max(1), Resolution::Fine),
+        let (pages, resolution, paper) = match pages::rest::inspect(&spool) {
+            Ok(seen) => (seen.pages, seen.resolution, seen.paper),
+            Err(_) => (said.max(1), Resolution::Fine, Paper::A4),
         };
         documents.keep_document(&spool, &digest)?;
-        Ok(Document { digest, pages, resolution, bytes })
+        Ok(Document { digest, pages, resolution, paper, bytes })
     });
     keeping.await.unwrap_or_else(|bug| {
         Err(StoreError::File { path: kept, source: std::io::Error::other(bug) })

@@ -19,7 +19,10 @@ use postfax_domain::{
     supervisor::{Event, Unfit},
 };
 use postfax_gateway::message::{Kind as PartKind, Limits, Message, MessageError, Part};
-use postfax_hw::render::{self, RenderError, Source};
+use postfax_hw::{
+    pages::Look,
+    render::{self, RenderError, Rendered, Renderer, Source},
+};
 use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
 
@@ -229,13 +232,15 @@ pub async fn pages(
         max_pages: config.setup.limits.max_pages,
         max_input_bytes: config.intake.max_message_bytes,
     };
-    let rendered = render::render(&context.exe, &spooled.0, resolution, &limits, &out).await?;
+    let renderer = Renderer::new(context.exe.clone());
+    let look = Look { resolution, ..Look::default() };
+    let rendered = renderer.render(&spooled.0, look, &limits, &out).await?;
     for warning in &rendered.warnings {
         info!(%warning, "a page may not look as it was meant");
     }
     documents.keep_document(&rendered.path, &rendered.digest)?;
-    let (digest, pages, bytes) = (rendered.digest, rendered.pages, rendered.bytes);
-    Ok(Document { digest, pages, resolution, bytes })
+    let Rendered { digest, pages, bytes, paper, .. } = rendered;
+    Ok(Document { digest, pages, resolution, paper, bytes })
 }
 
 /// Makes the pages of a mail that was taken before, and tells the supervisor.
@@ -288,12 +293,7 @@ fn title(part: &Part) -> String {
 }
 
 fn resolution(message: &Message) -> Option<Resolution> {
-    match message.header("X-Fax-Resolution")?.trim().to_ascii_lowercase().as_str() {
-        "standard" | "98" => Some(Resolution::Standard),
-        "fine" | "196" => Some(Resolution::Fine),
-        "superfine" | "391" => Some(Resolution::Superfine),
-        _ => None,
-    }
+    Resolution::named(&message.header("X-Fax-Resolution")?)
 }
 
 #[cfg(test)]

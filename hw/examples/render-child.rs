@@ -10,8 +10,8 @@ use std::{
 
 use postfax_domain::document::Resolution;
 use postfax_hw::{
-    pages::{self, line_time::line_time},
-    render::{CHILD_ARGUMENT, Kind, Limits, Source, child_main, render},
+    pages::{self, Look, line_time::line_time},
+    render::{CHILD_ARGUMENT, Kind, Limits, Renderer, Source, child_main},
 };
 
 fn main() -> ExitCode {
@@ -33,11 +33,8 @@ fn main() -> ExitCode {
 }
 
 fn draw(out: &Path, files: &[&str]) -> Result<(), Box<dyn Error>> {
-    let resolution = match std::env::var("RESOLUTION").as_deref() {
-        Ok("standard") => Resolution::Standard,
-        Ok("superfine") => Resolution::Superfine,
-        _ => Resolution::Fine,
-    };
+    let wanted = std::env::var("RESOLUTION").unwrap_or_default();
+    let resolution = Resolution::named(&wanted).unwrap_or_default();
     let mut sources = Vec::new();
     for file in files {
         let start = std::fs::read(file)?;
@@ -48,7 +45,9 @@ fn draw(out: &Path, files: &[&str]) -> Result<(), Box<dyn Error>> {
     let exe = std::env::current_exe()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let begun = Instant::now();
-    let rendered = runtime.block_on(render(&exe, &sources, resolution, &Limits::default(), out))?;
+    let look = Look { resolution, ..Look::default() };
+    let renderer = Renderer::new(exe);
+    let rendered = runtime.block_on(renderer.render(&sources, look, &Limits::default(), out))?;
     let took = begun.elapsed();
     println!(
         "{} pages, {} bytes, {} ms, {} s on the line, {:?}",

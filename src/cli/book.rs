@@ -181,6 +181,8 @@ fn fields(says: Says) -> Fields {
         Resolution::Standard => ResolutionChoice::Standard,
         Resolution::Fine => ResolutionChoice::Fine,
         Resolution::Superfine => ResolutionChoice::Superfine,
+        Resolution::Dots300 => ResolutionChoice::Dots300,
+        Resolution::Dots400 => ResolutionChoice::Dots400,
     });
     Fields {
         name: None,

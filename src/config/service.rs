@@ -50,6 +50,8 @@ const RESOLUTIONS: &[(&str, Resolution)] = &[
     ("standard", Resolution::Standard),
     ("fine", Resolution::Fine),
     ("superfine", Resolution::Superfine),
+    ("300x300", Resolution::Dots300),
+    ("400x400", Resolution::Dots400),
 ];
 
 /// What `[supervisor]` says.

@@ -22,26 +22,74 @@ pub struct Document {
     pub digest: Digest,
     /// How many pages it has, at least 1.
     pub pages: u32,
-    /// Lines an inch.
+    /// Dots an inch.
     pub resolution: Resolution,
+    /// The paper of its widest page.
+    #[serde(default)]
+    pub paper: Paper,
     /// Size of the coded pages in bytes, for forecasts.
     pub bytes: u64,
 }
 
-/// Vertical resolution of the pages (T.30 table 2); always 204 dots an inch across.
+/// Dots an inch of the pages, across and down (T.30 table 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Resolution {
-    /// 98 lines an inch, 3.85 a millimetre.
+    /// R8: 204 dots an inch by 98 lines, 3.85 a millimetre.
+    #[serde(rename = "standard")]
     Standard,
-    /// 196 lines an inch, 7.7 a millimetre.
+    /// R8: 204 by 196, 7.7 lines a millimetre.
     #[default]
+    #[serde(rename = "fine")]
     Fine,
-    /// 391 lines an inch, 15.4 a millimetre.
+    /// R8: 204 by 391, 15.4 lines a millimetre.
+    #[serde(rename = "superfine")]
     Superfine,
+    /// 300 by 300.
+    #[serde(rename = "300x300")]
+    Dots300,
+    /// 400 by 400; machines take it for R16, 408 by 391.
+    #[serde(rename = "400x400")]
+    Dots400,
 }
 
 impl Resolution {
+    /// All of them, the coarsest first.
+    pub const ALL: [Self; 5] =
+        [Self::Standard, Self::Fine, Self::Superfine, Self::Dots300, Self::Dots400];
+
+    /// What people call it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Fine => "fine",
+            Self::Superfine => "superfine",
+            Self::Dots300 => "300x300",
+            Self::Dots400 => "400x400",
+        }
+    }
+
+    /// What somebody called it: its name in any case, or its lines an inch.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let by_name = Self::ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(text));
+        by_name.or_else(|| {
+            let lines: u32 = text.parse().ok()?;
+            Self::ALL.into_iter().find(|one| one.lines_per_inch() == lines)
+        })
+    }
+
+    /// Dots an inch of a line.
+    #[must_use]
+    pub fn dots_per_inch(self) -> u32 {
+        match self {
+            Self::Standard | Self::Fine | Self::Superfine => 204,
+            Self::Dots300 => 300,
+            Self::Dots400 => 400,
+        }
+    }
+
     /// Lines an inch.
     #[must_use]
     pub fn lines_per_inch(self) -> u32 {
@@ -49,6 +97,95 @@ impl Resolution {
             Self::Standard => 98,
             Self::Fine => 196,
             Self::Superfine => 391,
+            Self::Dots300 => 300,
+            Self::Dots400 => 400,
+        }
+    }
+
+    /// The next coarser one that every fax machine with this one has too.
+    #[must_use]
+    pub fn coarser(self) -> Option<Self> {
+        match self {
+            Self::Standard => None,
+            Self::Fine => Some(Self::Standard),
+            Self::Superfine | Self::Dots300 | Self::Dots400 => Some(Self::Fine),
+        }
+    }
+}
+
+/// How wide the lines of a page are (T.4 2.1).
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Paper {
+    /// 215 mm: A4, Letter, Legal. Every machine has it.
+    #[default]
+    A4,
+    /// 255 mm.
+    B4,
+    /// 303 mm.
+    A3,
+}
+
+impl Paper {
+    /// All of them, the narrowest first.
+    pub const ALL: [Self; 3] = [Self::A4, Self::B4, Self::A3];
+
+    /// Pixels of a line.
+    #[must_use]
+    pub fn pixels(self, resolution: Resolution) -> u32 {
+        let of = |a4, b4, a3| match self {
+            Self::A4 => a4,
+            Self::B4 => b4,
+            Self::A3 => a3,
+        };
+        match resolution {
+            Resolution::Standard | Resolution::Fine | Resolution::Superfine => of(1728, 2048, 2432),
+            Resolution::Dots300 => of(2592, 3072, 3648),
+            Resolution::Dots400 => of(3456, 4096, 4864),
+        }
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::A4 => "a4",
+            Self::B4 => "b4",
+            Self::A3 => "a3",
+        }
+    }
+
+    /// What somebody called it, in any case.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(text.trim()))
+    }
+}
+
+/// How grey becomes black and white.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tone {
+    /// Photographs as dots, everything else by a threshold.
+    #[default]
+    Auto,
+    /// Everything by a threshold: smallest, and sharpest for text.
+    Text,
+    /// Everything as dots: for pictures that are taken for text.
+    Photo,
+}
+
+impl Tone {
+    /// What somebody called it, in any case.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "auto" => Some(Self::Auto),
+            "text" => Some(Self::Text),
+            "photo" => Some(Self::Photo),
+            _ => None,
         }
     }
 }

@@ -64,13 +64,7 @@ fn fields(sheet: &EntrySheet) -> Vec<(&'static str, String)> {
         "number" => row.number.as_ref().map(ToString::to_string).unwrap_or_default(),
         "subaddress" => row.subaddress.clone().unwrap_or_default(),
         "cover" => row.cover.map_or("usual", |cover| if cover { "yes" } else { "no" }).to_owned(),
-        "resolution" => match row.resolution {
-            None => "usual",
-            Some(Resolution::Standard) => "standard",
-            Some(Resolution::Fine) => "fine",
-            Some(Resolution::Superfine) => "superfine",
-        }
-        .to_owned(),
+        "resolution" => row.resolution.map_or("usual", Resolution::as_str).to_owned(),
         _ => sheet.members.iter().map(|one| one.uid.as_str()).collect::<Vec<_>>().join(", "),
     };
     let reach = if row.number.is_some() { &FAX[..] } else { &LIST[..] };

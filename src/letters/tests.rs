@@ -7,7 +7,7 @@ use std::{path::Path, time::Duration};
 use postfax_domain::{
     book::Owner,
     destination::{Destination, FaxAddress, Named},
-    document::{Digest, Document, PageLedger, Resolution},
+    document::{Digest, Document, PageLedger, Paper, Resolution},
     fleet::Decision,
     job::{
         Attempt, AttemptEnd, Carrier, Cause, DeliverBy, End, Job, Missed, Notify, Release, Sent,
@@ -96,6 +96,7 @@ fn fax(state: State, last: Outcome, confirmed: u32) -> Job {
         digest: Digest("d".into()),
         pages: 3,
         resolution: Resolution::Fine,
+        paper: Paper::A4,
         bytes: 30_000,
     };
     let said = if last.is_success() { "" } else { "No carrier detected" };
@@ -271,6 +272,7 @@ fn arrival() -> Arrival {
             digest: Digest("d".into()),
             pages: 1,
             resolution: Resolution::Fine,
+            paper: Paper::A4,
             bytes: 1,
         },
         received: START,

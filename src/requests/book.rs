@@ -219,6 +219,38 @@ pub(crate) enum ResolutionChoice {
     Fine,
     /// 391.
     Superfine,
+    /// 300 by 300 dots.
+    #[serde(rename = "300x300")]
+    Dots300,
+    /// 400 by 400 dots.
+    #[serde(rename = "400x400")]
+    Dots400,
+}
+
+impl From<Option<Resolution>> for ResolutionChoice {
+    fn from(resolution: Option<Resolution>) -> Self {
+        match resolution {
+            None => Self::Usual,
+            Some(Resolution::Standard) => Self::Standard,
+            Some(Resolution::Fine) => Self::Fine,
+            Some(Resolution::Superfine) => Self::Superfine,
+            Some(Resolution::Dots300) => Self::Dots300,
+            Some(Resolution::Dots400) => Self::Dots400,
+        }
+    }
+}
+
+impl From<ResolutionChoice> for Option<Resolution> {
+    fn from(choice: ResolutionChoice) -> Self {
+        match choice {
+            ResolutionChoice::Usual => None,
+            ResolutionChoice::Standard => Some(Resolution::Standard),
+            ResolutionChoice::Fine => Some(Resolution::Fine),
+            ResolutionChoice::Superfine => Some(Resolution::Superfine),
+            ResolutionChoice::Dots300 => Some(Resolution::Dots300),
+            ResolutionChoice::Dots400 => Some(Resolution::Dots400),
+        }
+    }
 }
 
 /// A file with contacts.

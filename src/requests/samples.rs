@@ -7,7 +7,7 @@ use postfax_domain::{
     audit::{Asker, Door},
     authority::Who,
     destination::{Destination, FaxAddress, Mailbox},
-    document::{Digest, Document, PageLedger, Resolution},
+    document::{Digest, Document, PageLedger, Paper, Resolution},
     fleet::{Decision, Health, Live, Standing},
     job::{Attempt, AttemptEnd, Carrier, Cause, End, Job, Notify, Sent, State},
     names::{ClientName, GroupName, JobId, ServerName},
@@ -54,6 +54,7 @@ fn document() -> Document {
         digest: Digest("ab".repeat(32)),
         pages: 4,
         resolution: Resolution::Fine,
+        paper: Paper::A4,
         bytes: 120_000,
     }
 }

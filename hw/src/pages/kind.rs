@@ -21,8 +21,19 @@ pub enum Kind {
     Webp,
     /// Windows bitmap.
     Bmp,
+    /// Scalable Vector Graphics.
+    Svg,
+    /// HEIC and AVIF; by another program.
+    Heif,
     /// Plain text in UTF-8.
     Text,
+    /// HTML in UTF-8.
+    Html,
+    /// What office programs write: Word, Excel, PowerPoint, OpenDocument, RTF; by another
+    /// program.
+    Office,
+    /// A cover page: [`crate::pages::cover::Cover`] in JSON. Never found by its bytes.
+    Cover,
 }
 
 /// A PDF may have rubbish before its header, but no more than this (ISO 32000-1 annex H).

@@ -11,11 +11,14 @@
 
 use std::{fs, path::Path};
 
+use postfax_domain::document::{Paper, Resolution, Tone};
+use serde::{Deserialize, Serialize};
 use tiff::{CodedPage, FillOrder, TiffError};
 
 pub mod bilevel;
 pub mod bitmap;
 pub mod ccitt;
+pub mod cover;
 pub mod gray;
 pub mod kind;
 pub mod line_time;
@@ -25,6 +28,17 @@ pub mod rasterise;
 pub mod rest;
 pub mod sheet;
 pub mod tiff;
+
+/// How the pages of a fax are to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Look {
+    /// Dots an inch.
+    pub resolution: Resolution,
+    /// The widest paper that a page may be put on; what is wider is shrunk.
+    pub paper: Paper,
+    /// How grey becomes black and white.
+    pub tone: Tone,
+}
 
 /// How many pages a TIFF file has.
 ///

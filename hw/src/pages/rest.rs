@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use postfax_domain::document::{Digest, Resolution};
+use postfax_domain::document::{Digest, Paper, Resolution};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -23,6 +23,8 @@ pub struct Contents {
     pub pages: u32,
     /// Lines an inch of the first one, to the nearest that fax machines have.
     pub resolution: Resolution,
+    /// The narrowest paper that its widest page fits on.
+    pub paper: Paper,
 }
 
 /// Counts the pages of a file and reads their resolution.
@@ -32,13 +34,10 @@ pub struct Contents {
 pub fn inspect(path: &Path) -> Result<Contents, TiffError> {
     let file = tiff::read(path)?;
     let pages = u32::try_from(file.pages().len()).unwrap_or(u32::MAX);
-    let lines = file.coded(0)?.density.y;
-    let resolution = match lines {
-        lines if lines < 140.0 => Resolution::Standard,
-        lines if lines < 290.0 => Resolution::Fine,
-        _ => Resolution::Superfine,
-    };
-    Ok(Contents { pages, resolution })
+    let resolution = sheet::nearest(file.coded(0)?.density);
+    let widths = file.pages().iter().filter_map(|page| Some(page.fax_size()?.width()));
+    let paper = sheet::paper(widths.max().unwrap_or(0), resolution);
+    Ok(Contents { pages, resolution, paper })
 }
 
 /// The SHA-256 of a file, and its size in bytes.
@@ -115,9 +114,10 @@ mod tests {
         let fine = CodedPage::mmr(&page, sheet::density(Resolution::Fine));
         let (from, to) = (folder.path().join("fine.tif"), folder.path().join("coarse.tif"));
         std::fs::write(&from, tiff::write(&[fine], FillOrder::HighestFirst)).unwrap();
-        assert_eq!(inspect(&from).unwrap(), Contents { pages: 1, resolution: Resolution::Fine });
+        let fine = Contents { pages: 1, resolution: Resolution::Fine, paper: Paper::A4 };
+        assert_eq!(inspect(&from).unwrap(), fine);
         coarsen(&from, &to).unwrap();
-        assert_eq!(inspect(&to).unwrap(), Contents { pages: 1, resolution: Resolution::Standard });
+        assert_eq!(inspect(&to).unwrap(), Contents { resolution: Resolution::Standard, ..fine });
         let coarse = tiff::read(&to).unwrap().decode(0).unwrap().page;
         assert_eq!(coarse.size().lines(), 51);
         assert!(coarse.is_black(5, 3) && coarse.is_black(9, 50));

@@ -1,7 +1,7 @@
 //! The sheet: how large canonical pages are, and where a foreign page lies on
 //! one. Pure geometry; nothing is drawn here.
 
-use postfax_domain::document::Resolution;
+use postfax_domain::document::{Paper, Resolution};
 
 use super::tiff::Density;
 
@@ -51,7 +51,26 @@ pub struct Placement {
 /// Dots an inch of canonical pages.
 #[must_use]
 pub fn density(resolution: Resolution) -> Density {
-    Density { x: DOTS_PER_INCH, y: resolution.lines_per_inch() as f32 }
+    Density { x: resolution.dots_per_inch() as f32, y: resolution.lines_per_inch() as f32 }
+}
+
+/// The resolution that is nearest to what a page claims.
+#[must_use]
+pub fn nearest(density: Density) -> Resolution {
+    match (density.x, density.y) {
+        (_, y) if y < 140.0 => Resolution::Standard,
+        (x, _) if x > 350.0 => Resolution::Dots400,
+        (x, y) if x > 250.0 && y < 350.0 => Resolution::Dots300,
+        (_, y) if y < 290.0 => Resolution::Fine,
+        _ => Resolution::Superfine,
+    }
+}
+
+/// The narrowest paper that lines of so many pixels fit on.
+#[must_use]
+pub fn paper(width: u32, resolution: Resolution) -> Paper {
+    let fits = |paper: &Paper| width <= paper.pixels(resolution);
+    Paper::ALL.into_iter().find(fits).unwrap_or(Paper::A3)
 }
 
 /// Lines of a sheet of this length, as T.30 machines count them: 2286 for A4 at fine.
@@ -61,6 +80,9 @@ pub fn lines(resolution: Resolution, length_mm: f64) -> u32 {
         Resolution::Standard => 3.85,
         Resolution::Fine => 7.7,
         Resolution::Superfine => 15.4,
+        Resolution::Dots300 | Resolution::Dots400 => {
+            f64::from(resolution.lines_per_inch()) / INCH_MM
+        }
     };
     // 4573 lines, not 4574, are what machines take for A4 at superfine.
     (length_mm * per_mm) as u32

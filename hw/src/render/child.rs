@@ -6,11 +6,11 @@ use std::{
     process::ExitCode,
 };
 
-use postfax_domain::document::Resolution;
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 
 use super::protocol::{Reply, Request, header, length, parse};
 use crate::pages::{
+    Look,
     bitmap::Bitmap,
     ccitt::{self, Coding},
     rasterise::{Refusal, Sink, rasterise},
@@ -45,7 +45,7 @@ fn run() -> io::Result<()> {
     let mut out = Out {
         to: io::BufWriter::new(io::stdout().lock()),
         failed: None,
-        resolution: request.resolution,
+        look: request.look,
         announced: 0,
         max_pages: request.max_pages,
     };
@@ -56,7 +56,7 @@ fn run() -> io::Result<()> {
         if bytes.len() as u64 != document.bytes {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if let Err(refusal) = rasterise(document.kind, bytes, out.resolution, &mut out) {
+        if let Err(refusal) = rasterise(document.kind, bytes, out.look, &mut out) {
             out.say(&Reply::Refused(refusal), &[]);
             return out.finish();
         }
@@ -91,7 +91,7 @@ fn read_header(input: &mut impl Read) -> io::Result<Vec<u8>> {
 struct Out<W: Write> {
     to: W,
     failed: Option<io::Error>,
-    resolution: Resolution,
+    look: Look,
     announced: u32,
     max_pages: u32,
 }

@@ -75,7 +75,9 @@ impl RenderError {
 
     pub(super) fn refused(refusal: Refusal, name: String) -> Self {
         match refusal {
-            Refusal::Unsupported(what) => Self::Unsupported { name, what: one_line(&what) },
+            Refusal::Unsupported(what) | Refusal::Lossy(what) => {
+                Self::Unsupported { name, what: one_line(&what) }
+            }
             Refusal::Broken(why) => Self::Broken { name, why: one_line(&why) },
             Refusal::Encrypted => Self::Encrypted { name },
             Refusal::TooManyPages { pages, limit } => Self::TooManyPages { pages, limit },

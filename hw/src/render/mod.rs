@@ -20,7 +20,9 @@ mod protocol;
 
 use std::path::{Path, PathBuf};
 
-use postfax_domain::document::{Digest, Resolution};
+use postfax_domain::document::{Digest, Paper};
+
+use crate::pages::Look;
 
 pub use crate::pages::kind::Kind;
 pub use child::child_main;
@@ -74,6 +76,8 @@ pub struct Rendered {
     pub path: PathBuf,
     /// Its pages, at least 1.
     pub pages: u32,
+    /// The narrowest paper that its widest page fits on.
+    pub paper: Paper,
     /// Size of its coded pages in bytes.
     pub bytes: u64,
     /// SHA-256 of the file.
@@ -82,20 +86,34 @@ pub struct Rendered {
     pub warnings: Vec<String>,
 }
 
-/// Draws all documents, in order, to one TIFF-F (MMR) at `out`, which is durable
-/// when this returns, though its name is not. `exe` is a binary that calls
-/// [`child_main`] when its first argument is [`CHILD_ARGUMENT`]. Dropping the future kills the child.
-///
-/// # Errors
-/// [`RenderError`], each a sentence for an SMTP reply. Nothing is left at `out`.
-pub async fn render(
-    exe: &Path,
-    sources: &[Source],
-    resolution: Resolution,
-    limits: &Limits,
-    out: &Path,
-) -> Result<Rendered, RenderError> {
-    parent::render(exe, sources, resolution, limits, out).await
+/// Makes pages, by way of children.
+#[derive(Debug, Clone)]
+pub struct Renderer {
+    exe: PathBuf,
+}
+
+impl Renderer {
+    /// `exe` is a binary that calls [`child_main`] when its first argument is
+    /// [`CHILD_ARGUMENT`].
+    #[must_use]
+    pub fn new(exe: PathBuf) -> Self {
+        Self { exe }
+    }
+
+    /// Draws all documents, in order, to one TIFF-F (MMR) at `out`, which is durable
+    /// when this returns, though its name is not. Dropping the future kills the child.
+    ///
+    /// # Errors
+    /// [`RenderError`], each a sentence for an SMTP reply. Nothing is left at `out`.
+    pub async fn render(
+        &self,
+        sources: &[Source],
+        look: Look,
+        limits: &Limits,
+        out: &Path,
+    ) -> Result<Rendered, RenderError> {
+        parent::render(&self.exe, sources, look, limits, out).await
+    }
 }
 
 #[cfg(test)]

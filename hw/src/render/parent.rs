@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use postfax_domain::document::{Digest, Resolution};
+use postfax_domain::document::Digest;
 use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
 use tokio::{
@@ -22,6 +22,7 @@ use super::{
     protocol::{Document, MAX_PAGE_BYTES, Reply, Request, header, length, parse},
 };
 use crate::pages::{
+    Look,
     bitmap::Size,
     ccitt::Coding,
     sheet,
@@ -40,19 +41,19 @@ const MAX_EXIT_S: u64 = 5;
 pub(super) async fn render(
     exe: &Path,
     sources: &[Source],
-    resolution: Resolution,
+    look: Look,
     limits: &Limits,
     out: &Path,
 ) -> Result<Rendered, RenderError> {
     if sources.is_empty() {
         return Err(RenderError::Nothing);
     }
-    let (request, files) = open(sources, resolution, limits).await?;
+    let (request, files) = open(sources, look, limits).await?;
     let mut child = start(exe)?;
     let stdin = child.stdin.take().ok_or_else(no_pipe)?;
     let stdout = child.stdout.take().ok_or_else(no_pipe)?;
     let stderr = child.stderr.take().ok_or_else(no_pipe)?;
-    let mut answer = Answer::new(sources, sheet::density(resolution));
+    let mut answer = Answer::new(sources, sheet::density(look.resolution));
     let talk = async {
         // A child that refuses early closes its end; its answer says why.
         let (_, end, words) =
@@ -78,7 +79,7 @@ pub(super) async fn render(
         return Err(RenderError::Nothing);
     }
     let out = out.to_owned();
-    let written = tokio::task::spawn_blocking(move || write(&pages, &out, warnings)).await;
+    let written = tokio::task::spawn_blocking(move || write(&pages, look, &out, warnings)).await;
     Ok(written.map_err(io::Error::other)??)
 }
 
@@ -88,7 +89,7 @@ fn no_pipe() -> io::Error {
 
 async fn open(
     sources: &[Source],
-    resolution: Resolution,
+    look: Look,
     limits: &Limits,
 ) -> Result<(Vec<u8>, Vec<(tokio::fs::File, u64)>), RenderError> {
     let mut files = Vec::with_capacity(sources.len());
@@ -105,7 +106,7 @@ async fn open(
         documents.push(Document { kind: source.kind, bytes });
     }
     let request = Request {
-        resolution,
+        look,
         memory_bytes: limits.memory_bytes,
         cpu_s: limits.cpu_s,
         max_pages: limits.max_pages,
@@ -244,8 +245,14 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn write(pages: &[CodedPage], out: &Path, warnings: Vec<String>) -> io::Result<Rendered> {
+fn write(
+    pages: &[CodedPage],
+    look: Look,
+    out: &Path,
+    warnings: Vec<String>,
+) -> io::Result<Rendered> {
     let file = tiff::write(pages, FillOrder::HighestFirst);
+    let widest = pages.iter().map(|page| page.size.width()).max().unwrap_or(0);
     let digest = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
     // Beside and renamed: the file is whole or not there. What it is called here need not
     // outlive a crash, since whoever keeps it gives it another name.
@@ -257,6 +264,7 @@ fn write(pages: &[CodedPage], out: &Path, warnings: Vec<String>) -> io::Result<R
     Ok(Rendered {
         path: out.to_owned(),
         pages: pages.len() as u32,
+        paper: sheet::paper(widest, look.resolution),
         bytes: pages.iter().map(|page| page.bytes.len() as u64).sum(),
         digest: Digest(digest),
         warnings,

@@ -3,10 +3,9 @@
 
 use std::io;
 
-use postfax_domain::document::Resolution;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::pages::{kind::Kind, rasterise::Refusal};
+use crate::pages::{Look, kind::Kind, rasterise::Refusal};
 
 /// Longest header in bytes.
 pub(super) const MAX_HEADER_BYTES: u32 = 1 << 20;
@@ -16,7 +15,7 @@ pub(super) const MAX_PAGE_BYTES: u32 = 32 << 20;
 /// The one thing that the parent says; the documents follow in order.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request {
-    pub(super) resolution: Resolution,
+    pub(super) look: Look,
     pub(super) memory_bytes: u64,
     pub(super) cpu_s: u64,
     pub(super) max_pages: u32,

@@ -35,7 +35,8 @@ impl Desk {
     }
 
     async fn render(&self, sources: &[Source], limits: &Limits) -> Result<Rendered, RenderError> {
-        let rendered = render(&exe(), sources, Resolution::Fine, limits, &self.out()).await;
+        let rendered =
+            Renderer::new(exe()).render(sources, Look::default(), limits, &self.out()).await;
         assert_eq!(rendered.is_ok(), self.out().exists(), "a file only after success");
         rendered
     }
@@ -67,7 +68,7 @@ async fn documents_become_one_fax_in_order() {
         }
         page
     };
-    let fax = CodedPage::mmr(&canonical, crate::pages::sheet::density(Resolution::Fine));
+    let fax = CodedPage::mmr(&canonical, crate::pages::sheet::density(Look::default().resolution));
     let sources = [
         desk.put("a.txt", Kind::Text, "Grüße\u{c}Seite 2 漢".as_bytes()),
         desk.put("b.pdf", Kind::Pdf, &pdf("BT /F1 24 Tf 72 700 Td (Hello fax) Tj ET")),
@@ -158,8 +159,7 @@ async fn input_beyond_the_limit_is_not_even_started() {
     let desk = Desk::new();
     let source = desk.put("a.txt", Kind::Text, &[b'x'; 2000]);
     let limits = Limits { max_input_bytes: 1999, ..Limits::default() };
-    let nowhere = Path::new("/nonexistent");
-    let error =
-        render(nowhere, &[source], Resolution::Fine, &limits, &desk.out()).await.unwrap_err();
+    let nowhere = Renderer::new("/nonexistent".into());
+    let error = nowhere.render(&[source], Look::default(), &limits, &desk.out()).await.unwrap_err();
     assert!(matches!(error, RenderError::TooLarge), "{error}");
 }

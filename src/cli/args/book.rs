@@ -287,6 +287,12 @@ pub(crate) enum Resolution {
     Fine,
     /// 391
     Superfine,
+    /// 300 by 300 dots an inch
+    #[value(name = "300x300")]
+    Dots300,
+    /// 400 by 400 dots an inch
+    #[value(name = "400x400")]
+    Dots400,
 }
 
 /// `bert`, `client:bert` or `group:sales`.

@@ -94,7 +94,7 @@ fn shown(view: &View, sheet: &EntrySheet) -> String {
         field(if at == 0 { "note" } else { "" }, if line.is_empty() { " " } else { line });
     }
     field("cover", entry.cover.map_or("", |cover| if cover { "yes" } else { "no" }));
-    field("resolution", entry.resolution.map_or("", resolution));
+    field("resolution", entry.resolution.map_or("", Resolution::as_str));
     field("owner", owner(entry));
     field("for", &entry.label.as_ref().map(label).unwrap_or_default());
     field("version", &entry.version.to_string());
@@ -121,14 +121,6 @@ fn shown(view: &View, sheet: &EntrySheet) -> String {
 
 fn label(label: &Label) -> String {
     rows::label_words(label)
-}
-
-fn resolution(resolution: Resolution) -> &'static str {
-    match resolution {
-        Resolution::Standard => "standard",
-        Resolution::Fine => "fine",
-        Resolution::Superfine => "superfine",
-    }
 }
 
 /// What became of a file.

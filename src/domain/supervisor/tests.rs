@@ -7,7 +7,7 @@ use crate::{
     book::Owner,
     destination::{FaxAddress, Mailbox, Named},
     dial::{DialRule, Verdict},
-    document::{Digest, Document, PageLedger, Resolution},
+    document::{Digest, Document, PageLedger, Paper, Resolution},
     job::{Alteration, AttemptEnd, Cause, End, Missed, Notify},
     names::{ClientName, GroupName, Token},
     notice::Report,
@@ -35,7 +35,13 @@ fn number(text: &str) -> Number {
 }
 
 pub(super) fn document(pages: u32) -> Document {
-    Document { digest: Digest("d".into()), pages, resolution: Resolution::Fine, bytes: 1000 }
+    Document {
+        digest: Digest("d".into()),
+        pages,
+        resolution: Resolution::Fine,
+        paper: Paper::A4,
+        bytes: 1000,
+    }
 }
 
 /// Two groups: anna and ann's server in london, bob in paris, carl in both.

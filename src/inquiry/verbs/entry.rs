@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use postfax_domain::{
     book::{Label, Sharing},
     dial::Party,
+    document::Resolution,
     names::{ClientName, GroupName},
 };
 
@@ -277,13 +278,15 @@ fn cover(value: &str) -> Result<CoverChoice, String> {
 }
 
 fn resolution(value: &str) -> Result<ResolutionChoice, String> {
-    match value.to_lowercase().as_str() {
-        "standard" => Ok(ResolutionChoice::Standard),
-        "fine" => Ok(ResolutionChoice::Fine),
-        "superfine" => Ok(ResolutionChoice::Superfine),
-        "usual" | "" => Ok(ResolutionChoice::Usual),
-        _ => Err(format!("\"{value}\" is no resolution: write standard, fine, superfine or usual")),
+    if value.is_empty() || value.eq_ignore_ascii_case("usual") {
+        return Ok(ResolutionChoice::Usual);
     }
+    let known = Resolution::named(value).map(|resolution| Some(resolution).into());
+    known.ok_or_else(|| {
+        format!(
+            "\"{value}\" is no resolution: write standard, fine, superfine, 300x300, 400x400 or usual"
+        )
+    })
 }
 
 fn keeper(value: &str) -> Result<Keeper, String> {

@@ -33,7 +33,7 @@ use postfax_domain::{
 };
 use postfax_gateway::address::{self, Phone, Recipient};
 
-pub(super) use lines::{COLUMNS, cover_word, word};
+pub(super) use lines::{COLUMNS, cover_word};
 use lines::{
     COVER, NO_NUMBER, OF_LISTS, RESOLUTION, USUAL_FAX, card_of, is_one_of, kept, lines_of, options,
 };
@@ -181,7 +181,7 @@ pub(crate) fn write(entry: &Entry, setup: &Setup) -> Card {
         Reach::List(_) => Options::default(),
     };
     let cover = options.cover.map(|cover| format!("{COVER}:{}", cover_word(cover)));
-    let resolution = options.resolution.map(|lines| format!("{RESOLUTION}:{}", word(lines)));
+    let resolution = options.resolution.map(|lines| format!("{RESOLUTION}:{}", lines.as_str()));
     lines.extend(cover.as_deref());
     lines.extend(resolution.as_deref());
     let mut card = card_of(&lines).unwrap_or_default();

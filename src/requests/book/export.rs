@@ -10,6 +10,7 @@ use postfax_cards::{
 use postfax_domain::{
     authority::Who,
     book::{Book, Content, Entry, Options, Owner, Reach},
+    document::Resolution,
     setup::Setup,
 };
 
@@ -92,7 +93,7 @@ fn card(entry: &Entry, format: FileFormat, setup: &Setup) -> Card {
 /// The options as columns of their own.
 fn cells(options: &Options) -> Kept {
     let cover = options.cover.map(contact::cover_word);
-    let values = [cover, options.resolution.map(contact::word)];
+    let values = [cover, options.resolution.map(Resolution::as_str)];
     let cells = contact::COLUMNS.iter().zip(values);
     let cells = cells.filter_map(|(heading, value)| Some((Arc::from(*heading), value?.to_owned())));
     let cells: Vec<(Arc<str>, String)> = cells.collect();

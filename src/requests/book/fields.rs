@@ -3,11 +3,10 @@
 
 use postfax_domain::{
     book::{Content, EntryId, Line, Options, Reach},
-    document::Resolution,
     setup::Setup,
 };
 
-use super::{CoverChoice, Fields, ResolutionChoice, contact};
+use super::{CoverChoice, Fields, contact};
 use crate::requests::{Code, Problem};
 
 fn bad(message: impl Into<String>) -> Problem {
@@ -108,12 +107,8 @@ fn line(fields: &Fields, mut line: Line) -> Line {
         Some(CoverChoice::Yes) => line.options.cover = Some(true),
         Some(CoverChoice::No) => line.options.cover = Some(false),
     }
-    match fields.resolution {
-        None => {}
-        Some(ResolutionChoice::Usual) => line.options.resolution = None,
-        Some(ResolutionChoice::Standard) => line.options.resolution = Some(Resolution::Standard),
-        Some(ResolutionChoice::Fine) => line.options.resolution = Some(Resolution::Fine),
-        Some(ResolutionChoice::Superfine) => line.options.resolution = Some(Resolution::Superfine),
+    if let Some(choice) = fields.resolution {
+        line.options.resolution = choice.into();
     }
     line
 }

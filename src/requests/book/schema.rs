@@ -38,7 +38,7 @@ pub(crate) fn rank() -> Schema {
 
 /// Lines an inch, in a word.
 pub(crate) fn resolution() -> Schema {
-    words(&["standard", "fine", "superfine"])
+    words(&["standard", "fine", "superfine", "300x300", "400x400"])
 }
 
 /// Who else may refer to an entry.

@@ -12,6 +12,7 @@ use postfax_domain::document::Resolution;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Look,
     bilevel::bilevel,
     bitmap::{Bitmap, Size},
     gray::Gray,
@@ -26,6 +27,9 @@ pub enum Refusal {
     /// It is sound, but nothing here can draw it; says what it has.
     #[error("{0}")]
     Unsupported(String),
+    /// Our own drawing would lose something that another program would draw; says what.
+    #[error("{0}")]
+    Lossy(String),
     /// It is damaged, or not what it claims to be; says why.
     #[error("{0}")]
     Broken(String),
@@ -67,13 +71,17 @@ pub trait Sink {
 pub fn rasterise(
     kind: Kind,
     bytes: Vec<u8>,
-    resolution: Resolution,
+    look: Look,
     sink: &mut dyn Sink,
 ) -> Result<(), Refusal> {
+    let resolution = look.resolution;
     match kind {
         Kind::Pdf => pdf::draw(bytes, resolution, sink),
         Kind::Tiff => tiff::draw(bytes, resolution, sink),
         Kind::Text => text::draw(&bytes, resolution, sink),
+        Kind::Svg | Kind::Heif | Kind::Html | Kind::Office | Kind::Cover => {
+            Err(Refusal::Unsupported(format!("{kind:?} cannot be drawn")))
+        }
         Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Webp | Kind::Bmp => {
             picture::draw(kind, &bytes, resolution, sink)
         }

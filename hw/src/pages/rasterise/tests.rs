@@ -33,7 +33,7 @@ impl Sink for Tray {
 
 fn draw_at(kind: Kind, bytes: Vec<u8>, resolution: Resolution) -> Result<Tray, Refusal> {
     let mut tray = Tray::default();
-    rasterise(kind, bytes, resolution, &mut tray)?;
+    rasterise(kind, bytes, Look { resolution, ..Look::default() }, &mut tray)?;
     Ok(tray)
 }
 

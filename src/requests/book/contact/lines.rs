@@ -124,28 +124,20 @@ pub(super) fn options(lines: &[CardLine], cells: &Kept, notes: &mut Vec<Note>) -
     }
     match of_line(RESOLUTION).or_else(|| of_cell(COLUMNS[1])).as_deref() {
         None | Some("") => {}
-        Some("standard") => options.resolution = Some(Resolution::Standard),
-        Some("fine") => options.resolution = Some(Resolution::Fine),
-        Some("superfine") => options.resolution = Some(Resolution::Superfine),
-        Some(other) => {
-            bad("resolution", other.to_owned(), "write standard, fine or superfine");
-        }
+        Some(word) => match Resolution::named(word) {
+            Some(resolution) => options.resolution = Some(resolution),
+            None => bad("resolution", word.to_owned(), RESOLUTION_WORDS),
+        },
     }
     options
 }
 
+/// What a resolution may be.
+const RESOLUTION_WORDS: &str = "write standard, fine, superfine, 300x300 or 400x400";
+
 /// How a card says whether a cover goes first.
 pub(in crate::requests::book) fn cover_word(cover: bool) -> &'static str {
     if cover { "yes" } else { "no" }
-}
-
-/// How a card says a resolution.
-pub(in crate::requests::book) fn word(resolution: Resolution) -> &'static str {
-    match resolution {
-        Resolution::Standard => "standard",
-        Resolution::Fine => "fine",
-        Resolution::Superfine => "superfine",
-    }
 }
 
 /// Lines as a card.
