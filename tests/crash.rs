@@ -26,7 +26,7 @@ use std::{
 };
 
 use support::{
-    lab::{Lab, Servers},
+    lab::{Lab, Servers, alone},
     ledger::{Ledger, WAYS, Way},
     postfax::Postfax,
     sink::Sink,
@@ -238,6 +238,7 @@ fn send_on(ledger: &Ledger, client: usize, pause: Duration, enough: &AtomicBool)
 
 #[test]
 fn killed_at_every_boundary_and_at_random_nothing_is_lost_or_sent_twice() {
+    let _alone = alone();
     let began = Instant::now();
     // First each kind of point by its name, then each point of a whole life.
     let next = AtomicUsize::new(0);

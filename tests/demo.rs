@@ -7,11 +7,15 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use mail_parser::{MessageParser, MimeHeaders};
 use serde_json::Value;
+
+/// Modems in software keep the times of a telephone line: one demonstration at a time.
+static LINES: Mutex<()> = Mutex::new(());
 
 fn demo(temporary: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postfax"));
@@ -63,6 +67,7 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn a_fax_goes_out_and_comes_in_and_only_its_results_stay() {
+    let _alone = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let temporary = tempfile::tempdir().unwrap();
     let output = demo(temporary.path(), &["--json"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
@@ -78,6 +83,7 @@ fn a_fax_goes_out_and_comes_in_and_only_its_results_stay() {
 
 #[test]
 fn a_newcomer_sees_every_step() {
+    let _alone = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let temporary = tempfile::tempdir().unwrap();
     let output = demo(temporary.path(), &[]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
@@ -106,6 +112,7 @@ fn a_newcomer_sees_every_step() {
 
 #[test]
 fn it_can_be_kept_and_played_with_until_it_is_interrupted() {
+    let _alone = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let temporary = tempfile::tempdir().unwrap();
     let mut child =
         demo(temporary.path(), &["--json", "--keep"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -151,6 +158,7 @@ fn it_can_be_kept_and_played_with_until_it_is_interrupted() {
 
 #[test]
 fn a_folder_that_is_used_is_left_alone() {
+    let _alone = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let temporary = tempfile::tempdir().unwrap();
     fs::write(temporary.path().join("mine"), "x").unwrap();
     let dir = temporary.path().to_str().unwrap();
@@ -163,6 +171,7 @@ fn a_folder_that_is_used_is_left_alone() {
 
 #[test]
 fn it_runs_with_two_real_hylafax_servers() {
+    let _alone = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let installed = Path::new("/usr/sbin/hfaxd").exists() && Path::new("/usr/sbin/faxq").exists();
     let temporary = tempfile::tempdir().unwrap();
     let output = demo(temporary.path(), &["--json", "--hylafax"]).output().unwrap();

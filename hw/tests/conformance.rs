@@ -20,7 +20,10 @@ use postfax_hw::{
         tiff::{CodedPage, FillOrder, write},
     },
 };
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 
 const RESOLUTION: Resolution = Resolution::Fine;
 const PAGES: u32 = 2;
@@ -49,7 +52,11 @@ struct Limits {
     suite_s: u64,
 }
 
+/// Modems in software keep the times of a telephone line: one test at a time uses them.
+static LINES: Mutex<()> = Mutex::const_new(());
+
 async fn conforms(kind: Kind, speed: f64, limits: Limits) {
+    let _alone = LINES.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
         lines: 1,

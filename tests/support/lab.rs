@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde::Deserialize;
@@ -56,6 +57,14 @@ impl Description {
     }
 }
 
+static LINES: Mutex<()> = Mutex::new(());
+
+/// Modems in software keep the times of a telephone line, and starve each other: who
+/// holds this is the only one to use them. A test that failed gives it back as well.
+pub fn alone() -> MutexGuard<'static, ()> {
+    LINES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A running laboratory; it ends when its standard input does, at the latest with
 /// this process.
 pub struct Lab {
@@ -63,6 +72,7 @@ pub struct Lab {
     child: Child,
     orders: ChildStdin,
     replies: BufReader<ChildStdout>,
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 /// Which fax servers stand in the laboratory.
@@ -77,6 +87,7 @@ pub enum Servers {
 impl Lab {
     /// Starts a laboratory with two servers of `lines` lines each.
     pub fn start(servers: Servers, lines: u32) -> Self {
+        let alone = (servers == Servers::Hylafax).then(alone);
         let mut command = Command::new(env!("CARGO_BIN_EXE_postfax"));
         command.args(["lab", "--json", "--until-eof", "--servers", "2"]);
         command.args(["--lines", &lines.to_string(), "--answering", &lines.to_string()]);
@@ -95,7 +106,7 @@ impl Lab {
         replies.read_line(&mut line).unwrap();
         let about = serde_json::from_str(&line)
             .unwrap_or_else(|bad| panic!("the laboratory said {line:?}: {bad}"));
-        Self { about, child, orders, replies }
+        Self { about, child, orders, replies, _alone: alone }
     }
 
     /// Cuts the power of a server.

@@ -24,6 +24,8 @@
 //! a machine of ours keeps them in audio, so that a mixed call breaks when audio runs
 //! faster than real time, while two machines may run hundreds of times faster.
 
+#[cfg(test)]
+pub(crate) mod alone;
 mod call;
 mod clock;
 mod dialect;

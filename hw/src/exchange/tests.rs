@@ -4,6 +4,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Write},
+    sync::MutexGuard,
     time::Instant,
 };
 
@@ -12,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::*;
+use super::{alone::alone, *};
 
 const WIDTH: usize = 1728;
 const FROM: &str = "+15551000001";
@@ -328,6 +329,7 @@ fn misbehaving_numbers_are_told_apart() {
 struct World {
     exchange: Exchange,
     folder: TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl World {
@@ -336,10 +338,11 @@ impl World {
     }
 
     fn with(change: impl FnOnce(&mut Options)) -> Self {
+        let alone = alone();
         let folder = tempfile::tempdir().unwrap();
         let mut options = Options::new(&folder.path().join("faxes"));
         change(&mut options);
-        Self { exchange: Exchange::start(options).unwrap(), folder }
+        Self { exchange: Exchange::start(options).unwrap(), folder, _alone: alone }
     }
 
     fn machine(&self, number: &str) -> Machine {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     driver::Driver,
+    exchange::alone::alone,
     hylafax::{Hylafax, Options as Login},
 };
 
@@ -51,6 +52,7 @@ fn end(port: u16, id: &str) -> (String, String, String) {
 
 /// Every line of each server sends to a line of the other at the same time.
 fn faxes_cross(kind: Kind, rounds: usize) {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let lab = lab(&runtime, kind, dir.path());
@@ -122,6 +124,7 @@ fn a_real_hylafax_dials_no_more_often_than_it_is_set_to() {
         eprintln!("SKIPPED, NOT TESTED: max_dials at a real HylaFAX server (package, root)");
         return;
     }
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let lab = lab(&runtime, Kind::Hylafax, dir.path());

@@ -5,6 +5,7 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::Instant,
 };
@@ -34,14 +35,19 @@ const LIMIT_S: u32 = 80;
 pub struct World {
     pub exchange: Exchange,
     folder: TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// Modems in software keep the times of a telephone line: one test at a time uses them.
+static LINES: Mutex<()> = Mutex::new(());
 
 impl World {
     /// Calls between two programs run so many times faster than real time.
     pub fn new(speed: f64) -> Self {
+        let alone = LINES.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let options = Options { speed, ..Options::new(&folder.path().join("faxes")) };
-        Self { exchange: Exchange::start(options).unwrap(), folder }
+        Self { exchange: Exchange::start(options).unwrap(), folder, _alone: alone }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
