@@ -179,7 +179,7 @@ fn asked(base: &str, scope: Scope, text: &str) -> Search {
 }
 
 fn bounds(entries: usize) -> Bounds {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(600);
     Bounds { entries, until, abandoned: Arc::new(AtomicBool::new(false)) }
 }
 
