@@ -52,6 +52,8 @@ pub(super) struct Row {
     pub(super) threads: bool,
     /// System calls that are allowed.
     pub(super) calls: &'static [&'static [Call]],
+    /// System calls that do nothing and say that they did.
+    pub(super) pretended: &'static [i64],
 }
 
 /// A system call, and what must hold for its arguments.
@@ -81,6 +83,7 @@ pub(super) const TABLE: [Row; 5] = [
         reads: &[],
         threads: true,
         calls: &[LIFE, DATA],
+        pretended: &[],
     },
     Row {
         sort: Sort::Pdftoppm,
@@ -98,6 +101,7 @@ pub(super) const TABLE: [Row; 5] = [
         ],
         threads: false,
         calls: &[LIFE, PROGRAM, FILES, OLD],
+        pretended: &[],
     },
     Row {
         sort: Sort::HeifConvert,
@@ -107,6 +111,7 @@ pub(super) const TABLE: [Row; 5] = [
         reads: &["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null", "/dev/urandom"],
         threads: true,
         calls: &[LIFE, PROGRAM, FILES, OLD],
+        pretended: &[],
     },
     Row {
         sort: Sort::Tesseract,
@@ -116,6 +121,7 @@ pub(super) const TABLE: [Row; 5] = [
         reads: &["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null", "/dev/urandom"],
         threads: false,
         calls: &[LIFE, PROGRAM, FILES, OLD],
+        pretended: &[],
     },
     Row {
         sort: Sort::Soffice,
@@ -137,6 +143,8 @@ pub(super) const TABLE: [Row; 5] = [
         ],
         threads: true,
         calls: &[LIFE, PROGRAM, FILES, OLD, OFFICE],
+        // It will not start without a socket by which others of its kind could reach it.
+        pretended: &[libc::SYS_bind, libc::SYS_listen],
     },
 ];
 
@@ -251,6 +259,8 @@ const OLD: &[Call] = &[];
 
 /// What an office does besides: it waits for itself, and locks what it works on.
 const OFFICE: &[Call] = &[
+    // It has no address, and can be given none and connect to none.
+    (libc::SYS_socket, &[Only::Is(0, libc::AF_UNIX as u64)]),
     (libc::SYS_ppoll, &[]),
     (libc::SYS_pipe2, &[]),
     (libc::SYS_eventfd2, &[]),

@@ -187,24 +187,26 @@ fn take_calls(row: &Row, cell: &Cell) -> Result<(), Open> {
     Ok(())
 }
 
-/// Two filters, of which the stricter answer counts: one that kills, one that refuses.
-pub(super) fn filters(row: &Row, threads: bool) -> Result<[BpfProgram; 2], Open> {
+/// Three filters, of which the strictest answer counts: one kills, one refuses, one
+/// pretends.
+pub(super) fn filters(row: &Row, threads: bool) -> Result<Vec<BpfProgram>, Open> {
     let itself = getpid().as_raw_nonzero().get() as u64;
-    let never = NEVER.iter().map(|call| (*call, Vec::new())).collect();
-    let mut allowed = BTreeMap::new();
+    let plain = |calls: &[i64]| calls.iter().map(|call| (*call, Vec::new())).collect();
+    let mut allowed: BTreeMap<i64, Vec<SeccompRule>> = plain(row.pretended);
     let own = row.calls.iter().copied().flatten().copied();
     for (call, onlys) in own.chain(threads.then_some(THREAD)) {
         allowed.insert(call, rules((call, onlys), itself)?);
     }
     let arch = std::env::consts::ARCH.try_into()?;
-    let kills = SeccompFilter::new(never, SeccompAction::Allow, SeccompAction::KillProcess, arch)?;
-    let refuses = SeccompFilter::new(
-        allowed,
-        SeccompAction::Errno(NO_SUCH_CALL),
-        SeccompAction::Allow,
-        arch,
-    )?;
-    Ok([kills.try_into()?, refuses.try_into()?])
+    let (yes, no) = (SeccompAction::Allow, SeccompAction::Errno(NO_SUCH_CALL));
+    let kill = SeccompAction::KillProcess;
+    let mut filters = vec![
+        SeccompFilter::new(plain(NEVER), yes.clone(), kill, arch)?.try_into()?,
+        SeccompFilter::new(plain(row.pretended), yes.clone(), SeccompAction::Errno(0), arch)?
+            .try_into()?,
+    ];
+    filters.push(SeccompFilter::new(allowed, no, yes, arch)?.try_into()?);
+    Ok(filters)
 }
 
 fn rules((_, onlys): Call, itself: u64) -> Result<Vec<SeccompRule>, Open> {

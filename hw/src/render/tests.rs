@@ -1,5 +1,8 @@
 //! Real children: the example `render-child`, which cargo builds with the tests.
 
+mod cells;
+mod hostile;
+
 use std::fs;
 
 use super::*;
