@@ -21,6 +21,7 @@ pub mod ccitt;
 pub mod cover;
 pub mod gray;
 pub mod kind;
+mod layout;
 pub mod line_time;
 pub mod pdf;
 pub mod preview;
