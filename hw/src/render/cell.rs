@@ -138,6 +138,7 @@ pub(super) const TABLE: [Row; 5] = [
             "/etc/libreoffice",
             "/var/cache/fontconfig",
             "/var/lib/libreoffice",
+            "/var/spool/libreoffice",
             "/dev/null",
             "/dev/urandom",
         ],

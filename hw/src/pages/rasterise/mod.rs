@@ -2,8 +2,11 @@
 //! only: what these decoders are fed may be made to harm. It reads memory and
 //! gives pages; it opens nothing.
 
+mod cover;
 mod density;
+pub(crate) mod embedded;
 mod forms;
+mod html;
 mod pdf;
 mod picture;
 mod svg;
@@ -18,6 +21,7 @@ use super::{
     Look,
     bilevel::bilevel,
     bitmap::{Bitmap, Size},
+    fonts,
     gray::Gray,
     kind::Kind,
     sheet::{self, Inches, Placement},
@@ -87,10 +91,10 @@ pub fn rasterise(
         Kind::Pdf => pdf::draw(bytes, look, sink),
         Kind::Tiff => tiff::draw(bytes, look, sink),
         Kind::Svg => svg::draw(&bytes, look, sink),
-        Kind::Text => text::draw(&bytes, look.resolution, sink),
-        Kind::Heif | Kind::Html | Kind::Office | Kind::Cover => {
-            Err(Refusal::Unsupported(format!("{kind:?} cannot be drawn")))
-        }
+        Kind::Text => text::draw(&bytes, look.resolution, fonts::given(), sink),
+        Kind::Html => html::draw(&bytes, look.resolution, fonts::given(), sink),
+        Kind::Cover => cover::draw(&bytes, look.resolution, fonts::given(), sink),
+        Kind::Heif | Kind::Office => Err(Refusal::Unsupported(format!("{kind:?} cannot be drawn"))),
         Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Webp | Kind::Bmp | Kind::Pnm | Kind::Ico => {
             picture::draw(kind, &bytes, look, sink)
         }

@@ -97,14 +97,14 @@ pub(super) fn lay_upright(
 }
 
 /// The grey of an already grey picture.
-fn to_gray(picture: DynamicImage) -> Result<Gray, Refusal> {
+pub(super) fn to_gray(picture: DynamicImage) -> Result<Gray, Refusal> {
     let (width, height) = (picture.width(), picture.height());
     Gray::from_pixels(width, height, picture.into_luma8().into_raw())
         .ok_or_else(|| Refusal::Broken("it has no pixels".into()))
 }
 
 /// Grey, with what is transparent turned to paper.
-fn on_white(picture: DynamicImage) -> GrayImage {
+pub(super) fn on_white(picture: DynamicImage) -> GrayImage {
     if !picture.color().has_alpha() {
         return picture.into_luma8();
     }
@@ -115,7 +115,7 @@ fn on_white(picture: DynamicImage) -> GrayImage {
     })
 }
 
-fn refusal(error: ImageError) -> Refusal {
+pub(super) fn refusal(error: ImageError) -> Refusal {
     match error {
         ImageError::Limits(limit) => match limit.kind() {
             LimitErrorKind::Unsupported { .. } => Refusal::Unsupported(limit.to_string()),
