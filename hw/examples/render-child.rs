@@ -90,7 +90,7 @@ fn probe(what: &[&str]) -> io::Result<()> {
 fn attempt(verb: &str, argument: &str) -> io::Result<()> {
     use rustix::{
         net::{AddressFamily, SocketType, socket},
-        process::{Signal, getppid, kill_process},
+        process::{Pid, Signal, kill_process},
     };
     let stream = |family| socket(family, SocketType::STREAM, None).map(drop).map_err(Into::into);
     match verb {
@@ -108,9 +108,10 @@ fn attempt(verb: &str, argument: &str) -> io::Result<()> {
             Ok(thread) => thread.join().map_err(|_| io::Error::other("it died")),
             Err(error) => Err(error),
         },
-        "signal-parent" => {
-            let parent = getppid().ok_or_else(|| io::Error::other("no parent"))?;
-            Ok(kill_process(parent, Signal::CONT)?)
+        "signal" => {
+            let process = argument.parse().ok().and_then(Pid::from_raw);
+            let process = process.ok_or_else(|| io::Error::other("no process"))?;
+            Ok(kill_process(process, Signal::CONT)?)
         }
         "abort" => std::process::abort(),
         "memory" => {

@@ -222,6 +222,7 @@ const FILES: &[Call] = &[
     (libc::SYS_getdents64, &[]),
     (libc::SYS_getcwd, &[]),
     (libc::SYS_readv, &[]),
+    (libc::SYS_ppoll, &[]),
     (libc::SYS_pread64, &[]),
     (libc::SYS_pwrite64, &[]),
     (libc::SYS_lseek, &[]),
@@ -253,16 +254,16 @@ const OLD: &[Call] = &[
     (libc::SYS_rename, &[]),
     (libc::SYS_unlink, &[]),
     (libc::SYS_arch_prctl, &[]),
+    (libc::SYS_poll, &[]),
     (libc::SYS_time, &[]),
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[Call] = &[];
 
-/// What an office does besides: it waits for itself, and locks what it works on.
+/// What an office does besides: it talks to itself, and locks what it works on.
 const OFFICE: &[Call] = &[
     // It has no address, and can be given none and connect to none.
     (libc::SYS_socket, &[Only::Is(0, libc::AF_UNIX as u64)]),
-    (libc::SYS_ppoll, &[]),
     (libc::SYS_pipe2, &[]),
     (libc::SYS_eventfd2, &[]),
     (libc::SYS_dup3, &[]),
@@ -271,8 +272,6 @@ const OFFICE: &[Call] = &[
     (libc::SYS_fallocate, &[]),
     (libc::SYS_utimensat, &[]),
     (libc::SYS_fchmodat, &[]),
-    #[cfg(target_arch = "x86_64")]
-    (libc::SYS_poll, &[]),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_chmod, &[]),
     #[cfg(target_arch = "x86_64")]
