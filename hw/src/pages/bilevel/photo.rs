@@ -99,38 +99,66 @@ struct Paper {
     whole: u32,
 }
 
+/// How often each level occurs.
+type Counts = [u32; 256];
+
 /// Every third pixel of every third line is enough to know the paper.
 const SAMPLE: usize = 3;
 /// Levels that count as one, because scanners make noise.
 const NOISE: usize = 8;
 /// Darker than this is no paper.
 const DARKEST: usize = 112;
+/// A page of which so much is one exact level never lay on a scanner.
+const EXACT_PERCENT: u32 = 30;
+/// On such a page, something that is darker than this share of the paper is a fill, unless
+/// it covers so much of a column or row: shading behind text.
+const FILL_PERCENT: u32 = 85;
+const SHADING_PERCENT: u32 = 75;
+/// Where less than this is as light as the paper would be, there is no paper in sight.
+const PAPER_PERCENT: u32 = 40;
+/// How much paper may differ from its level.
+const PAPER_RANGE: u32 = 24;
 
 impl Paper {
     fn of(gray: &Gray, grid: &Grid) -> Self {
-        let mut columns = vec![[0_u32; 256]; grid.across as usize];
-        let mut rows = vec![[0_u32; 256]; grid.down as usize];
+        let (columns, rows) = counts(gray, grid);
         let mut whole = [0_u32; 256];
-        for y in (0..gray.height()).step_by(SAMPLE) {
-            let line = &mut rows[(y / grid.block.1) as usize];
-            let mut pixels = gray.row(y).iter().step_by(SAMPLE);
-            for (column, counts) in columns.iter_mut().enumerate() {
-                let samples = grid.columns(column as u32);
-                let samples = samples.end.div_ceil(SAMPLE) - samples.start.div_ceil(SAMPLE);
-                for pixel in pixels.by_ref().take(samples) {
-                    counts[usize::from(*pixel)] += 1;
-                    line[usize::from(*pixel)] += 1;
-                }
-            }
-        }
         for column in &columns {
             whole.iter_mut().zip(column).for_each(|(sum, count)| *sum += count);
         }
-        Self {
-            columns: columns.iter().map(commonest_bright).collect(),
-            rows: rows.iter().map(commonest_bright).collect(),
-            whole: commonest_bright(&whole),
+        let all: u32 = whole.iter().sum();
+        let exact = (DARKEST..256).find(|level| whole[*level] * 100 >= all * EXACT_PERCENT);
+        let level = exact.map_or_else(|| commonest_bright(&whole), |level| level as u32);
+        let of = |counts: &Counts| {
+            let own = commonest_bright(counts);
+            let fill = exact.is_some() && own * 100 < level * FILL_PERCENT;
+            match fill && !is_shading(counts, own) {
+                true => level,
+                false => own,
+            }
+        };
+        let paper = Self {
+            columns: columns.iter().map(of).collect(),
+            rows: rows.iter().map(of).collect(),
+            whole: level,
+        };
+        if exact.is_some() || paper.is_seen(&rows) {
+            return paper;
         }
+        // A photograph to its edges: what is not white in it is grey.
+        let white = |counts: &[Counts]| vec![255; counts.len()];
+        Self { columns: white(&columns), rows: white(&rows), whole: 255 }
+    }
+
+    /// Whether enough of the page is as light as its paper.
+    fn is_seen(&self, rows: &[Counts]) -> bool {
+        let (mut paper, mut all) = (0, 0);
+        for (row, counts) in self.rows.iter().zip(rows) {
+            let light = row.saturating_sub(PAPER_RANGE) as usize..256;
+            paper += counts[light].iter().sum::<u32>();
+            all += counts.iter().sum::<u32>();
+        }
+        paper * 100 >= all * PAPER_PERCENT
     }
 
     fn level(&self, column: u32, row: u32) -> u32 {
@@ -139,11 +167,37 @@ impl Paper {
     }
 }
 
-fn commonest_bright(counts: &[u32; 256]) -> u32 {
+/// The levels of each column and each row of blocks.
+fn counts(gray: &Gray, grid: &Grid) -> (Vec<Counts>, Vec<Counts>) {
+    let mut columns = vec![[0_u32; 256]; grid.across as usize];
+    let mut rows = vec![[0_u32; 256]; grid.down as usize];
+    for y in (0..gray.height()).step_by(SAMPLE) {
+        let line = &mut rows[(y / grid.block.1) as usize];
+        let mut pixels = gray.row(y).iter().step_by(SAMPLE);
+        for (column, counts) in columns.iter_mut().enumerate() {
+            let samples = grid.columns(column as u32);
+            let samples = samples.end.div_ceil(SAMPLE) - samples.start.div_ceil(SAMPLE);
+            for pixel in pixels.by_ref().take(samples) {
+                counts[usize::from(*pixel)] += 1;
+                line[usize::from(*pixel)] += 1;
+            }
+        }
+    }
+    (columns, rows)
+}
+
+fn commonest_bright(counts: &Counts) -> u32 {
     let around = |level: &usize| counts[*level..(*level + NOISE).min(256)].iter().sum::<u32>();
     let first = (DARKEST..=256 - NOISE).max_by_key(around).unwrap_or(256 - NOISE);
     // The brighter side of the crowd: noise must not become grey.
     (first + NOISE - 1) as u32
+}
+
+/// Whether a level, the brighter side of a crowd, covers nearly all.
+fn is_shading(counts: &Counts, level: u32) -> bool {
+    let crowd = (level as usize + 1 - NOISE)..=level as usize;
+    let covered: u32 = counts[crowd].iter().sum();
+    covered * 100 >= counts.iter().sum::<u32>() * SHADING_PERCENT
 }
 
 fn is_photographic(gray: &Gray, grid: &Grid, at: (u32, u32), paper: &Paper) -> bool {

@@ -35,6 +35,11 @@ pub(super) fn draw(
         Kind::Ico => ImageFormat::Ico,
         _ => ImageFormat::Bmp,
     };
+    // Icons of today hold PNG, of which the decoder takes one kind of colour only.
+    let (format, bytes) = match kind {
+        Kind::Ico => largest_icon(bytes).map_or((format, bytes), |png| (ImageFormat::Png, png)),
+        _ => (format, bytes),
+    };
     let (picture, exif) = read(format, bytes)?;
     let density = match kind {
         Kind::Png => density::png(bytes),
@@ -44,6 +49,22 @@ pub(super) fn draw(
         _ => density::SCREEN,
     };
     lay_upright(picture, exif.orientation, density, look, sink)
+}
+
+/// The largest picture of an icon where it is a PNG. Each entry of the directory has its
+/// width in one byte, 0 for 256, and ends with length and place.
+fn largest_icon(bytes: &[u8]) -> Option<&[u8]> {
+    let u32_at = |at: usize| {
+        let four: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_le_bytes(four) as usize)
+    };
+    let count = usize::from(*bytes.get(4)?);
+    let entries = (0..count).map(|i| 6 + 16 * i);
+    let width = |at: usize| bytes.get(at).map_or(0, |width| width.wrapping_sub(1));
+    let largest = entries.max_by_key(|at| width(*at))?;
+    let (length, start) = (u32_at(largest + 8)?, u32_at(largest + 12)?);
+    let picture = bytes.get(start..start.checked_add(length)?)?;
+    picture.starts_with(b"\x89PNG").then_some(picture)
 }
 
 /// What a picture says of itself beside its pixels.

@@ -12,14 +12,21 @@ use crate::pages::{
     tiff::{CodedPage, Density, FillOrder, write},
 };
 
+mod documents;
+mod papers;
+mod pictures;
+
 #[derive(Default)]
 struct Tray {
     pages: Vec<Bitmap>,
     warnings: Vec<String>,
+    announced: usize,
+    threads: usize,
 }
 
 impl Sink for Tray {
-    fn announce(&mut self, _pages: usize) -> Result<(), Refusal> {
+    fn announce(&mut self, pages: usize) -> Result<(), Refusal> {
+        self.announced += pages;
         Ok(())
     }
 
@@ -30,12 +37,21 @@ impl Sink for Tray {
     fn warn(&mut self, text: String) {
         self.warnings.push(text);
     }
+
+    fn threads(&self) -> usize {
+        self.threads
+    }
+}
+
+fn draw_as(kind: Kind, bytes: Vec<u8>, look: Look, threads: usize) -> Result<Tray, Refusal> {
+    let mut tray = Tray { threads, ..Tray::default() };
+    rasterise(kind, bytes, look, &mut tray)?;
+    assert_eq!(tray.announced, tray.pages.len(), "as many pages as were announced");
+    Ok(tray)
 }
 
 fn draw_at(kind: Kind, bytes: Vec<u8>, resolution: Resolution) -> Result<Tray, Refusal> {
-    let mut tray = Tray::default();
-    rasterise(kind, bytes, Look { resolution, ..Look::default() }, &mut tray)?;
-    Ok(tray)
+    draw_as(kind, bytes, Look { resolution, ..Look::default() }, 1)
 }
 
 fn draw(kind: Kind, bytes: Vec<u8>) -> Bitmap {
@@ -63,6 +79,16 @@ fn assert_near(found: [u32; 4], expected: [u32; 4]) {
 
 /// A page of this size in points with a black square of an inch at its upper left.
 fn pdf(width: f32, height: f32, rotate: i32) -> Vec<u8> {
+    let mut content = Content::new();
+    content.rect(0.0, height - 72.0, 72.0, 72.0).fill_nonzero();
+    turned_pdf(width, height, rotate, &content.finish())
+}
+
+fn pdf_of(width: f32, height: f32, content: &[u8]) -> Vec<u8> {
+    turned_pdf(width, height, 0, content)
+}
+
+fn turned_pdf(width: f32, height: f32, rotate: i32, content: &[u8]) -> Vec<u8> {
     let mut pdf = Pdf::new();
     let [catalog, tree, page, stream] = [1, 2, 3, 4].map(Ref::new);
     pdf.catalog(catalog).pages(tree);
@@ -71,9 +97,7 @@ fn pdf(width: f32, height: f32, rotate: i32) -> Vec<u8> {
     dict.media_box(Rect::new(0.0, 0.0, width, height)).parent(tree).contents(stream);
     dict.rotate(rotate);
     dict.finish();
-    let mut content = Content::new();
-    content.rect(0.0, height - 72.0, 72.0, 72.0).fill_nonzero();
-    pdf.stream(stream, &content.finish());
+    pdf.stream(stream, content);
     pdf.finish()
 }
 

@@ -24,9 +24,9 @@ pub(super) fn draw(bytes: Vec<u8>, look: Look, sink: &mut dyn Sink) -> Result<()
         return Err(Refusal::Unsupported("it is a BigTIFF; save it as an ordinary one".into()));
     }
     let file = File::parse(bytes.clone()).map_err(refusal)?;
-    let wanted: Vec<usize> = (0..file.pages().len())
-        .filter(|&i| !file.pages()[i].thumbnail && !is_mask(&bytes, i))
-        .collect();
+    let facts: Vec<Facts> = (0..file.pages().len()).map(|i| Facts::of(&bytes, i)).collect();
+    let wanted: Vec<usize> =
+        (0..facts.len()).filter(|&i| !file.pages()[i].thumbnail && !facts[i].mask).collect();
     if wanted.is_empty() {
         return Err(Refusal::Broken("it has no pages".into()));
     }
@@ -36,8 +36,12 @@ pub(super) fn draw(bytes: Vec<u8>, look: Look, sink: &mut dyn Sink) -> Result<()
         if page.fax_size().is_some() {
             fax_page(&file, index, look, sink)?;
         } else {
-            let (picture, claimed) = tiff_picture::read(&bytes, index)?;
-            lay_page(picture, page, claimed.unwrap_or(page.density), look, sink)?;
+            let picture = tiff_picture::read(&bytes, index)?;
+            let density = match facts[index].claims {
+                true => density::claimed(page.density.x, page.density.y),
+                false => density::SCREEN,
+            };
+            lay_page(picture, page, density, look, sink)?;
         }
     }
     Ok(())
@@ -51,11 +55,25 @@ fn refusal(error: TiffError) -> Refusal {
     }
 }
 
-fn is_mask(bytes: &[u8], index: usize) -> bool {
-    let Ok(mut decoder) = Decoder::new(Cursor::new(bytes)) else { return false };
-    let _ = decoder.seek_to_image(index);
-    let kind = decoder.find_tag_unsigned::<u32>(Tag::NewSubfileType);
-    kind.ok().flatten().unwrap_or(0) & MASK != 0
+/// What the reader of fax pages does not tell.
+struct Facts {
+    /// A mask for another page.
+    mask: bool,
+    /// It says how many dots an inch it has.
+    claims: bool,
+}
+
+impl Facts {
+    fn of(bytes: &[u8], index: usize) -> Self {
+        let Ok(mut decoder) = Decoder::new(Cursor::new(bytes)) else {
+            return Self { mask: false, claims: true };
+        };
+        // It refuses some pages but reads their tags.
+        let _ = decoder.seek_to_image(index);
+        let kind = decoder.find_tag_unsigned::<u32>(Tag::NewSubfileType).ok().flatten();
+        let claims = decoder.find_tag(Tag::XResolution).ok().flatten().is_some();
+        Self { mask: kind.unwrap_or(0) & MASK != 0, claims }
+    }
 }
 
 fn fax_page(file: &File, index: usize, look: Look, sink: &mut dyn Sink) -> Result<(), Refusal> {
@@ -110,5 +128,5 @@ fn lay_page(
     // TIFF counts orientations as EXIF does, 1 to 8.
     let orientation = Orientation::from_exif(page.orientation as u8);
     let orientation = orientation.unwrap_or(Orientation::NoTransforms);
-    lay_upright(picture, orientation, density::claimed(density.x, density.y), look, sink)
+    lay_upright(picture, orientation, density, look, sink)
 }

@@ -15,7 +15,6 @@ use super::{Refusal, picture};
 use crate::pages::{
     ccitt::reverse_bits,
     gray::{self, luma, on_white},
-    tiff::Density,
 };
 
 /// Photometric interpretations (TIFF 6.0 sections 3 to 6, 20 to 23).
@@ -31,14 +30,14 @@ const JPEG_LENGTH: u16 = 514;
 
 type File<'a> = Decoder<Cursor<&'a [u8]>>;
 
-/// Grey, not yet upright, and the dots an inch where only the picture itself says so.
-pub(super) fn read(bytes: &[u8], index: usize) -> Result<(GrayImage, Option<Density>), Refusal> {
+/// Grey, not yet upright.
+pub(super) fn read(bytes: &[u8], index: usize) -> Result<GrayImage, Refusal> {
     let mut decoder = open(bytes, index)?;
     let number = |decoder: &mut File<'_>, tag| {
         decoder.find_tag_unsigned::<u16>(tag).ok().flatten().unwrap_or(0)
     };
     if number(&mut decoder, Tag::Compression) == OLD_JPEG {
-        return Ok((old_jpeg(bytes, &mut decoder)?, None));
+        return old_jpeg(bytes, &mut decoder);
     }
     let photometric = number(&mut decoder, Tag::PhotometricInterpretation);
     let reversed = number(&mut decoder, Tag::FillOrder) == 2;
@@ -48,7 +47,7 @@ pub(super) fn read(bytes: &[u8], index: usize) -> Result<(GrayImage, Option<Dens
         other => other,
     };
     if known == photometric && !reversed {
-        return Ok((pixels(&mut decoder, None)?, None));
+        return pixels(&mut decoder, None);
     }
     let palette = match photometric {
         PALETTE => Some(palette(&mut decoder)?),
@@ -63,9 +62,9 @@ pub(super) fn read(bytes: &[u8], index: usize) -> Result<(GrayImage, Option<Dens
     }
     let mut decoder = open(&copy, index)?;
     if known == RGB && photometric != RGB {
-        return Ok((lightness(&mut decoder)?, None));
+        return lightness(&mut decoder);
     }
-    Ok((pixels(&mut decoder, palette.as_deref())?, None))
+    pixels(&mut decoder, palette.as_deref())
 }
 
 fn broken(error: PictureError) -> Refusal {
@@ -192,16 +191,11 @@ fn pixels(decoder: &mut File<'_>, palette: Option<&[u8]>) -> Result<GrayImage, R
     let (width, height) = size(decoder)?;
     let colour = decoder.colortype().map_err(broken)?;
     let planar = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).ok().flatten();
-    let mut samples = samples(decoder)?;
-    let area = width as usize * height as usize;
     let planes = usize::from(colour.num_samples());
-    if planar == Some(2) && planes > 1 {
-        if samples.len() < area * planes {
-            return Err(Refusal::Unsupported("its colours lie in planes".into()));
-        }
-        let plane = |i: usize| &samples[i % planes * area..];
-        samples = (0..area * planes).map(|i| plane(i)[i / planes]).collect();
-    }
+    let samples = match planar == Some(2) && planes > 1 && colour.bit_depth() == 8 {
+        true => from_planes(decoder, (width, height), planes)?,
+        false => samples(decoder)?,
+    };
     let pixels = match (palette, colour) {
         (palette, ColorType::Gray(bits @ (1 | 2 | 4))) => {
             let levels: Vec<u8> = match palette {
@@ -217,6 +211,34 @@ fn pixels(decoder: &mut File<'_>, palette: Option<&[u8]>) -> Result<GrayImage, R
             .ok_or_else(|| Refusal::Unsupported(format!("TIFF colours of {colour:?}")))?,
     };
     picture_of(width, height, pixels)
+}
+
+/// Pixels of 8 bits a sample whose colours lie one after the other: the strips or tiles of
+/// the first colour, then those of the second.
+fn from_planes(
+    decoder: &mut File<'_>,
+    (width, height): (u32, u32),
+    planes: usize,
+) -> Result<Vec<u8>, Refusal> {
+    let (width, height) = (width as usize, height as usize);
+    let (across, down) = decoder.chunk_dimensions();
+    let (across, down) = (across.max(1) as usize, down.max(1) as usize);
+    let (columns, rows) = (width.div_ceil(across), height.div_ceil(down));
+    let mut samples = vec![0; width * height * planes];
+    for chunk in 0..columns * rows * planes {
+        let DecodingResult::U8(part) = decoder.read_chunk(chunk as u32).map_err(broken)? else {
+            return Err(Refusal::Unsupported("its colours lie in planes".into()));
+        };
+        let (plane, place) = (chunk / (columns * rows), chunk % (columns * rows));
+        let (left, top) = (place % columns * across, place / columns * down);
+        let real = decoder.chunk_data_dimensions(place as u32).0.max(1) as usize;
+        for (y, row) in (top..height).zip(part.chunks(real)) {
+            for (x, sample) in (left..width).zip(row) {
+                samples[(y * width + x) * planes + plane] = *sample;
+            }
+        }
+    }
+    Ok(samples)
 }
 
 /// The levels of samples of less than 8 bits; each row begins with a byte.
