@@ -34,7 +34,7 @@ const TAB: usize = 8;
 /// at each side.
 const ADVANCE: u32 = 19;
 /// Pages that a text may have whatever else is allowed.
-const MAX_PAGES: usize = 10_000;
+const MAX_PAGES: usize = 1_000;
 /// Characters of a line that are looked at together.
 const MAX_LINE: usize = 64 << 10;
 /// Missing characters that are named in the warning.
