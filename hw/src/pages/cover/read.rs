@@ -218,7 +218,8 @@ fn pair(text: &str) -> Read<Pair> {
         return Ok(Pair { label: Vec::new(), value });
     };
     let label = words.trim_end();
-    let rest = value.get(1).is_some_and(|next| !matches!(next.what, What::Words(_)) || next.bold != bold);
+    let rest =
+        value.get(1).is_some_and(|next| !matches!(next.what, What::Words(_)) || next.bold != bold);
     if rest && label.ends_with([':', '：']) {
         value.remove(0);
         if let Some(Part { what: What::Words(words), .. }) = value.first_mut() {

@@ -89,7 +89,8 @@ fn faults_are_named_with_what_would_be_right() {
 
 #[test]
 fn a_cover_of_before_is_still_read() {
-    let json = r#"{"template":"x","logo":null,"fields":{"to-name":"A"},"message":"","pages_after":2}"#;
+    let json =
+        r#"{"template":"x","logo":null,"fields":{"to-name":"A"},"message":"","pages_after":2}"#;
     let cover: Cover = serde_json::from_str(json).unwrap();
     assert_eq!((cover.written, cover.pages_after), (Written::Plain, 2));
     for field in Field::ALL {

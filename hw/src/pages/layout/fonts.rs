@@ -11,8 +11,7 @@ use parley::{
 /// A collection in which the sans-serif family is DejaVu Sans and the fixed-width one
 /// DejaVu Sans Mono, each followed by the `given` fonts for letters that it lacks.
 pub(super) fn collection(given: &[Vec<u8>]) -> FontContext {
-    let mut collection =
-        Collection::new(CollectionOptions { shared: false, system_fonts: false });
+    let mut collection = Collection::new(CollectionOptions { shared: false, system_fonts: false });
     let mut of_binary = |fonts: &[&'static [u8]]| -> Vec<FamilyId> {
         let mut families = Vec::new();
         for font in fonts {
@@ -21,7 +20,7 @@ pub(super) fn collection(given: &[Vec<u8>]) -> FontContext {
         families
     };
     use dejavu::{sans, sans_mono};
-    let sans = of_binary(&[sans::regular(), sans::bold(), sans::oblique()]);
+    let sans = of_binary(&[sans::regular(), sans::bold(), sans::oblique(), sans::bold_oblique()]);
     let mono = of_binary(&[sans_mono::regular(), sans_mono::bold()]);
     let mut others = Vec::new();
     for font in given {

@@ -124,6 +124,6 @@ impl Typesetter {
             return Ok(None);
         }
         let part = gray.scaled(across, down);
-        bilevel(&part, scale.lines_per_in).map(Some).ok_or(Refusal::TooLarge)
+        bilevel(&part, self.look).map(Some).ok_or(Refusal::TooLarge)
     }
 }

@@ -6,7 +6,6 @@ use parley::{
     Alignment, AlignmentOptions, FontContext, FontStyle, FontWeight, GenericFamily, Layout,
     LayoutContext, Line, LineHeight, OverflowWrap, PositionedLayoutItem, StyleProperty,
 };
-use postfax_domain::document::Resolution;
 
 use super::{
     Align, Block, Full, Galley, Inset, LEADING, Style, Text, fonts,
@@ -15,7 +14,10 @@ use super::{
     picture,
     sheets::{Form, Length, MARGIN_IN},
 };
-use crate::pages::rasterise::{Refusal, Sink};
+use crate::pages::{
+    Look,
+    rasterise::{Refusal, Sink},
+};
 
 /// Bytes of a paragraph that are laid out at once. A longer one is broken here as well,
 /// so that memory keeps its bounds.
@@ -70,6 +72,7 @@ impl Frame {
 
 /// Sets blocks at one resolution, with its fonts and the glyphs it has drawn.
 pub(crate) struct Typesetter {
+    pub(super) look: Look,
     pub(super) scale: Scale,
     pub(super) glyphs: Glyphs,
     pub(super) pictures: picture::Budget,
@@ -82,10 +85,11 @@ pub(crate) struct Typesetter {
 
 impl Typesetter {
     /// `fonts` are files of fonts for letters that the binary's own lack.
-    pub(crate) fn new(fonts: &[Vec<u8>], resolution: Resolution) -> Self {
-        let dots = resolution.dots_per_inch() as f32;
-        let lines = resolution.lines_per_inch();
+    pub(crate) fn new(fonts: &[Vec<u8>], look: Look) -> Self {
+        let dots = look.resolution.dots_per_inch() as f32;
+        let lines = look.resolution.lines_per_inch();
         Self {
+            look,
             scale: Scale { dots_per_in: dots, lines_per_in: lines },
             glyphs: Glyphs::new(lines as f32 / dots),
             pictures: picture::Budget::default(),
@@ -108,10 +112,9 @@ impl Typesetter {
     pub(crate) fn run(
         &mut self,
         blocks: impl Iterator<Item = Block>,
-        resolution: Resolution,
         sink: &mut dyn Sink,
     ) -> Result<(), Refusal> {
-        let form = Form::new(resolution, Length::A4, None);
+        let form = Form::new(self.look.resolution, Length::A4, None);
         let mut galley = self.galley();
         let mut done = Ok(());
         for block in blocks {
@@ -129,8 +132,7 @@ impl Typesetter {
     pub(crate) fn warn(&self, sink: &mut dyn Sink) {
         if !self.missing.is_empty() {
             let named = self.missing.iter().take(MAX_NAMED);
-            let named: Vec<String> =
-                named.map(|c| format!("{c} (U+{:04X})", *c as u32)).collect();
+            let named: Vec<String> = named.map(|c| format!("{c} (U+{:04X})", *c as u32)).collect();
             sink.warn(format!("no glyph for {}", named.join(", ")));
         }
         for problem in self.pictures.problems() {
@@ -258,8 +260,7 @@ impl Typesetter {
 
     /// Shapes a paragraph; its lines are not broken yet.
     pub(super) fn lay(&mut self, text: &Text) -> Layout<()> {
-        let mut builder =
-            self.scratch.ranged_builder(&mut self.fonts, &text.text, 1.0, false);
+        let mut builder = self.scratch.ranged_builder(&mut self.fonts, &text.text, 1.0, false);
         builder.push_default(GenericFamily::SansSerif);
         builder.push_default(StyleProperty::FontSize(self.scale.dots(text.style().size_pt)));
         builder.push_default(StyleProperty::LineHeight(LineHeight::FontSizeRelative(LEADING)));
@@ -268,8 +269,7 @@ impl Typesetter {
         for (end, style) in &text.runs {
             let range = start..*end;
             start = *end;
-            builder
-                .push(StyleProperty::FontSize(self.scale.dots(style.size_pt)), range.clone());
+            builder.push(StyleProperty::FontSize(self.scale.dots(style.size_pt)), range.clone());
             if style.fixed {
                 builder.push(GenericFamily::Monospace, range.clone());
             }

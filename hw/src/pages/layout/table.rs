@@ -104,8 +104,8 @@ impl Typesetter {
             if column >= end {
                 break;
             }
-            let width = widths[column..end].iter().sum::<f32>()
-                + gutter * (end - column - 1) as f32;
+            let width =
+                widths[column..end].iter().sum::<f32>() + gutter * (end - column - 1) as f32;
             let at = if table.mirrored { frame.width - left - width } else { left };
             galley.y = top;
             for block in &cell.blocks {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use postfax_domain::document::Resolution;
 
-use super::*;
 use crate::pages::{
     Look,
     bitmap::Bitmap,
@@ -113,7 +112,10 @@ fn a_letter_looks_alike_at_every_resolution() {
         assert!(off < 0.12, "{resolution:?}: {off}");
         let [left, top, right, bottom] = ink(page);
         assert!(left.abs_diff(6) <= 1 && top.abs_diff(5) <= 1, "{left} {top} {right} {bottom}");
-        assert!(right.abs_diff(91) <= 2 && bottom.abs_diff(29) <= 2, "{left} {top} {right} {bottom}");
+        assert!(
+            right.abs_diff(91) <= 2 && bottom.abs_diff(29) <= 2,
+            "{left} {top} {right} {bottom}"
+        );
     }
 }
 
@@ -226,13 +228,14 @@ fn documents_made_to_harm_are_refused_soon() {
     assert!(too_many(Kind::Text, &"\u{c}x".repeat(1 << 20)));
     assert!(too_many(Kind::Text, &"\u{c}ب".repeat(1 << 20)));
     assert!(too_many(Kind::Html, &format!("<pre>{}", "x\n".repeat(1 << 20))));
-    assert_eq!(draw(Kind::Text, &"\n".repeat(1 << 20), Resolution::Fine).is_ok(), false);
+    assert!(too_many(Kind::Text, &"\n".repeat(1 << 20)));
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
 #[test]
 fn texts_of_other_character_sets_are_read() {
-    let utf16: Vec<u8> = std::iter::once(0xfeff).chain("Grüße".encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> =
+        std::iter::once(0xfeff).chain("Grüße".encode_utf16()).flat_map(u16::to_le_bytes).collect();
     let pages = |bytes: &[u8]| {
         let mut tray = Tray::default();
         rasterise(Kind::Text, bytes.to_vec(), Look::default(), &mut tray).unwrap();
@@ -261,7 +264,8 @@ fn cover(template: &str) -> Cover {
     Cover {
         template: template.into(),
         fields: fields.map(|(field, value)| (field, value.to_owned())).into(),
-        message: "Dear Mr Müller,\n\nplease find our offer on the next pages.\n\nAnna Adams\n".into(),
+        message: "Dear Mr Müller,\n\nplease find our offer on the next pages.\n\nAnna Adams\n"
+            .into(),
         pages_after: 3,
         ..Cover::default()
     }

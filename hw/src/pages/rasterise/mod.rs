@@ -5,22 +5,26 @@
 mod cover;
 mod density;
 pub(crate) mod embedded;
+mod forms;
 mod html;
 mod pdf;
 mod picture;
+mod svg;
 mod text;
+mod threads;
 mod tiff;
+mod tiff_picture;
 
-use postfax_domain::document::Resolution;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Look,
     bilevel::bilevel,
     bitmap::{Bitmap, Size},
+    fonts,
     gray::Gray,
     kind::Kind,
-    sheet::{self, Inches, Placement, WIDTH},
+    sheet::{self, Inches, Placement},
 };
 
 /// Why a document does not become pages.
@@ -54,7 +58,8 @@ pub enum Refusal {
 
 /// Where pages and warnings go as they are made.
 pub trait Sink {
-    /// A document says how many pages it will have before it draws the first.
+    /// A document says how many pages it will have before it draws the first, and
+    /// again how many more, when one of them turns out to need several sheets.
     ///
     /// # Errors
     /// [`Refusal::TooManyPages`]
@@ -65,6 +70,11 @@ pub trait Sink {
 
     /// Something that the sender should know though the fax goes out.
     fn warn(&mut self, text: String);
+
+    /// How many threads may draw the pages of one document.
+    fn threads(&self) -> usize {
+        1
+    }
 }
 
 /// Draws all pages of a document.
@@ -77,40 +87,72 @@ pub fn rasterise(
     look: Look,
     sink: &mut dyn Sink,
 ) -> Result<(), Refusal> {
-    let resolution = look.resolution;
     match kind {
-        Kind::Pdf => pdf::draw(bytes, resolution, sink),
-        Kind::Tiff => tiff::draw(bytes, resolution, sink),
-        Kind::Text => text::draw(&bytes, resolution, &[], sink),
-        Kind::Html => html::draw(&bytes, resolution, &[], sink),
-        Kind::Cover => cover::draw(&bytes, resolution, &[], sink),
-        Kind::Svg | Kind::Heif | Kind::Office => {
-            Err(Refusal::Unsupported(format!("{kind:?} cannot be drawn")))
-        }
-        Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Webp | Kind::Bmp => {
-            picture::draw(kind, &bytes, resolution, sink)
+        Kind::Pdf => pdf::draw(bytes, look, sink),
+        Kind::Tiff => tiff::draw(bytes, look, sink),
+        Kind::Svg => svg::draw(&bytes, look, sink),
+        Kind::Text => text::draw(&bytes, look, fonts::given(), sink),
+        Kind::Html => html::draw(&bytes, look, fonts::given(), sink),
+        Kind::Cover => cover::draw(&bytes, look, fonts::given(), sink),
+        Kind::Heif | Kind::Office => Err(Refusal::Unsupported(format!("{kind:?} cannot be drawn"))),
+        Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Webp | Kind::Bmp | Kind::Pnm | Kind::Ico => {
+            picture::draw(kind, &bytes, look, sink)
         }
     }
 }
 
-/// Lays a grey picture of a known true size on a sheet and makes it bi-level.
-fn lay(picture: &Gray, size: Inches, resolution: Resolution) -> Result<Bitmap, Refusal> {
-    let place = sheet::place(size, resolution);
-    let turned;
-    let picture = if place.turned {
-        turned = picture.turned();
-        &turned
-    } else {
-        picture
+/// Lays a grey page that another program has drawn, so many dots an inch across and down.
+/// One page was announced for it.
+///
+/// # Errors
+/// [`Refusal::TooLarge`]
+pub fn grey_page(
+    page: &Gray,
+    (across, down): (u32, u32),
+    look: Look,
+    sink: &mut dyn Sink,
+) -> Result<(), Refusal> {
+    let size = Inches {
+        width: f64::from(page.width()) / f64::from(across),
+        height: f64::from(page.height()) / f64::from(down),
     };
-    on_sheet(&picture.scaled(place.width, place.height), &place, resolution)
+    lay(page, size, look, sink)
+}
+
+/// Lays a grey picture of a known true size on a sheet and makes it bi-level; a roll
+/// goes on several. One page was announced for it.
+fn lay(picture: &Gray, size: Inches, look: Look, sink: &mut dyn Sink) -> Result<(), Refusal> {
+    let places = sheet::place(size, look);
+    if places.len() > 1 {
+        sink.announce(places.len() - 1)?;
+    }
+    let turned;
+    let picture = match places.first() {
+        Some(place) if place.turned => {
+            turned = picture.turned();
+            &turned
+        }
+        _ => picture,
+    };
+    for place in &places {
+        let page = if places.len() == 1 {
+            on_sheet(&picture.scaled(place.width, place.height), place, look)?
+        } else {
+            let rows = f64::from(picture.height()) / size.height;
+            let first = (place.skipped * rows) as u32;
+            let part = picture.rows(first, (place.shown * rows).ceil() as u32);
+            on_sheet(&part.scaled(place.width, place.height), place, look)?
+        };
+        sink.page(&page);
+    }
+    Ok(())
 }
 
 /// Bi-level first and laid on the sheet then: grey paper beside the sheet's
 /// white would look like ink.
-fn on_sheet(gray: &Gray, place: &Placement, resolution: Resolution) -> Result<Bitmap, Refusal> {
-    let part = bilevel(gray, resolution.lines_per_inch()).ok_or(Refusal::TooLarge)?;
-    let size = Size::new(WIDTH, place.lines).ok_or(Refusal::TooLarge)?;
+fn on_sheet(gray: &Gray, place: &Placement, look: Look) -> Result<Bitmap, Refusal> {
+    let part = bilevel(gray, look).ok_or(Refusal::TooLarge)?;
+    let size = Size::new(place.across, place.lines).ok_or(Refusal::TooLarge)?;
     let mut page = Bitmap::white(size);
     page.lay(&part, place.left, place.top);
     Ok(page)
@@ -118,5 +160,3 @@ fn on_sheet(gray: &Gray, place: &Placement, resolution: Resolution) -> Result<Bi
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod look;

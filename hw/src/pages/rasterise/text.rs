@@ -22,6 +22,7 @@ use postfax_domain::document::{Paper, Resolution};
 
 use super::{Refusal, Sink};
 use crate::pages::{
+    Look,
     bitmap::{Bitmap, Size},
     layout::{Typesetter, prose},
     sheet::a4,
@@ -46,7 +47,7 @@ const PROSE_WORDS: usize = 8;
 
 pub(super) fn draw(
     bytes: &[u8],
-    resolution: Resolution,
+    look: Look,
     fonts: &[Vec<u8>],
     sink: &mut dyn Sink,
 ) -> Result<(), Refusal> {
@@ -55,15 +56,14 @@ pub(super) fn draw(
         sink.warn(warning);
     }
     if needs_layout(&text) {
-        let mut setter = Typesetter::new(fonts, resolution);
-        return setter.run(prose::blocks(&text), resolution, sink);
+        return Typesetter::new(fonts, look).run(prose::blocks(&text), sink);
     }
     let pages = paginate(&text);
     sink.announce(pages.len())?;
     if pages.len() > MAX_PAGES {
         return Err(Refusal::TooLarge);
     }
-    let mut pen = Pen::new(resolution);
+    let mut pen = Pen::new(look.resolution);
     for page in &pages {
         sink.page(&pen.page(page));
     }
@@ -264,7 +264,9 @@ impl Pen {
                 let left = (self.left + self.advance * column as u32) as i32;
                 for (dx, dy) in &self.stamp(*c).dots {
                     let (x, y) = (left + dx, base + dy);
-                    if (0..size.width() as i32).contains(&x) && (0..size.lines() as i32).contains(&y) {
+                    if (0..size.width() as i32).contains(&x)
+                        && (0..size.lines() as i32).contains(&y)
+                    {
                         page.set_black(x as u32, y as u32);
                     }
                 }

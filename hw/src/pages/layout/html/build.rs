@@ -7,7 +7,9 @@ use html5ever::{LocalName, tokenizer::Tag};
 
 use super::{
     super::{Align, BODY_PT, Block, Cell, FIXED_PT, Inset, Row, Style, Table, Text},
-    Page, css::{self, Css}, link,
+    Page,
+    css::{self, Css},
+    link,
 };
 use crate::pages::rasterise::Refusal;
 
@@ -45,8 +47,13 @@ struct Open {
 
 /// What an element makes of the blocks inside of it.
 enum Holder {
-    Inset { marker: String, bar: bool },
-    Cell { columns: usize },
+    Inset {
+        marker: String,
+        bar: bool,
+    },
+    Cell {
+        columns: usize,
+    },
     Table(Table),
     /// A list: the number of its next item, if it has numbers.
     List(Option<i64>),
@@ -292,7 +299,8 @@ impl<'a> Builder<'a> {
         if self.failed.is_some() {
             return;
         }
-        let of_table = matches!(&**name, "table" | "tr" | "td" | "th" | "tbody" | "thead" | "tfoot");
+        let of_table =
+            matches!(&**name, "table" | "tr" | "td" | "th" | "tbody" | "thead" | "tfoot");
         // Only what belongs to a table reaches out of its cells.
         let limit = |open: &Open| {
             matches!(open.holds, Some(Holder::Table(_)))
@@ -473,9 +481,9 @@ impl<'a> Builder<'a> {
 }
 
 fn is_blank(blocks: &[Block]) -> bool {
-    blocks.iter().all(|block| {
-        matches!(block, Block::Space { .. } | Block::Part { .. } | Block::PageBreak)
-    })
+    blocks
+        .iter()
+        .all(|block| matches!(block, Block::Space { .. } | Block::Part { .. } | Block::PageBreak))
 }
 
 pub(super) fn attribute(tag: &Tag, name: &str) -> Option<String> {

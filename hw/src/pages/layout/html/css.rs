@@ -116,7 +116,9 @@ fn on_paper(pt: f32) -> f32 {
 
 fn draws(border: &str) -> bool {
     let nothing = ["none", "hidden", "transparent", "initial"];
-    !border.starts_with('0') && !nothing.iter().any(|word| border.contains(word)) && !border.is_empty()
+    !border.starts_with('0')
+        && !nothing.iter().any(|word| border.contains(word))
+        && !border.is_empty()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use html5ever::{
     tendril::StrTendril,
     tokenizer::{
-        BufferQueue, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts, TagKind,
+        BufferQueue, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
         states::RawKind,
     },
 };

@@ -88,7 +88,10 @@ fn mail_programs_are_understood() {
             "<div dir=ltr>Hi<div><br></div><div>B</div></div><blockquote class=gmail_quote><div>old</div></blockquote>",
             "Hi\n\nB\n> old\n",
         ),
-        ("<div style='border:none;border-top:solid #E1E1E1 1.0pt'><p>Von: x</div>", "---\nVon: x\n"),
+        (
+            "<div style='border:none;border-top:solid #E1E1E1 1.0pt'><p>Von: x</div>",
+            "---\nVon: x\n",
+        ),
         ("<ul><li>a<ol start=3><li>b<li>c</ol><li>d</ul>", "• a\n• 3. b\n• 4. c\n• d\n"),
         ("<h1>T</h1><hr>x", "*T*\n---\nx\n"),
         ("<pre>a\n  b</pre>", "`a\n  b`\n"),
