@@ -20,7 +20,7 @@ pub(super) fn collection(given: &[Vec<u8>]) -> FontContext {
         families
     };
     use dejavu::{sans, sans_mono};
-    let sans = of_binary(&[sans::regular(), sans::bold(), sans::oblique()]);
+    let sans = of_binary(&[sans::regular(), sans::bold(), sans::oblique(), sans::bold_oblique()]);
     let mono = of_binary(&[sans_mono::regular(), sans_mono::bold()]);
     let mut others = Vec::new();
     for font in given {

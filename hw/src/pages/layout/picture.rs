@@ -6,12 +6,9 @@ use super::{
     set::{Frame, Scale, Typesetter},
 };
 use crate::pages::{
-    Look,
     bilevel::bilevel,
     bitmap::Bitmap,
     rasterise::{Refusal, embedded},
-    sheet,
-    tiff::Density,
 };
 
 /// What a pixel of a screen measures, in points.
@@ -127,8 +124,6 @@ impl Typesetter {
             return Ok(None);
         }
         let part = gray.scaled(across, down);
-        let density = Density { x: scale.dots_per_in, y: scale.lines_per_in as f32 };
-        let look = Look { resolution: sheet::nearest(density), ..Look::default() };
-        bilevel(&part, look).map(Some).ok_or(Refusal::TooLarge)
+        bilevel(&part, self.look).map(Some).ok_or(Refusal::TooLarge)
     }
 }

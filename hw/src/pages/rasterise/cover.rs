@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use postfax_domain::document::Resolution;
 
 use super::{Refusal, Sink};
 use crate::pages::{
+    Look,
     cover::{
         Cover, Template, Written,
         template::{Line, Manner, Pair, Part, Size, What},
@@ -28,7 +28,7 @@ const PT_PER_MM: f32 = 72.0 / 25.4;
 
 pub(super) fn draw(
     bytes: &[u8],
-    resolution: Resolution,
+    look: Look,
     fonts: &[Vec<u8>],
     sink: &mut dyn Sink,
 ) -> Result<(), Refusal> {
@@ -36,12 +36,12 @@ pub(super) fn draw(
         .map_err(|error| Refusal::Broken(format!("the cover is not as expected: {error}")))?;
     let template = Template::parse(&cover.template)
         .map_err(|error| Refusal::Broken(format!("the template of the cover, {error}")))?;
-    let form = Form::new(resolution, template.paper, Some(template.margin_mm));
+    let form = Form::new(look.resolution, template.paper, Some(template.margin_mm));
     let logo = cover.logo.as_deref().map(decoded).transpose()?;
     let message = message(&cover)?;
     let mut pages = 1;
     for count in 1.. {
-        let mut setter = Typesetter::new(fonts, resolution);
+        let mut setter = Typesetter::new(fonts, look);
         let filled = Filled {
             template: &template,
             cover: &cover,

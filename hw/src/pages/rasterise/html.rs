@@ -3,21 +3,22 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use postfax_domain::document::Resolution;
-
 use super::{Refusal, Sink, text};
-use crate::pages::layout::{Typesetter, html};
+use crate::pages::{
+    Look,
+    layout::{Typesetter, html},
+};
 
 /// Where a document may say its character set, in bytes from its start.
 const CHARSET_WITHIN_BYTES: usize = 2048;
 
 pub(super) fn draw(
     bytes: &[u8],
-    resolution: Resolution,
+    look: Look,
     fonts: &[Vec<u8>],
     sink: &mut dyn Sink,
 ) -> Result<(), Refusal> {
-    draw_with(bytes, &BTreeMap::new(), resolution, fonts, sink)
+    draw_with(bytes, &BTreeMap::new(), look, fonts, sink)
 }
 
 /// `parts` are pictures that the document names by `cid:`, by their content identifiers
@@ -25,7 +26,7 @@ pub(super) fn draw(
 pub(super) fn draw_with(
     bytes: &[u8],
     parts: &BTreeMap<String, Vec<u8>>,
-    resolution: Resolution,
+    look: Look,
     fonts: &[Vec<u8>],
     sink: &mut dyn Sink,
 ) -> Result<(), Refusal> {
@@ -34,8 +35,7 @@ pub(super) fn draw_with(
         sink.warn(warning);
     }
     let page = html::read(&source, parts)?;
-    let mut setter = Typesetter::new(fonts, resolution);
-    setter.run(page.blocks.into_iter(), resolution, sink)?;
+    Typesetter::new(fonts, look).run(page.blocks.into_iter(), sink)?;
     if page.left_out > 0 {
         sink.warn(format!(
             "pictures that are not in the document were left out: {}",

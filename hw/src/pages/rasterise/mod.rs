@@ -91,9 +91,9 @@ pub fn rasterise(
         Kind::Pdf => pdf::draw(bytes, look, sink),
         Kind::Tiff => tiff::draw(bytes, look, sink),
         Kind::Svg => svg::draw(&bytes, look, sink),
-        Kind::Text => text::draw(&bytes, look.resolution, fonts::given(), sink),
-        Kind::Html => html::draw(&bytes, look.resolution, fonts::given(), sink),
-        Kind::Cover => cover::draw(&bytes, look.resolution, fonts::given(), sink),
+        Kind::Text => text::draw(&bytes, look, fonts::given(), sink),
+        Kind::Html => html::draw(&bytes, look, fonts::given(), sink),
+        Kind::Cover => cover::draw(&bytes, look, fonts::given(), sink),
         Kind::Heif | Kind::Office => Err(Refusal::Unsupported(format!("{kind:?} cannot be drawn"))),
         Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Webp | Kind::Bmp | Kind::Pnm | Kind::Ico => {
             picture::draw(kind, &bytes, look, sink)

@@ -22,6 +22,7 @@ use postfax_domain::document::{Paper, Resolution};
 
 use super::{Refusal, Sink};
 use crate::pages::{
+    Look,
     bitmap::{Bitmap, Size},
     layout::{Typesetter, prose},
     sheet::a4,
@@ -34,7 +35,7 @@ const TAB: usize = 8;
 /// at each side.
 const ADVANCE: u32 = 19;
 /// Pages that a text may have whatever else is allowed.
-const MAX_PAGES: usize = 10_000;
+const MAX_PAGES: usize = 1_000;
 /// Characters of a line that are looked at together.
 const MAX_LINE: usize = 64 << 10;
 /// Missing characters that are named in the warning.
@@ -46,7 +47,7 @@ const PROSE_WORDS: usize = 8;
 
 pub(super) fn draw(
     bytes: &[u8],
-    resolution: Resolution,
+    look: Look,
     fonts: &[Vec<u8>],
     sink: &mut dyn Sink,
 ) -> Result<(), Refusal> {
@@ -55,15 +56,14 @@ pub(super) fn draw(
         sink.warn(warning);
     }
     if needs_layout(&text) {
-        let mut setter = Typesetter::new(fonts, resolution);
-        return setter.run(prose::blocks(&text), resolution, sink);
+        return Typesetter::new(fonts, look).run(prose::blocks(&text), sink);
     }
     let pages = paginate(&text);
     sink.announce(pages.len())?;
     if pages.len() > MAX_PAGES {
         return Err(Refusal::TooLarge);
     }
-    let mut pen = Pen::new(resolution);
+    let mut pen = Pen::new(look.resolution);
     for page in &pages {
         sink.page(&pen.page(page));
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::pages::rasterise::Refusal;
 
 /// Elements inside of elements.
-const MAX_DEPTH: usize = 1_000;
+const MAX_DEPTH: usize = 500;
 /// Paragraphs, cells and pictures.
 const MAX_BLOCKS: usize = 150_000;
 /// White between paragraphs.
@@ -91,7 +91,7 @@ impl<'a> Builder<'a> {
     pub(super) fn finish(mut self) -> Result<Page, Refusal> {
         self.close_down_to(0);
         self.flush();
-        let blocks = std::mem::take(&mut self.blocks[0]);
+        let blocks = self.blocks.pop().unwrap_or_default();
         let left_out = self.left_out;
         self.failed.map_or(Ok(Page { blocks, left_out }), Err)
     }
