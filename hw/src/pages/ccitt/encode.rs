@@ -104,6 +104,7 @@ pub fn encode_with(page: &Bitmap, coding: Coding, options: &Options) -> Vec<u8> 
         width,
         line: Line::white(width),
         above: Line::white(width),
+        repeated: false,
     };
     match coding {
         Coding::Mmr => encoder.t6(page),
@@ -117,42 +118,51 @@ pub fn encode_with(page: &Bitmap, coding: Coding, options: &Options) -> Vec<u8> 
 struct Encoder {
     out: Writer,
     width: u32,
+    /// The line that is coded.
     line: Line,
+    /// The last one before it that is not the same.
     above: Line,
+    /// The line is the same as the one above.
+    repeated: bool,
 }
 
 impl Encoder {
     fn t6(&mut self, page: &Bitmap) {
-        let mut row_above = vec![0; page.size().stride()];
+        let mut row_above: &[u8] = &vec![0; page.size().stride()];
         for row in page.rows() {
-            if row == row_above {
-                // Each change is where the one above it is, and so is the end.
-                self.out.repeat(true, self.above.changes() + 1);
-                continue;
-            }
-            self.line.find(row);
+            self.next(row, &mut row_above);
             self.two_dimensions();
-            std::mem::swap(&mut self.line, &mut self.above);
-            row_above.copy_from_slice(row);
         }
         put(&mut self.out, EOL);
         put(&mut self.out, EOL);
     }
 
     fn rows(&mut self, page: &Bitmap) {
+        let mut row_above: &[u8] = &[];
         for row in page.rows() {
-            self.line.find(row);
+            self.next(row, &mut row_above);
             self.one_dimension();
             self.out.align_for(0);
         }
     }
 
+    /// Finds the changes of the next row, unless they are those of the one above.
+    fn next<'a>(&mut self, row: &'a [u8], above: &mut &'a [u8]) {
+        self.repeated = row == *above;
+        if !self.repeated {
+            std::mem::swap(&mut self.line, &mut self.above);
+            self.line.find(row);
+            *above = row;
+        }
+    }
+
     /// MR where there is a K, else MH.
     fn t4(&mut self, page: &Bitmap, k: Option<u32>, aligned: bool, options: &Options) {
+        let mut row_above: &[u8] = &[];
         for (y, row) in page.rows().enumerate() {
             self.end_of_line(aligned);
             let start = self.out.len() - usize::from(EOL.length);
-            self.line.find(row);
+            self.next(row, &mut row_above);
             match k {
                 None => self.one_dimension(),
                 Some(k) if (y as u32).is_multiple_of(k) => {
@@ -164,7 +174,6 @@ impl Encoder {
                     self.two_dimensions();
                 }
             }
-            std::mem::swap(&mut self.line, &mut self.above);
             // T.4 4.1.3: fill comes after the data of a line and before the next EOL.
             let missing = (options.min_line_bits as usize).saturating_sub(self.out.len() - start);
             self.out.repeat(false, missing);
@@ -204,6 +213,10 @@ impl Encoder {
     /// T.6 2.2: each change is coded by how it differs from the line above. `i` is the
     /// place of a1 and `j` that of b1; both are even while white is coded.
     fn two_dimensions(&mut self) {
+        if self.repeated {
+            // Each change is where the one above it is, and so is the end.
+            return self.out.repeat(true, self.line.changes() + 1);
+        }
         let (line, above, width) = (self.line.places(), self.above.places(), self.width);
         let out = &mut self.out;
         let (mut i, mut j, mut a0) = (0, 0, 0);

@@ -6,6 +6,8 @@ use crate::pages::bitmap::Bitmap;
 /// So many places after the last change are the end of the line, because T.6
 /// looks so far ahead: b1 and b2 of the other colour, and one step of two.
 const PADDING: usize = 4;
+/// So few changes are painted run by run.
+const FEW: usize = 8;
 
 /// The changes of one line, ascending, and after them [`PADDING`] times its end.
 #[derive(Debug, Clone)]
@@ -86,7 +88,10 @@ impl Painter {
 
     /// Paints row `y`, which is white.
     pub(super) fn paint(&mut self, page: &mut Bitmap, y: u32, line: &Line) {
-        if line.count == 0 {
+        if line.count <= FEW {
+            for run in line.places[..line.count + line.count % 2].as_chunks::<2>().0 {
+                page.blacken(y, run[0], run[1]);
+            }
             return;
         }
         self.words.fill(0);
