@@ -53,7 +53,9 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let libtiff = build(folder.path());
     if !json {
-        println!("{WIDTH} x {LINES}, the least of {rounds} rounds, in ms (libtiff after the stroke)");
+        println!(
+            "{WIDTH} x {LINES}, the least of {rounds} rounds, in ms (libtiff after the stroke)"
+        );
     }
     let mut all = Vec::new();
     for (name, page) in pages() {
