@@ -3,7 +3,8 @@
 same input in the same run.
 
     cargo build --release -p postfax-hw --example render-child
-    hw/benches/pages.py [--json] [--pages 200] [--rounds 3] [--ours PROGRAM] [--keep FOLDER]
+    hw/benches/pages.py [--json] [--sample 3] [--pages 200] [--rounds 3]
+                        [--ours PROGRAM] [--keep FOLDER]
 
 PROGRAM is called as `PROGRAM draw OUT.tif FILE` with RESOLUTION in its environment. What
 is not installed is left out. For each document: milliseconds a page, bytes of all pages
@@ -281,6 +282,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--json", action="store_true")
     arguments.add_argument("--pages", type=int, default=200, help="of the long document")
+    arguments.add_argument("--sample", type=int, default=3, help="pages of the short ones")
     arguments.add_argument("--rounds", type=int, default=3)
     target = Path(os.environ.get("CARGO_TARGET_DIR", here / "target"))
     arguments.add_argument("--ours", type=Path, default=target / "release/examples/render-child")
@@ -292,7 +294,7 @@ def main():
     folder = options.keep or Path(tempfile.mkdtemp(prefix="pages-"))
     folder.mkdir(parents=True, exist_ok=True)
     text, long, scan = folder / "text.pdf", folder / "long.pdf", folder / "scan.pdf"
-    texts = [prose(page, 420) for page in range(3)]
+    texts = [prose(page, 420) for page in range(options.sample)]
     many = [prose(page, 420) for page in range(options.pages)]
     text.write_bytes(text_pdf(texts))
     long.write_bytes(text_pdf(many))
