@@ -157,8 +157,8 @@ def scan_pdf(folder, source, pages, dots=250):
         width, height, pixels = scanned(pgm((folder / "clean.pgm").read_bytes()), page)
         raw = folder / "raw.pdf"
         raw.write_bytes(picture_pdf([(b"FlateDecode", width, height, zlib.compress(pixels, 1))]))
-        run("pdftoppm", "-singlefile", "-gray", "-r", dots, "-jpeg", "-jpegopt", "quality=75", raw,
-            folder / "scan")
+        run("gs", "-q", "-dNOPAUSE", "-dBATCH", "-dSAFER", "-sDEVICE=jpeggray", "-dJPEGQ=75",
+            f"-r{dots}", f"-sOutputFile={folder / 'scan.jpg'}", raw)
         jpeg = (folder / "scan.jpg").read_bytes()
         at = jpeg.index(b"\xff\xc0")
         height, width = struct.unpack(">HH", jpeg[at + 5:at + 9])

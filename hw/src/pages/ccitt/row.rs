@@ -149,8 +149,10 @@ pub(super) fn two_dimensions(
         match mode {
             Mode::Vertical(away) => {
                 let a1 = above[j].wrapping_add_signed(i32::from(away));
-                // Left of the line it wraps, and so is right of it as well.
-                if a1 < a0 || a1 > width {
+                // Left of the line it wraps, and so is right of it as well. T.6 2.2.1: a1
+                // is right of a0; other decoders read steps of nothing in several ways.
+                let at_start = a0 == 0 && changes.count == 0;
+                if a1 < a0 || a1 > width || (a1 == a0 && !at_start) {
                     return Err(BadLine::Damaged);
                 }
                 changes.push(a1);
@@ -160,6 +162,9 @@ pub(super) fn two_dimensions(
             Mode::Horizontal => {
                 let a1 = a0 + run(bits, changes.black(), width - a0)?;
                 let a2 = a1 + run(bits, changes.black() ^ 1, width - a1)?;
+                if a2 == a0 {
+                    return Err(BadLine::Damaged);
+                }
                 changes.push(a1);
                 changes.push(a2);
                 a0 = a2;

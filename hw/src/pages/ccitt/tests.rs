@@ -248,3 +248,17 @@ fn lines_are_counted_up_to_the_last_good_one() {
     // Any number of white lines, a bit each: as many as a page may have.
     assert_eq!(lines_of(&[0xff; 9000], Coding::Mmr, 300), Some(40_000));
 }
+
+#[test]
+fn steps_of_nothing_in_mmr_are_damage_because_nobody_reads_them_alike() {
+    // Two pixels: black from 0 on (VL2), and back to white at 0 (VL2 again).
+    let size = Size::new(2, 2).unwrap();
+    for bytes in [&[0b0000_1000, 0b0010_1111][..], &[0b0010_0110, 0b1010_0001, 0b1011_1111]] {
+        assert_eq!(decode(bytes, Coding::Mmr, size).damage.bad_lines, 2, "{bytes:?}");
+    }
+    // At the start of a line black from 0 on is sound.
+    let mut page = Bitmap::white(size);
+    page.blacken(1, 0, 2);
+    let decoded = decode(&encode(&page, Coding::Mmr), Coding::Mmr, size);
+    assert!(decoded.page == page && decoded.damage.is_none());
+}
