@@ -6,8 +6,10 @@
 //! With a nightly compiler and cargo-fuzz: `cargo +nightly fuzz run session`.
 
 mod dialogue;
+mod pages;
 
 pub use dialogue::session;
+pub use pages::{codec, tiff};
 use postfax_gateway::{
     address,
     command::{self, Command, xtext},

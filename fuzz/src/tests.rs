@@ -86,6 +86,19 @@ const WORDS: &[&str] = &[
     "Status: 5.1.1\r\n",
     "Diagnostic-Code: smtp; ",
     "]",
+    // An EOL, RTC, EOFB, a white line of 1728, the heads of files and of their entries.
+    "\0\x01",
+    "\0\x10\x01\0\x10\x01",
+    "\0\x10\x01\0\x10\x01\0\x10\x01\0\x10\x01",
+    "M\x35",
+    "II*\0\x08\0\0\0",
+    "\x09\0\0\x01\x04\0\x01\0\0\0\x20\0\0\0",
+    "\x01\x01\x04\0\x01\0\0\0\x09\0\0\0",
+    "\x03\x01\x03\0\x01\0\0\0\x04\0\0\0",
+    "\x03\x01\x03\0\x01\0\0\0\x03\0\0\0",
+    "\x11\x01\x04\0\x01\0\0\0\x60\0\0\0",
+    "\x17\x01\x04\0\x01\0\0\0\x10\0\0\0",
+    "\x24\x01\x04\0\x01\0\0\0\x05\0\0\0",
 ];
 
 /// Numbers that look random and are the same each time (xorshift).
@@ -155,6 +168,42 @@ fn addresses() {
 #[test]
 fn messages() {
     feed(message);
+}
+
+#[test]
+fn coded_lines() {
+    feed(codec);
+}
+
+#[test]
+fn files_of_pages() {
+    feed(tiff);
+    // A directory of three entries and more, so that chance finds pages.
+    let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+    let entries: Vec<&str> = WORDS.iter().filter(|word| word.len() == 12).copied().collect();
+    let mut read = 0;
+    for _ in 0..runs() {
+        let mut input = vec![0; 2];
+        let count = 5 + dice.throw(5);
+        input[0] = u8::try_from(count).unwrap();
+        // Each entry once, in one order or another, with an octet wrong here and there.
+        let first = dice.throw(entries.len() as u64);
+        for at in first..first + count {
+            let at = usize::try_from(at).unwrap() % entries.len();
+            input.extend(entries[at].as_bytes());
+        }
+        input.extend([0; 4]);
+        input.extend(dice.input());
+        input.resize(200, 0x35);
+        if dice.throw(2) == 0 {
+            let at = usize::try_from(dice.throw(200)).unwrap();
+            input[at] = dice.octet();
+        }
+        tiff(&input);
+        let file = [&b"II*\0\x08\0\0\0"[..], &input].concat();
+        read += u64::from(postfax_hw::pages::tiff::File::parse(file).is_ok());
+    }
+    assert!(read > runs() / 100, "chance found {read} files only");
 }
 
 #[test]

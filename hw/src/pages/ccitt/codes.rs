@@ -1,7 +1,5 @@
 //! The code words of T.4 tables 2 and 3 and of T.6 table 1, and the look-up
-//! tables made of them.
-
-use std::sync::LazyLock;
+//! tables made of them when the program is compiled.
 
 /// A code word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +39,7 @@ pub(super) const VERTICAL: [Code; 7] =
 
 /// Runs of 0 to 63 white pixels, then of 64, 128 and so on to 1728.
 #[rustfmt::skip]
-pub(super) const WHITE: [Code; 91] = codes([
+const WHITE: [Code; 91] = codes([
     "00110101", "000111", "0111", "1000", "1011", "1100", "1110", "1111",
     "10011", "10100", "00111", "01000", "001000", "000011", "110100", "110101",
     "101010", "101011", "0100111", "0001100", "0001000", "0010111", "0000011", "0000100",
@@ -58,7 +56,7 @@ pub(super) const WHITE: [Code; 91] = codes([
 
 /// Runs of black pixels, in the same order.
 #[rustfmt::skip]
-pub(super) const BLACK: [Code; 91] = codes([
+const BLACK: [Code; 91] = codes([
     "0000110111", "010", "11", "10", "011", "0011", "0010", "00011",
     "000101", "000100", "0000100", "0000101", "0000111", "00000100", "00000111", "000011000",
     "0000010111", "0000011000", "0000001000", "00001100111", "00001101000", "00001101100",
@@ -79,23 +77,60 @@ pub(super) const BLACK: [Code; 91] = codes([
 
 /// Runs of 1792, 1856 and so on to 2560, of either colour.
 #[rustfmt::skip]
-pub(super) const LONG: [Code; 13] = codes([
+const LONG: [Code; 13] = codes([
     "00000001000", "00000001100", "00000001101", "000000010010", "000000010011", "000000010100",
     "000000010101", "000000010110", "000000010111", "000000011100", "000000011101", "000000011110",
     "000000011111",
 ]);
+
+/// Codes of the runs of a colour: 0 to 63, then 64, 128 and so on to [`LONGEST`].
+pub(super) type Runs = [Code; RUNS];
+const RUNS: usize = 91 + 13;
+/// The longest run that one code says; what is longer is said by several.
+pub(super) const LONGEST: u32 = 2560;
+
+/// White first, then black.
+pub(super) static RUN_CODES: [Runs; 2] = [with_long(&WHITE), with_long(&BLACK)];
+
+const fn with_long(colour: &[Code; 91]) -> Runs {
+    let mut all = [Code { bits: 0, length: 0 }; RUNS];
+    let mut i = 0;
+    while i < RUNS {
+        all[i] = if i < 91 { colour[i] } else { LONG[i - 91] };
+        i += 1;
+    }
+    all
+}
 
 /// The longest run code, in bits.
 pub(super) const RUN_BITS: u32 = 13;
 /// The longest mode code, in bits.
 pub(super) const MODE_BITS: u32 = 7;
 
-/// What the next [`RUN_BITS`] bits start with: a run and the length of its
-/// code, which is 0 where no code fits.
-pub(super) type RunTable = Vec<(u16, u8)>;
+/// What the next [`RUN_BITS`] bits start with: the run in the upper twelve bits
+/// and the length of its code in the lower four; 0 where no code fits.
+pub(super) type RunTable = [u16; 1 << RUN_BITS];
 
-pub(super) static WHITE_RUNS: LazyLock<RunTable> = LazyLock::new(|| run_table(&WHITE));
-pub(super) static BLACK_RUNS: LazyLock<RunTable> = LazyLock::new(|| run_table(&BLACK));
+/// White first, then black.
+pub(super) static RUN_TABLES: [RunTable; 2] = [run_table(&WHITE), run_table(&BLACK)];
+
+const fn run_table(colour: &[Code; 91]) -> RunTable {
+    let codes = with_long(colour);
+    let mut table = [0; 1 << RUN_BITS];
+    let mut i = 0;
+    while i < RUNS {
+        let run = if i < 64 { i } else { (i - 63) * 64 };
+        let free = RUN_BITS - codes[i].length as u32;
+        let first = (codes[i].bits as usize) << free;
+        let mut at = first;
+        while at < first + (1 << free) {
+            table[at] = (run as u16) << 4 | codes[i].length as u16;
+            at += 1;
+        }
+        i += 1;
+    }
+    table
+}
 
 /// The ways of T.6 to say where the next change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,34 +138,30 @@ pub(super) enum Mode {
     Pass,
     Horizontal,
     Vertical(i8),
+    /// No code, or one of an extension.
+    None,
 }
 
-/// What the next [`MODE_BITS`] bits start with.
-pub(super) static MODES: LazyLock<Vec<Option<(Mode, u8)>>> = LazyLock::new(|| {
-    let mut table = vec![None; 1 << MODE_BITS];
-    let vertical =
-        VERTICAL.iter().enumerate().map(|(i, code)| (*code, Mode::Vertical(i as i8 - 3)));
-    for (code, mode) in
-        [(PASS, Mode::Pass), (HORIZONTAL, Mode::Horizontal)].into_iter().chain(vertical)
-    {
-        let free = MODE_BITS - u32::from(code.length);
-        let first = usize::from(code.bits) << free;
-        table[first..first + (1 << free)].fill(Some((mode, code.length)));
-    }
-    table
-});
+/// What the next [`MODE_BITS`] bits start with, and the length of the code.
+pub(super) static MODES: [(Mode, u8); 1 << MODE_BITS] = modes();
 
-fn run_table(colour: &[Code; 91]) -> RunTable {
-    let mut table = vec![(0, 0); 1 << RUN_BITS];
-    let short = colour.iter().enumerate().map(|(i, code)| match i {
-        0..64 => (i, code),
-        _ => ((i - 63) * 64, code),
-    });
-    let long = LONG.iter().enumerate().map(|(i, code)| (1792 + 64 * i, code));
-    for (run, code) in short.chain(long) {
-        let free = RUN_BITS - u32::from(code.length);
-        let first = usize::from(code.bits) << free;
-        table[first..first + (1 << free)].fill((run as u16, code.length));
+const fn modes() -> [(Mode, u8); 1 << MODE_BITS] {
+    let mut table = [(Mode::None, 0); 1 << MODE_BITS];
+    let mut i = 0;
+    while i < VERTICAL.len() + 2 {
+        let (mode, code) = match i {
+            7 => (Mode::Pass, PASS),
+            8 => (Mode::Horizontal, HORIZONTAL),
+            _ => (Mode::Vertical(i as i8 - 3), VERTICAL[i]),
+        };
+        let free = MODE_BITS - code.length as u32;
+        let first = (code.bits as usize) << free;
+        let mut at = first;
+        while at < first + (1 << free) {
+            table[at] = (mode, code.length);
+            at += 1;
+        }
+        i += 1;
     }
     table
 }
@@ -141,8 +172,13 @@ mod tests {
 
     #[test]
     fn no_code_starts_with_another() {
-        for colour in [&WHITE, &BLACK] {
-            let all: Vec<Code> = colour.iter().chain(&LONG).chain([&EOL]).copied().collect();
+        let modes = VERTICAL.iter().chain([&PASS, &HORIZONTAL, &EOL]);
+        let sets = [
+            RUN_CODES[0].iter().chain([&EOL]).copied().collect::<Vec<Code>>(),
+            RUN_CODES[1].iter().chain([&EOL]).copied().collect(),
+            modes.copied().collect(),
+        ];
+        for all in sets {
             for (i, a) in all.iter().enumerate() {
                 for b in &all[i + 1..] {
                     let common = a.length.min(b.length);
@@ -150,5 +186,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn nothing_but_zeros_is_no_code() {
+        // What follows the end of the data is zeros, and must never be taken for a line.
+        assert!(RUN_TABLES.iter().all(|table| table[0] == 0));
+        assert_eq!(MODES[0].0, Mode::None);
     }
 }

@@ -4,15 +4,16 @@
 use super::{
     Coding,
     bits::Reader,
-    codes::{BLACK_RUNS, EOL, MODE_BITS, MODES, Mode, RUN_BITS, WHITE_RUNS},
-    lines::{Changes, Reference, paint},
+    codes::EOL,
+    lines::{Line, Painter},
+    row::{BadLine, Extension, one_dimension, two_dimensions},
 };
-use crate::pages::bitmap::{Bitmap, Size};
+use crate::pages::bitmap::{Bitmap, MAX_LINES, MAX_PIXELS, Size};
 
-/// T.4 2.4.1.2: so many ends of line in a row end the page (RTC).
+/// T.4 4.1.4: so many ends of line in a row end the page (RTC).
 const RTC: u32 = 6;
 /// Zeros that only an EOL has.
-const EOL_ZEROS: u32 = EOL.length as u32 - 1;
+const EOL_ZEROS: usize = EOL.length as usize - 1;
 
 /// A decoded page.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Damage {
     pub missing_lines: u32,
     /// Whether RTC or EOFB ended the page; no damage either way.
     pub block_ended: bool,
+    /// The first way of coding that is not read; its lines are among the bad ones.
+    pub extension: Option<Extension>,
 }
 
 impl Damage {
@@ -53,23 +56,18 @@ impl Damage {
 /// Decodes a page of exactly this size; bits are taken from the highest of each byte on.
 #[must_use]
 pub fn decode(bytes: &[u8], coding: Coding, size: Size) -> Decoded {
-    let mut decoder = Decoder {
-        bits: Reader::new(bytes),
-        width: size.width(),
-        page: Bitmap::white(size),
-        line: Changes::new(),
-        above: Changes::new(),
-        y: 0,
-        stretch: 0,
-        damage: Damage::default(),
-    };
-    match coding {
-        Coding::Mmr => decoder.t6(),
-        Coding::MhRows => decoder.rows(),
-        Coding::Mh { .. } => decoder.t4(false),
-        Coding::Mr { .. } => decoder.t4(true),
-    }
+    let decoder = Decoder::run(bytes, coding, size);
     Decoded { page: decoder.page, damage: decoder.damage }
+}
+
+/// How many lines there are up to the last one that can be read, where nothing else
+/// says it; at most as many as a page may have. `None` when there are none.
+#[must_use]
+pub fn lines_of(bytes: &[u8], coding: Coding, width: u32) -> Option<u32> {
+    let most = u32::try_from(MAX_PIXELS / u64::from(width.max(1))).unwrap_or(MAX_LINES);
+    let size = Size::new(width, most.min(MAX_LINES))?;
+    let lines = Decoder::run(bytes, coding, size).last_good;
+    (lines > 0).then_some(lines)
 }
 
 /// Whether the bytes begin with an EOL, as T.4 does and compression 2 does not.
@@ -77,9 +75,6 @@ pub fn decode(bytes: &[u8], coding: Coding, size: Size) -> Decoded {
 pub fn starts_with_eol(bytes: &[u8]) -> bool {
     Reader::new(bytes).zeros().is_some_and(|zeros| zeros >= EOL_ZEROS)
 }
-
-/// The bits are no line of the width.
-struct BadLine;
 
 /// What stands where a line should start.
 enum Start {
@@ -95,34 +90,84 @@ struct Decoder<'a> {
     bits: Reader<'a>,
     width: u32,
     page: Bitmap,
-    line: Changes,
-    above: Changes,
+    painter: Painter,
+    line: Line,
+    above: Line,
     y: u32,
+    /// Lines up to the last one that was read.
+    last_good: u32,
+    /// Bad lines just above.
     stretch: u32,
     damage: Damage,
 }
 
-impl Decoder<'_> {
+impl<'a> Decoder<'a> {
+    fn run(bytes: &'a [u8], coding: Coding, size: Size) -> Self {
+        let width = size.width();
+        let mut decoder = Decoder {
+            bits: Reader::new(bytes),
+            width,
+            page: Bitmap::white(size),
+            painter: Painter::new(width),
+            line: Line::white(width),
+            above: Line::white(width),
+            y: 0,
+            last_good: 0,
+            stretch: 0,
+            damage: Damage::default(),
+        };
+        match coding {
+            Coding::Mmr => decoder.t6(),
+            Coding::MhRows => decoder.rows(),
+            Coding::Mh { .. } => decoder.t4(false),
+            Coding::Mr { .. } => decoder.t4(true),
+        }
+        decoder
+    }
+
     fn lines(&self) -> u32 {
         self.page.size().lines()
     }
 
+    fn one_dimension(&mut self) -> Result<(), BadLine> {
+        one_dimension(&mut self.bits, &mut self.line, self.width)
+    }
+
+    fn two_dimensions(&mut self) -> Result<(), BadLine> {
+        two_dimensions(&mut self.bits, &mut self.line, &self.above, self.width)
+    }
+
     fn good_line(&mut self) {
-        paint(&mut self.page, self.y, &self.line);
+        self.painter.paint(&mut self.page, self.y, &self.line);
         std::mem::swap(&mut self.line, &mut self.above);
         self.stretch = 0;
         self.y += 1;
+        self.last_good = self.y;
     }
 
     /// The line above in place of a bad one: better to read than a white gap.
-    fn bad_line(&mut self) {
+    fn bad_line(&mut self, why: BadLine) {
         if self.y > 0 {
             self.page.copy_row(self.y - 1, self.y);
         }
+        self.refused(why);
         self.damage.bad_lines += 1;
         self.stretch += 1;
         self.damage.longest = self.damage.longest.max(self.stretch);
         self.y += 1;
+    }
+
+    /// Nothing from here on can be trusted.
+    fn lost(&mut self, why: BadLine) {
+        self.refused(why);
+        self.damage.bad_lines = self.lines() - self.y;
+        self.damage.longest = self.damage.bad_lines;
+    }
+
+    fn refused(&mut self, why: BadLine) {
+        if let BadLine::Extension(extension) = why {
+            self.damage.extension.get_or_insert(extension);
+        }
     }
 
     fn ended(&mut self, by_block: bool) {
@@ -130,38 +175,35 @@ impl Decoder<'_> {
         self.damage.block_ended = by_block;
     }
 
+    fn is_eofb(&mut self) -> bool {
+        self.bits.peek(EOL.length.into()) == usize::from(EOL.bits)
+    }
+
     fn t6(&mut self) {
         while self.y < self.lines() {
-            let eol = self.bits.peek(EOL.length.into()) == u32::from(EOL.bits);
-            if eol || self.bits.at_end() {
-                return self.ended(eol);
+            let starts_as_eofb = self.is_eofb();
+            if starts_as_eofb || self.bits.zeros().is_none() {
+                return self.ended(starts_as_eofb);
             }
-            if self.two_dimensions().is_err() {
-                // Nothing after the first error can be trusted.
-                let left = self.lines() - self.y;
-                self.damage.bad_lines = left;
-                self.damage.longest = left;
-                return;
+            match self.two_dimensions() {
+                Ok(()) => self.good_line(),
+                Err(why) => return self.lost(why),
             }
-            self.good_line();
         }
-        self.damage.block_ended = self.bits.peek(EOL.length.into()) == u32::from(EOL.bits);
+        self.damage.block_ended = self.is_eofb();
     }
 
     fn rows(&mut self) {
         while self.y < self.lines() {
-            if self.bits.at_end() {
+            if self.bits.zeros().is_none() {
                 return self.ended(false);
             }
-            if self.one_dimension().is_err() {
+            match self.one_dimension() {
+                Ok(()) => self.good_line(),
                 // Without ends of line nobody knows where the next line starts.
-                let left = self.lines() - self.y;
-                self.damage.bad_lines = left;
-                self.damage.longest = left;
-                return;
+                Err(why) => return self.lost(why),
             }
             self.bits.align();
-            self.good_line();
         }
     }
 
@@ -172,21 +214,21 @@ impl Decoder<'_> {
         while self.y < self.lines() {
             let readable = match self.start(two_dimensional) {
                 Start::End => return,
-                Start::Empty => Err(BadLine),
-                Start::Bare if two_dimensional => Err(BadLine),
+                Start::Empty => Err(BadLine::Damaged),
+                Start::Bare if two_dimensional => Err(BadLine::Damaged),
                 Start::Bare => self.one_dimension(),
                 Start::Line if two_dimensional => match self.bits.bit() {
                     true => self.one_dimension(),
                     false if above_known => self.two_dimensions(),
-                    false => Err(BadLine),
+                    false => Err(BadLine::Damaged),
                 },
                 Start::Line => self.one_dimension(),
             };
             above_known = readable.is_ok();
             match readable {
                 Ok(()) => self.good_line(),
-                Err(BadLine) => {
-                    self.bad_line();
+                Err(why) => {
+                    self.bad_line(why);
                     self.seek_eol();
                 }
             }
@@ -196,35 +238,35 @@ impl Decoder<'_> {
     }
 
     fn start(&mut self, two_dimensional: bool) -> Start {
-        if self.bits.zeros().is_none() {
+        let Some(zeros) = self.bits.zeros() else {
             self.ended(false);
             return Start::End;
-        }
-        if !take_eol(&mut self.bits) {
+        };
+        if zeros < EOL_ZEROS {
             return Start::Bare;
+        }
+        self.bits.pass(zeros + 1);
+        if !is_eol(&self.bits, two_dimensional) {
+            return Start::Line;
         }
         // One EOL starts a line. Six, or two and nothing more, end the page.
         let mut ahead = self.bits.clone();
         let mut eols = 1;
         while eols < RTC && is_eol(&ahead, two_dimensional) {
             if two_dimensional {
-                ahead.skip(1);
+                ahead.bit();
             }
             take_eol(&mut ahead);
             eols += 1;
         }
-        let tag_only = two_dimensional && ahead.peek(1) == 1;
-        if tag_only && eols > 1 {
-            ahead.skip(1);
+        if two_dimensional && ahead.peek(1) == 1 {
+            ahead.bit();
         }
-        if eols == RTC || (eols > 1 && ahead.zeros().is_none()) {
+        if eols == RTC || ahead.zeros().is_none() {
             self.ended(true);
             return Start::End;
         }
-        match eols {
-            1 => Start::Line,
-            _ => Start::Empty,
-        }
+        Start::Empty
     }
 
     /// Stops before the next EOL, or at the end of the data.
@@ -233,95 +275,8 @@ impl Decoder<'_> {
             if zeros >= EOL_ZEROS {
                 return;
             }
-            self.bits.skip(zeros + 1);
+            self.bits.pass(zeros + 1);
         }
-    }
-
-    /// A change of colour. Two at one place are none: a run of no pixels.
-    fn change(&mut self, x: u32) {
-        if self.line.last() == Some(&x) {
-            self.line.pop();
-        } else if x < self.width {
-            self.line.push(x);
-        }
-    }
-
-    fn run(&mut self, black: bool) -> Result<u32, BadLine> {
-        let table = if black { &BLACK_RUNS } else { &WHITE_RUNS };
-        let mut length = 0;
-        loop {
-            let (run, bits) = table[self.bits.peek(RUN_BITS) as usize];
-            if bits == 0 || self.bits.at_end() {
-                return Err(BadLine);
-            }
-            self.bits.skip(bits.into());
-            length += u32::from(run);
-            if length > self.width {
-                return Err(BadLine);
-            }
-            if run < 64 {
-                return Ok(length);
-            }
-        }
-    }
-
-    fn one_dimension(&mut self) -> Result<(), BadLine> {
-        self.line.clear();
-        let mut x = 0;
-        let mut black = false;
-        while x < self.width {
-            x += self.run(black)?;
-            if x > self.width {
-                return Err(BadLine);
-            }
-            self.change(x);
-            black = !black;
-        }
-        Ok(())
-    }
-
-    fn two_dimensions(&mut self) -> Result<(), BadLine> {
-        self.line.clear();
-        let above = std::mem::take(&mut self.above);
-        let read = self.differences(&mut Reference::new(&above, self.width));
-        self.above = above;
-        read
-    }
-
-    fn differences(&mut self, reference: &mut Reference<'_>) -> Result<(), BadLine> {
-        let mut a0 = None;
-        let mut black = false;
-        while a0.is_none_or(|a0| a0 < self.width) {
-            let (b1, b2) = reference.b1_b2(a0, black);
-            let (mode, bits) = MODES[self.bits.peek(MODE_BITS) as usize].ok_or(BadLine)?;
-            if self.bits.at_end() {
-                return Err(BadLine);
-            }
-            self.bits.skip(bits.into());
-            match mode {
-                Mode::Pass => a0 = Some(b2),
-                Mode::Horizontal => {
-                    let a1 = a0.unwrap_or(0) + self.run(black)?;
-                    let a2 = a1 + self.run(!black)?;
-                    if a2 > self.width {
-                        return Err(BadLine);
-                    }
-                    self.change(a1);
-                    self.change(a2);
-                    a0 = Some(a2);
-                }
-                Mode::Vertical(away) => {
-                    let a1 = b1.checked_add_signed(away.into()).ok_or(BadLine)?;
-                    if a1 > self.width || a0.is_some_and(|a0| a1 < a0) {
-                        return Err(BadLine);
-                    }
-                    self.change(a1);
-                    a0 = Some(a1);
-                    black = !black;
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -329,7 +284,7 @@ impl Decoder<'_> {
 fn take_eol(bits: &mut Reader<'_>) -> bool {
     match bits.zeros() {
         Some(zeros) if zeros >= EOL_ZEROS => {
-            bits.skip(zeros + 1);
+            bits.pass(zeros + 1);
             true
         }
         _ => false,

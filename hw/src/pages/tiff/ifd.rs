@@ -2,7 +2,7 @@
 //! is sloppy (odd offsets, SHORT for LONG, any order of tags), strict where a
 //! file contradicts itself.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
 use super::{MAX_PAGES, TiffError};
 
@@ -24,6 +24,7 @@ impl<'a> Bytes<'a> {
         let big_endian = match all.get(..4) {
             Some(b"II*\0") => false,
             Some(b"MM\0*") => true,
+            Some(b"II+\0" | b"MM\0+") => return Err(TiffError::BigTiff),
             _ => return Err(TiffError::NotTiff),
         };
         Ok(Self { all, big_endian })
@@ -31,6 +32,11 @@ impl<'a> Bytes<'a> {
 
     pub(super) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// A piece of the file, which is inside.
+    pub(super) fn piece(&self, piece: Range<usize>) -> &'a [u8] {
+        &self.all[piece]
     }
 
     fn u16(&self, at: usize) -> Option<u16> {
@@ -47,12 +53,33 @@ impl<'a> Bytes<'a> {
 /// One directory: the tags of a page.
 pub(super) struct Ifd<'a> {
     bytes: Bytes<'a>,
-    /// Number, type, count and the place of the values.
-    tags: Vec<(u16, u16, usize, usize)>,
+    /// Its place in the file.
+    pub(super) at: usize,
+    tags: Vec<Tag>,
 }
 
-/// All directories in the order of the chain.
-pub(super) fn chain(bytes: Bytes<'_>) -> Result<Vec<Ifd<'_>>, TiffError> {
+#[derive(Clone, Copy)]
+struct Tag {
+    number: u16,
+    kind: u16,
+    count: usize,
+    /// Where its values are.
+    at: usize,
+    /// Where they are if there is but one.
+    inline: usize,
+}
+
+/// What becomes of pages behind a place where the file ends too early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CutOff {
+    /// The file is refused: nothing may get lost without a word.
+    Refused,
+    /// The pages before that place are kept.
+    Kept,
+}
+
+/// All directories in the order of the chain, wherever they are.
+pub(super) fn chain(bytes: Bytes<'_>, cut_off: CutOff) -> Result<Vec<Ifd<'_>>, TiffError> {
     let mut all = Vec::new();
     let mut seen = HashSet::new();
     let mut next = bytes.u32(4).ok_or(TiffError::Broken("it ends in the header"))? as usize;
@@ -63,7 +90,12 @@ pub(super) fn chain(bytes: Bytes<'_>) -> Result<Vec<Ifd<'_>>, TiffError> {
         if all.len() == MAX_PAGES {
             return Err(TiffError::TooLarge("too many pages"));
         }
-        let (ifd, following) = Ifd::read(bytes, next)?;
+        let Some((ifd, following)) = Ifd::read(bytes, next)? else {
+            if cut_off == CutOff::Kept && !all.is_empty() {
+                break;
+            }
+            return Err(TiffError::Broken("a page's tags are outside the file"));
+        };
         all.push(ifd);
         next = following;
     }
@@ -71,60 +103,71 @@ pub(super) fn chain(bytes: Bytes<'_>) -> Result<Vec<Ifd<'_>>, TiffError> {
 }
 
 impl<'a> Ifd<'a> {
-    fn read(bytes: Bytes<'a>, at: usize) -> Result<(Self, usize), TiffError> {
-        const OUTSIDE: TiffError = TiffError::Broken("a page's tags are outside the file");
-        let count = usize::from(bytes.u16(at).ok_or(OUTSIDE)?);
+    /// The directory and the place of the next one; `None` when it ends behind the file.
+    fn read(bytes: Bytes<'a>, at: usize) -> Result<Option<(Self, usize)>, TiffError> {
+        let Some(count) = bytes.u16(at).map(usize::from) else { return Ok(None) };
         if count > MAX_TAGS {
             return Err(TiffError::TooLarge("too many tags"));
         }
-        let mut tags: Vec<(u16, u16, usize, usize)> = Vec::with_capacity(count);
+        let mut tags: Vec<Tag> = Vec::with_capacity(count);
         for i in 0..count {
             let entry = at + 2 + 12 * i;
-            let number = bytes.u16(entry).ok_or(OUTSIDE)?;
-            let kind = bytes.u16(entry + 2).ok_or(OUTSIDE)?;
-            let values = bytes.u32(entry + 4).ok_or(OUTSIDE)? as usize;
-            let inline = bytes.u32(entry + 8).ok_or(OUTSIDE)? as usize;
-            if tags.iter().any(|tag| tag.0 == number) {
+            let (Some(number), Some(kind)) = (bytes.u16(entry), bytes.u16(entry + 2)) else {
+                return Ok(None);
+            };
+            let (Some(count), Some(place)) = (bytes.u32(entry + 4), bytes.u32(entry + 8)) else {
+                return Ok(None);
+            };
+            // None at all is one that was counted wrong.
+            let (count, inline) = ((count as usize).max(1), entry + 8);
+            if tags.iter().any(|tag| tag.number == number) {
                 return Err(TiffError::Broken("a tag occurs twice"));
             }
             let Some(size) = size_of(kind) else { continue };
-            let place = if values.saturating_mul(size) <= 4 { entry + 8 } else { inline };
-            tags.push((number, kind, values, place));
+            let at = if count.saturating_mul(size) <= 4 { inline } else { place as usize };
+            tags.push(Tag { number, kind, count, at, inline });
         }
         // Some writers leave the end of the chain out of the file.
         let next = bytes.u32(at + 2 + 12 * count).unwrap_or(0) as usize;
-        Ok((Self { bytes, tags }, next))
+        Ok(Some((Self { bytes, at, tags }, next)))
     }
 
-    /// The first value of a tag that holds whole numbers.
-    pub(super) fn number(&self, tag: u16) -> Option<u32> {
-        let &(_, kind, count, at) = self.tags.iter().find(|t| t.0 == tag)?;
-        (count > 0).then(|| self.value(kind, at)).flatten()
+    fn tag(&self, number: u16) -> Option<Tag> {
+        self.tags.iter().find(|tag| tag.number == number).copied()
+    }
+
+    /// The value of a tag that holds one whole number. It is in the entry, however many
+    /// the entry says there are.
+    pub(super) fn number(&self, number: u16) -> Option<u32> {
+        let tag = self.tag(number)?;
+        self.value(tag.kind, tag.inline)
+    }
+
+    /// The first value of a tag that may hold several whole numbers.
+    pub(super) fn first(&self, number: u16) -> Option<u32> {
+        let tag = self.tag(number)?;
+        self.value(tag.kind, tag.at).or_else(|| self.value(tag.kind, tag.inline))
     }
 
     /// All values of a tag that holds whole numbers.
-    pub(super) fn numbers(&self, tag: u16) -> Result<Option<Vec<u32>>, TiffError> {
-        let Some(&(_, kind, count, at)) = self.tags.iter().find(|t| t.0 == tag) else {
-            return Ok(None);
-        };
-        if count > MAX_VALUES {
+    pub(super) fn numbers(&self, number: u16) -> Result<Option<Vec<u32>>, TiffError> {
+        let Some(tag) = self.tag(number) else { return Ok(None) };
+        if tag.count > MAX_VALUES {
             return Err(TiffError::TooLarge("too many strips"));
         }
-        let size = size_of(kind).unwrap_or(1);
-        let all: Option<Vec<u32>> = (0..count).map(|i| self.value(kind, at + i * size)).collect();
+        let size = size_of(tag.kind).unwrap_or(1);
+        let all: Option<Vec<u32>> =
+            (0..tag.count).map(|i| self.value(tag.kind, tag.at.checked_add(i * size)?)).collect();
         all.ok_or(TiffError::Broken("a tag's values are outside the file")).map(Some)
     }
 
     /// The first value of a tag that holds fractions, or whole numbers by mistake.
-    pub(super) fn fraction(&self, tag: u16) -> Option<f32> {
-        let &(_, kind, count, at) = self.tags.iter().find(|t| t.0 == tag)?;
-        if count == 0 {
-            return None;
+    pub(super) fn fraction(&self, number: u16) -> Option<f32> {
+        let tag = self.tag(number)?;
+        if tag.kind != 5 {
+            return self.number(number).map(|whole| whole as f32);
         }
-        if kind != 5 {
-            return self.value(kind, at).map(|whole| whole as f32);
-        }
-        let (above, below) = (self.bytes.u32(at)?, self.bytes.u32(at.checked_add(4)?)?);
+        let (above, below) = (self.bytes.u32(tag.at)?, self.bytes.u32(tag.at.checked_add(4)?)?);
         (below != 0).then(|| above as f32 / below as f32)
     }
 

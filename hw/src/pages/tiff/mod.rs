@@ -6,6 +6,9 @@
 //! checked, nothing loops, and sizes are limited.
 
 mod ifd;
+mod layout;
+mod profile;
+mod quality;
 mod read;
 mod tag;
 mod write;
@@ -20,7 +23,10 @@ use super::{
     ccitt::{self, Coding, Decoded},
 };
 
-pub use read::{File, Page, Unusual, read};
+pub use layout::Unusual;
+pub use profile::{NotInProfile, Profile, write_as};
+pub use quality::{CleanData, Quality};
+pub use read::{File, Page, read};
 pub use write::{FillOrder, write};
 
 /// Most pages that a file may have.
@@ -42,6 +48,9 @@ pub enum TiffError {
     /// It does not start like a TIFF.
     #[error("not a TIFF file")]
     NotTiff,
+    /// The kind with places of 64 bits, which fax software does not write.
+    #[error("a BigTIFF file; an ordinary TIFF file is needed")]
+    BigTiff,
     /// Its structure contradicts itself or points outside.
     #[error("damaged TIFF file: {0}")]
     Broken(&'static str),
@@ -113,5 +122,7 @@ impl CodedPage {
     }
 }
 
+#[cfg(test)]
+mod interop;
 #[cfg(test)]
 mod tests;

@@ -1,56 +1,38 @@
 //! TIFF files to coded pages.
 
-use std::{fmt, fs, io::Read, ops::Range, path::Path};
+use std::{fs, io::Read, path::Path};
 
 use super::{
-    CodedPage, Density, MAX_FILE_BYTES, TiffError,
-    ifd::{Bytes, Ifd, chain},
+    CodedPage, Density, MAX_FILE_BYTES, Quality, TiffError, Unusual,
+    ifd::{Bytes, CutOff, Ifd, chain},
+    layout::{Draft, Layout, coded_strip, no_overlap, starts},
     tag,
 };
 use crate::pages::{
     bitmap::{Bitmap, Size},
-    ccitt::{self, Coding, Damage, Decoded, reverse_bits},
+    ccitt::{Damage, Decoded},
 };
 
-/// Reads a file from disk.
+/// Most pages of a file that do not say how many lines they have: each must be read
+/// through to know it.
+const MAX_MEASURED: usize = 500;
+
+/// Reads a file from disk. Of one that is cut off the pages before the cut are kept:
+/// what fax servers write may have been interrupted, and will not come again.
 ///
 /// # Errors
-/// [`TiffError`]; a file that is damaged or made to harm is refused whole.
+/// [`TiffError`]; a file that contradicts itself or is made to harm is refused whole.
 pub fn read(path: &Path) -> Result<File, TiffError> {
     let file = fs::File::open(path).map_err(TiffError::io(path))?;
     let mut bytes = Vec::new();
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(TiffError::io(path))?;
-    File::parse(bytes)
+    File::build(bytes, CutOff::Kept)
 }
 
 /// A TIFF file whose structure is sound: all strips are inside and none overlap.
 pub struct File {
     bytes: Vec<u8>,
     pages: Vec<Page>,
-}
-
-/// Why a page is no fax page, though a TIFF may have it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unusual {
-    /// Another compression, by its number.
-    Compression(u32),
-    /// Grey or colour.
-    Colour,
-    /// T.6 or T.4 with its uncompressed mode.
-    UncompressedMode,
-    /// No strips, or no size.
-    NoStrips,
-}
-
-impl fmt::Display for Unusual {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Compression(number) => write!(f, "compression {number}"),
-            Self::Colour => f.write_str("grey or colour"),
-            Self::UncompressedMode => f.write_str("uncompressed mode"),
-            Self::NoStrips => f.write_str("no strips"),
-        }
-    }
 }
 
 /// A page of a file.
@@ -62,17 +44,9 @@ pub struct Page {
     pub orientation: u32,
     /// A small picture of another page, to be passed over.
     pub thumbnail: bool,
+    /// What the receiver of the fax found wrong with it, where the file says so.
+    pub quality: Option<Quality>,
     layout: Result<Layout, Unusual>,
-}
-
-#[derive(Debug, Clone)]
-struct Layout {
-    size: Size,
-    coding: Coding,
-    inverted: bool,
-    lowest_bit_first: bool,
-    rows_per_strip: u32,
-    strips: Vec<Range<usize>>,
 }
 
 impl Page {
@@ -87,20 +61,34 @@ impl File {
     /// Takes the bytes of a file.
     ///
     /// # Errors
-    /// [`TiffError`]; a file that is damaged or made to harm is refused whole.
+    /// [`TiffError`]; a file that is damaged, cut off or made to harm is refused whole.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, TiffError> {
+        Self::build(bytes, CutOff::Refused)
+    }
+
+    fn build(bytes: Vec<u8>, cut_off: CutOff) -> Result<Self, TiffError> {
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(TiffError::TooLarge("too many bytes"));
         }
         let view = Bytes::open(&bytes)?;
-        let pages = chain(view)?
-            .iter()
-            .map(|ifd| page(ifd, view.len()))
-            .collect::<Result<Vec<Page>, TiffError>>()?;
-        if pages.is_empty() {
+        let ifds = chain(view, cut_off)?;
+        if ifds.is_empty() {
             return Err(TiffError::Broken("it has no pages"));
         }
-        no_overlap(&pages)?;
+        let starts = starts(&ifds, view.len());
+        let drafts = ifds
+            .iter()
+            .map(|ifd| Draft::read(ifd, &starts))
+            .collect::<Result<Vec<Result<Draft, Unusual>>, TiffError>>()?;
+        no_overlap(&drafts)?;
+        if drafts.iter().flatten().filter(|draft| draft.lines.is_none()).count() > MAX_MEASURED {
+            return Err(TiffError::TooLarge("too many pages that do not say their length"));
+        }
+        let pages = ifds
+            .iter()
+            .zip(drafts)
+            .map(|(ifd, draft)| page(ifd, draft, view))
+            .collect::<Result<Vec<Page>, TiffError>>()?;
         Ok(Self { bytes, pages })
     }
 
@@ -130,6 +118,7 @@ impl File {
         let mut y = 0;
         for i in 0..layout.strips.len() {
             let lines = layout.rows_per_strip.min(layout.size.lines() - y);
+            // More strips than lines hold nothing.
             let Some(size) = Size::new(layout.size.width(), lines) else { break };
             let strip = self.coded_strip(page, layout, i, size).decode();
             for row in strip.page.rows() {
@@ -167,132 +156,24 @@ impl File {
     }
 
     fn coded_strip(&self, page: &Page, layout: &Layout, i: usize, size: Size) -> CodedPage {
-        let mut bytes = self.bytes[layout.strips[i].clone()].to_vec();
-        if layout.lowest_bit_first {
-            reverse_bits(&mut bytes);
-        }
-        let coding = match layout.coding {
-            // Compression 2 has no ends of line, but some write T.4 under its number.
-            Coding::MhRows if ccitt::starts_with_eol(&bytes) => Coding::Mh { aligned: false },
-            coding => coding,
-        };
+        let piece = &self.bytes[layout.strips[i].clone()];
+        let (bytes, coding) = coded_strip(piece, layout.coding, layout.bit_order);
         CodedPage { size, density: page.density, coding, inverted: layout.inverted, bytes }
     }
 }
 
-fn page(ifd: &Ifd<'_>, file_bytes: usize) -> Result<Page, TiffError> {
-    let layout = match layout(ifd, file_bytes) {
-        Ok(layout) => Ok(layout),
-        Err(Odd::Unusual(what)) => Err(what),
-        Err(Odd::Broken(error)) => return Err(error),
-    };
+fn page(ifd: &Ifd<'_>, draft: Result<Draft, Unusual>, bytes: Bytes<'_>) -> Result<Page, TiffError> {
     Ok(Page {
         density: density(ifd),
         orientation: ifd.number(tag::ORIENTATION).filter(|o| (1..=8).contains(o)).unwrap_or(1),
         thumbnail: ifd.number(tag::NEW_SUBFILE_TYPE).unwrap_or(0) & 1 == 1,
-        layout,
+        quality: Quality::read(ifd),
+        layout: match draft {
+            Ok(draft) => Ok(draft.finish(bytes)?),
+            Err(what) => Err(what),
+        },
     })
 }
-
-/// Either no fax page, or no sound file.
-enum Odd {
-    Unusual(Unusual),
-    Broken(TiffError),
-}
-
-impl From<TiffError> for Odd {
-    fn from(error: TiffError) -> Self {
-        Self::Broken(error)
-    }
-}
-
-fn layout(ifd: &Ifd<'_>, file_bytes: usize) -> Result<Layout, Odd> {
-    if ifd.number(tag::BITS_PER_SAMPLE).unwrap_or(1) != 1
-        || ifd.number(tag::SAMPLES_PER_PIXEL).unwrap_or(1) != 1
-    {
-        return Err(Odd::Unusual(Unusual::Colour));
-    }
-    let coding = coding(ifd).map_err(Odd::Unusual)?;
-    let (Some(width), Some(lines)) = (ifd.number(tag::IMAGE_WIDTH), ifd.number(tag::IMAGE_LENGTH))
-    else {
-        return Err(Odd::Broken(TiffError::Broken("a page has no size")));
-    };
-    let size =
-        Size::new(width, lines).ok_or(TiffError::TooLarge("a page is too large or empty"))?;
-    let Some(offsets) = ifd.numbers(tag::STRIP_OFFSETS)? else {
-        return Err(Odd::Unusual(Unusual::NoStrips));
-    };
-    let rows = ifd.number(tag::ROWS_PER_STRIP).filter(|rows| *rows > 0).unwrap_or(lines).min(lines);
-    let counts = ifd.numbers(tag::STRIP_BYTE_COUNTS)?;
-    let strips = strips(&offsets, counts.as_deref(), file_bytes)?;
-    if strips.is_empty() {
-        return Err(Odd::Broken(TiffError::Broken("a page has no strips")));
-    }
-    Ok(Layout {
-        size,
-        coding,
-        inverted: ifd.number(tag::PHOTOMETRIC) == Some(1),
-        lowest_bit_first: ifd.number(tag::FILL_ORDER) == Some(2),
-        // One strip holds the page, whatever the tag claims.
-        rows_per_strip: if strips.len() == 1 { lines } else { rows },
-        strips,
-    })
-}
-
-fn coding(ifd: &Ifd<'_>) -> Result<Coding, Unusual> {
-    let compression = ifd.number(tag::COMPRESSION).unwrap_or(1);
-    let options = match compression {
-        3 => ifd.number(tag::T4_OPTIONS).unwrap_or(0),
-        4 => ifd.number(tag::T6_OPTIONS).unwrap_or(0),
-        _ => 0,
-    };
-    if options & tag::UNCOMPRESSED_MODE != 0 {
-        return Err(Unusual::UncompressedMode);
-    }
-    let aligned = options & tag::T4_ALIGNED != 0;
-    match compression {
-        2 => Ok(Coding::MhRows),
-        3 if options & tag::T4_TWO_DIMENSIONS != 0 => Ok(Coding::Mr { aligned }),
-        3 => Ok(Coding::Mh { aligned }),
-        4 => Ok(Coding::Mmr),
-        other => Err(Unusual::Compression(other)),
-    }
-}
-
-fn strips(
-    offsets: &[u32],
-    counts: Option<&[u32]>,
-    file_bytes: usize,
-) -> Result<Vec<Range<usize>>, TiffError> {
-    let whole = |i: usize| match counts {
-        Some(counts) => counts.get(i).copied().map(|count| count as usize),
-        // A single strip without a length goes to the end of the file.
-        None if offsets.len() == 1 => file_bytes.checked_sub(offsets[0] as usize),
-        None => None,
-    };
-    offsets
-        .iter()
-        .enumerate()
-        .map(|(i, offset)| {
-            let start = *offset as usize;
-            let count = whole(i).ok_or(TiffError::Broken("a strip has no length"))?;
-            let end = start.checked_add(count).filter(|end| *end <= file_bytes);
-            end.map(|end| start..end).ok_or(TiffError::Broken("a strip is outside the file"))
-        })
-        .collect()
-}
-
-fn no_overlap(pages: &[Page]) -> Result<(), TiffError> {
-    let layouts = pages.iter().filter_map(|page| page.layout.as_ref().ok());
-    let mut all: Vec<&Range<usize>> =
-        layouts.flat_map(|layout| &layout.strips).filter(|strip| !strip.is_empty()).collect();
-    all.sort_unstable_by_key(|strip| strip.start);
-    match all.windows(2).any(|two| two[1].start < two[0].end) {
-        true => Err(TiffError::Broken("strips overlap")),
-        false => Ok(()),
-    }
-}
-
 fn density(ifd: &Ifd<'_>) -> Density {
     // Unit 3 is the centimetre; everything else is taken as the inch.
     let unit = if ifd.number(tag::RESOLUTION_UNIT) == Some(3) { 2.54 } else { 1.0 };

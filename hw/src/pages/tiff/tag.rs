@@ -18,6 +18,9 @@ pub(super) const T4_OPTIONS: u16 = 292;
 pub(super) const T6_OPTIONS: u16 = 293;
 pub(super) const RESOLUTION_UNIT: u16 = 296;
 pub(super) const PAGE_NUMBER: u16 = 297;
+pub(super) const BAD_FAX_LINES: u16 = 326;
+pub(super) const CLEAN_FAX_DATA: u16 = 327;
+pub(super) const CONSECUTIVE_BAD_FAX_LINES: u16 = 328;
 
 /// T4Options bit 0: two dimensions.
 pub(super) const T4_TWO_DIMENSIONS: u32 = 1;

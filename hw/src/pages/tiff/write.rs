@@ -1,7 +1,7 @@
-//! Coded pages to a TIFF-F file, Profile F (RFC 3949 4): little endian, each
-//! directory before its fractions and its one strip, pages in order.
+//! Coded pages to a TIFF-F file: little endian, each directory before its fractions
+//! and its one strip, pages in order (RFC 3949 3, RFC 3249 5.1).
 
-use super::{CodedPage, tag};
+use super::{CleanData, CodedPage, Quality, tag};
 use crate::pages::ccitt::{Coding, reverse_bits};
 
 const SHORT: u16 = 3;
@@ -19,26 +19,48 @@ pub enum FillOrder {
     LowestFirst,
 }
 
-/// The bytes of a file with these pages.
+/// The bytes of a file with these pages as they are.
 #[must_use]
 pub fn write(pages: &[CodedPage], order: FillOrder) -> Vec<u8> {
+    put_pages(pages.iter().map(|page| (page, None)), order)
+}
+
+/// A page and what was wrong with it.
+pub(super) struct Tagged {
+    pub(super) page: CodedPage,
+    pub(super) quality: Option<Quality>,
+}
+
+/// The same with the quality of each page.
+pub(super) fn put_all(pages: &[Tagged], order: FillOrder) -> Vec<u8> {
+    put_pages(pages.iter().map(|tagged| (&tagged.page, tagged.quality)), order)
+}
+
+fn put_pages<'a>(
+    pages: impl ExactSizeIterator<Item = (&'a CodedPage, Option<Quality>)>,
+    order: FillOrder,
+) -> Vec<u8> {
     let mut file = b"II*\0\x08\0\0\0".to_vec();
     debug_assert_eq!(file.len(), HEADER);
-    for (i, page) in pages.iter().enumerate() {
-        let last = i + 1 == pages.len();
-        put_page(&mut file, page, (i, pages.len()), order, last);
+    let total = pages.len();
+    for (i, (page, quality)) in pages.enumerate() {
+        let mut entries = entries(page, (i, total), order);
+        entries.extend(quality.into_iter().flat_map(quality_entries));
+        put_page(&mut file, page, entries, order, i + 1 == total);
     }
     file
 }
 
+/// Number, type, count and value.
+type Entry = (u16, u16, u32, u32);
+
 fn put_page(
     file: &mut Vec<u8>,
     page: &CodedPage,
-    (index, total): (usize, usize),
+    mut entries: Vec<Entry>,
     order: FillOrder,
     last: bool,
 ) {
-    let mut entries = entries(page, index, total, order);
     let start = file.len();
     let fractions = start + 2 + entries.len() * 12 + 4;
     let strip = fractions + 16;
@@ -73,13 +95,8 @@ fn put_page(
     file.resize(end, 0);
 }
 
-/// Number, type, count and value, ascending; places are filled in later.
-fn entries(
-    page: &CodedPage,
-    index: usize,
-    total: usize,
-    order: FillOrder,
-) -> Vec<(u16, u16, u32, u32)> {
+/// Ascending; places are filled in later.
+fn entries(page: &CodedPage, (index, total): (usize, usize), order: FillOrder) -> Vec<Entry> {
     let (compression, options) = match page.coding {
         Coding::MhRows => (2, None),
         Coding::Mh { aligned } => (3, Some((tag::T4_OPTIONS, t4(aligned, 0)))),
@@ -110,6 +127,20 @@ fn entries(
     all.push((tag::RESOLUTION_UNIT, SHORT, 1, 2));
     all.push((tag::PAGE_NUMBER, SHORT, 2, number));
     all
+}
+
+/// They come after all others.
+fn quality_entries(quality: Quality) -> [Entry; 3] {
+    let clean = match quality.clean {
+        CleanData::Clean => 0,
+        CleanData::Regenerated => 1,
+        CleanData::Bad => 2,
+    };
+    [
+        (tag::BAD_FAX_LINES, LONG, 1, quality.bad_lines),
+        (tag::CLEAN_FAX_DATA, SHORT, 1, clean),
+        (tag::CONSECUTIVE_BAD_FAX_LINES, LONG, 1, quality.longest),
+    ]
 }
 
 fn t4(aligned: bool, two_dimensions: u32) -> u32 {
