@@ -13,7 +13,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use postfax_domain::{
     destination::Destination,
-    document::{PageLedger, Resolution},
+    document::PageLedger,
     job::{AttemptEnd, Carrier, Cause, Job},
     names::{JobId, ServerName},
     outcome::Outcome,
@@ -295,7 +295,7 @@ impl Errand<'_> {
         let Destination::Fax(to) = &self.job.destination else {
             return Err(ended(Outcome::BadDocument, "no fax number"));
         };
-        let document = self.job.document.as_ref().expect("a fax has pages");
+        let shape = self.job.shape();
         let (pages, cut) = self.pages().await?;
         let config = self.context.config.load();
         let server = self.job.under_way().map(|attempt| &attempt.carrier);
@@ -308,7 +308,8 @@ impl Errand<'_> {
             number: to.number.clone(),
             subaddress: to.subaddress.clone(),
             pages,
-            resolution: if self.job.coarse { Resolution::Standard } else { document.resolution },
+            resolution: shape.resolution,
+            paper: shape.paper,
             sender: self.job.sender().map_or_else(String::new, |sent| sent.client.to_string()),
             station_id: access.and_then(|access| access.station_id.clone()),
             priority: u8::try_from(127 - 14 * i16::from(self.job.priority)).unwrap_or(127),

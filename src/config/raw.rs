@@ -254,6 +254,8 @@ tables! {
         poll_s: Count,
         on_drift: Text,
         station_id: Text,
+        resolutions: Texts,
+        paper: Text,
     }
 
     /// `[[client]]`

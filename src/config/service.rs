@@ -46,7 +46,7 @@ const OWN_NUMBERS: &[(&str, OwnNumbers)] = &[
     ("never", OwnNumbers::Never),
     ("always", OwnNumbers::Always),
 ];
-const RESOLUTIONS: &[(&str, Resolution)] = &[
+pub(super) const RESOLUTIONS: &[(&str, Resolution)] = &[
     ("standard", Resolution::Standard),
     ("fine", Resolution::Fine),
     ("superfine", Resolution::Superfine),

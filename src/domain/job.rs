@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     destination::{Destination, Mailbox},
-    document::{Document, PageLedger},
+    document::{Document, PageLedger, Shape},
     fleet::Decision,
     names::{JobId, ServerName},
     notice::Planned,
@@ -80,7 +80,8 @@ pub struct Job {
     pub priority: i8,
     /// Pages that the remote machine has confirmed, over all attempts.
     pub confirmed: u32,
-    /// Whether the pages go out coarser, since the remote machine refused them.
+    /// Whether the pages go out coarser, since the remote machine refused them, or since no
+    /// server that may call can take them as they are.
     pub coarse: bool,
     /// How often it has ended in each way.
     pub tries: Tries,
@@ -281,6 +282,20 @@ impl Job {
         self.document.as_ref().map_or(0, |d| d.pages.saturating_sub(self.confirmed))
     }
 
+    /// What a server must be able to take of it.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        match &self.document {
+            Some(document) if !self.coarse => document.shape(),
+            _ => Shape::PLAINEST,
+        }
+    }
+
+    /// From now on its pages go out coarser.
+    pub fn coarsen(&mut self) {
+        self.coarse = true;
+    }
+
     /// What the last attempt ended with.
     #[must_use]
     pub fn last_outcome(&self) -> Option<Outcome> {
@@ -450,7 +465,7 @@ impl Job {
                 self.state = State::Waiting { due: now };
             }
             Next::Reformat => {
-                self.coarse = true;
+                self.coarsen();
                 self.state = State::Waiting { due: now };
             }
             Next::Stop => self.end(End::Failed(outcome), now),

@@ -255,6 +255,7 @@ pub(crate) fn setup() -> Setup {
             lines: 4,
             draining: false,
             on_drift: Default::default(),
+            takes: Default::default(),
         };
         (server(name), new)
     };

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use postfax_domain::document::Resolution;
+use postfax_domain::document::{Paper, Resolution};
 use tokio::time::sleep;
 
 use super::{
@@ -174,6 +174,7 @@ mod tests {
             subaddress: Some("4312".into()),
             pages: "x.tif".into(),
             resolution: Resolution::Fine,
+            paper: Paper::A4,
             sender: "anna\"\r\nJKILL 1".into(),
             station_id: None,
             priority: 127,

@@ -28,7 +28,7 @@ mod webhooks;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod told;
 #[cfg(test)]

@@ -62,6 +62,7 @@ pub(crate) fn setup() -> Setup {
         lines,
         draining: false,
         on_drift: Default::default(),
+        takes: Default::default(),
     };
     Setup {
         domain: "fax.example.com".into(),
@@ -249,6 +250,19 @@ fn a_local_fault_moves_at_once_and_a_busy_number_waits() {
     assert_eq!(supervisor.next_wake(NOW), Some(NOW + Duration::from_secs(180)));
     let later = supervisor.handle(Event::Woke, NOW + Duration::from_secs(180));
     assert_eq!(carried(&later).len(), 1);
+}
+
+#[test]
+fn pages_that_no_server_takes_go_out_coarser_and_not_never() {
+    let mut supervisor = supervisor(&["london-1", "london-2", "paris-1"]);
+    let mut wide = submission("anna", "+442071234567", "<wide@x>");
+    let made = Document { paper: Paper::A3, resolution: Resolution::Dots400, ..document(3) };
+    wide.document = Some(made);
+    let actions = supervisor.handle(Event::Submitted(Box::new(wide), Token(1)), NOW);
+    assert_eq!(carried(&actions).len(), 1);
+    let job = supervisor.jobs.get(&JobId(1)).unwrap();
+    assert!(job.coarse);
+    assert_eq!(job.shape(), crate::document::Shape::PLAINEST);
 }
 
 #[test]
