@@ -11,7 +11,7 @@
 
 mod quote;
 
-use std::{fmt::Write as _, io, sync::Arc, time::Duration};
+use std::{fmt::Write as _, io, path::PathBuf, sync::Arc, time::Duration};
 
 use postfax_domain::{
     document::{Digest, Document, Resolution},
@@ -123,11 +123,22 @@ impl From<StoreError> for Trouble {
 /// # Errors
 /// [`Trouble::Message`].
 pub fn read(mail: Mail) -> Result<Message, Trouble> {
-    let limits = Limits { max_message_bytes: MAX_MAIL_BYTES, ..Limits::default() };
     Ok(match mail {
-        Mail::Row(body) => Message::parse(body, &limits)?,
-        Mail::File(path) => Message::read(&path, &limits)?,
+        Mail::Row(body) => Message::parse(body, &limits())?,
+        Mail::File(path) => Message::read(&path, &limits())?,
     })
+}
+
+/// Reads a mail that nobody has taken.
+///
+/// # Errors
+/// [`Trouble::Message`].
+pub fn parse(mail: Vec<u8>) -> Result<Message, Trouble> {
+    Ok(Message::parse(mail.into(), &limits())?)
+}
+
+fn limits() -> Limits {
+    Limits { max_message_bytes: MAX_MAIL_BYTES, ..Limits::default() }
 }
 
 /// A mail, and what of it is to be faxed.
@@ -177,17 +188,20 @@ impl Contents {
         Ok(Self { message, digest: Digest(digest), kinds, text })
     }
 
-    /// Writes the parts as files for the child process.
-    fn spool(&self, context: &Context, name: &str) -> Result<Spooled, Trouble> {
-        let documents = &context.reader.documents;
+    /// Writes the parts as files for the child process, each to the path that `place` gives
+    /// for its name.
+    ///
+    /// # Errors
+    /// [`Trouble::Disk`].
+    pub fn spool(&self, place: impl Fn(&str) -> PathBuf) -> Result<Spooled, Trouble> {
         let mut spooled = Spooled(Vec::new());
         for (part, kind) in self.message.attachments().zip(&self.kinds) {
-            let path = documents.spool(&format!("{name}.{}", part.number));
+            let path = place(&part.number.to_string());
             part.write_to(&path)?;
             spooled.0.push(Source { path, name: title(part), kind: *kind });
         }
         if spooled.0.is_empty() {
-            let path = documents.spool(&format!("{name}.txt"));
+            let path = place("txt");
             std::fs::write(&path, &self.text)?;
             spooled.0.push(Source { path, name: "the text".into(), kind: render::Kind::Text });
         }
@@ -196,7 +210,15 @@ impl Contents {
 }
 
 /// Files that go when the work is over.
-struct Spooled(Vec<Source>);
+pub struct Spooled(Vec<Source>);
+
+impl Spooled {
+    /// The files, in the order of the pages.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.0
+    }
+}
 
 impl Drop for Spooled {
     fn drop(&mut self) {
@@ -220,7 +242,7 @@ pub async fn pages(
     let spooling = (context.clone(), contents.clone(), name.clone());
     let spooled = tokio::task::spawn_blocking(move || {
         let (context, contents, name) = spooling;
-        contents.spool(&context, &name)
+        contents.spool(|part| context.reader.documents.spool(&format!("{name}.{part}")))
     });
     let spooled = spooled.await.map_err(|_| Trouble::Bug)??;
     let resolution = resolution(&contents.message).unwrap_or(config.convert.resolution);

@@ -23,6 +23,7 @@ pub mod gray;
 pub mod kind;
 pub mod line_time;
 pub mod pdf;
+pub mod png;
 pub mod preview;
 pub mod rasterise;
 pub mod rest;

@@ -1,0 +1,191 @@
+//! `postfax pages`: what documents will look like as a fax, before one is sent. The parts
+//! worth faxing are found and drawn as those of a mail are; nothing is kept, no daemon is
+//! asked, and no configuration is needed.
+
+mod braille;
+mod figures;
+mod input;
+mod words;
+mod write;
+
+use std::{
+    io::{self, IsTerminal as _},
+    path::{Path, PathBuf},
+};
+
+use postfax_hw::{
+    pages::{
+        Look,
+        tiff::{self, CodedPage, TiffError},
+    },
+    render::{Limits, RenderError, Renderer, Source},
+};
+
+use self::{
+    figures::{Document, Report},
+    input::Input,
+};
+use super::{Exit, Failure, args::pages::Pages, ask};
+use crate::{
+    config::{self, ReplyQuote},
+    prepare::{Contents, Trouble},
+};
+
+/// How the configuration has pages made; what it would say by itself where there is none.
+struct Making {
+    look: Look,
+    limits: Limits,
+    quotes: ReplyQuote,
+}
+
+/// A document that was read, and its pages where it has any.
+struct Drawn {
+    document: Document,
+    pages: Vec<CodedPage>,
+}
+
+/// Makes the pages and tells of them.
+///
+/// # Errors
+/// [`Failure`] when a document cannot be read or the pages cannot be written. That one
+/// would be refused is none: it is told.
+pub(crate) fn run(config: &Path, asked: &Pages) -> Result<Exit, Failure> {
+    let out = asked.out.as_deref().map(write::Target::of).transpose()?;
+    let making = making(config, asked);
+    let renderer = renderer()?;
+    let folder = tempfile::tempdir().map_err(|error| Failure::file("a folder", &error))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
+    let mut all = Vec::with_capacity(asked.files.len());
+    for (number, path) in asked.files.iter().enumerate() {
+        let input = Input::read(path, making.limits.max_input_bytes)?;
+        let home = folder.path().join(number.to_string());
+        std::fs::create_dir(&home).map_err(|error| Failure::file(home.display(), &error))?;
+        all.push(runtime.block_on(draw(&renderer, &making, input, &home))?);
+    }
+    let pages: Vec<CodedPage> = all.iter().flat_map(|one| one.pages.iter().cloned()).collect();
+    let written = match &out {
+        Some(target) if !pages.is_empty() => target.write(&pages)?,
+        _ => Vec::new(),
+    };
+    let report = Report::of(making.look, all.iter().map(|one| &one.document), written);
+    let exit = if report.is_refused() { Exit::No } else { Exit::Ok };
+    if out.is_some_and(|target| target.is_output()) {
+        eprint!("{}", words::of(&ask::view(), &report, |_| None));
+        return Ok(exit);
+    }
+    if asked.output.json {
+        let json = serde_json::to_string(&report).expect("figures and texts are JSON");
+        ask::print(&format!("{json}\n"))?;
+        return Ok(exit);
+    }
+    let width = preview_width(asked);
+    let drawn = |at: usize| {
+        let pages = &all[at].pages[..];
+        let shown = if asked.preview { pages } else { &pages[..pages.len().min(1)] };
+        width.map(|width| shown.iter().map(|page| braille::of(page, width)).collect())
+    };
+    ask::print(&words::of(&ask::view(), &report, drawn))?;
+    Ok(exit)
+}
+
+/// Columns of the pictures; `None` where none are to be drawn.
+fn preview_width(asked: &Pages) -> Option<usize> {
+    let terminal = io::stdout().is_terminal();
+    let wanted = asked.preview || (terminal && !asked.no_preview);
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok().filter(|_| terminal);
+    wanted.then(|| size.map_or(braille::USUAL_COLUMNS, |size| usize::from(size.ws_col)))
+}
+
+fn making(config: &Path, asked: &Pages) -> Making {
+    let config = match config::load(config) {
+        Ok(config) => Some(config),
+        Err(_) => {
+            // One that is there and not as it should be is not passed over in silence.
+            if std::fs::File::open(config).is_ok() {
+                eprintln!("{}: not good, so nothing is taken from it", config.display());
+            }
+            None
+        }
+    };
+    let mut limits = Limits::default();
+    let mut look = Look { paper: asked.paper, tone: asked.tone, ..Look::default() };
+    if let Some(config) = &config {
+        look.resolution = config.convert.resolution;
+        limits = Limits {
+            memory_bytes: config.convert.memory_mb << 20,
+            cpu_s: config.convert.cpu_s,
+            wall_s: config.convert.wall_s,
+            max_pages: config.setup.limits.max_pages,
+            max_input_bytes: config.intake.max_message_bytes,
+        };
+    }
+    look.resolution = asked.resolution.unwrap_or(look.resolution);
+    let quotes = config.map(|config| config.convert.reply_quote).unwrap_or_default();
+    Making { look, limits, quotes }
+}
+
+fn renderer() -> Result<Renderer, Failure> {
+    let exe = std::env::current_exe();
+    Ok(Renderer::new(exe.map_err(|error| Failure::file("the program itself", &error))?))
+}
+
+/// Finds the parts of a document and has them drawn in `home`.
+async fn draw(
+    renderer: &Renderer,
+    making: &Making,
+    input: Input,
+    home: &Path,
+) -> Result<Drawn, Failure> {
+    let Input { name, mail } = input;
+    let mut document = Document::new(name);
+    let mut pages = Vec::new();
+    match found(mail, making, home) {
+        Ok(contents) => {
+            let sources = contents.sources();
+            document.parts = sources.iter().map(|source| source.name.clone()).collect();
+            match rendered(renderer, making, sources, home).await? {
+                Ok((warnings, coded)) => {
+                    document.warnings = warnings;
+                    pages = coded;
+                }
+                Err(refused) => document.refused = Some(refused.to_string()),
+            }
+        }
+        Err(Trouble::Disk) => {
+            let words = format!("{}: the parts could not be written", home.display());
+            return Err(Failure::new(Exit::File, words));
+        }
+        Err(refused) => document.refused = Some(refused.to_string()),
+    }
+    document.pages = figures::of(&pages);
+    Ok(Drawn { document, pages })
+}
+
+fn found(mail: Vec<u8>, making: &Making, home: &Path) -> Result<crate::prepare::Spooled, Trouble> {
+    let contents = Contents::of(crate::prepare::parse(mail)?, making.quotes)?;
+    contents.spool(|name| home.join(name))
+}
+
+type Refused<T> = Result<T, RenderError>;
+
+async fn rendered(
+    renderer: &Renderer,
+    making: &Making,
+    sources: &[Source],
+    home: &Path,
+) -> Result<Refused<(Vec<String>, Vec<CodedPage>)>, Failure> {
+    let out: PathBuf = home.join("pages.tif");
+    let rendered = match renderer.render(sources, making.look, &making.limits, &out).await {
+        Ok(rendered) => rendered,
+        Err(RenderError::Local(error)) => return Err(Failure::file(out.display(), &error)),
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let read = || -> Result<Vec<CodedPage>, TiffError> {
+        let file = tiff::read(&rendered.path)?;
+        (0..file.pages().len()).map(|index| file.coded(index)).collect()
+    };
+    let pages = read().map_err(|bad| Failure::new(Exit::Bug, bad.to_string()))?;
+    Ok(Ok((rendered.warnings, pages)))
+}
