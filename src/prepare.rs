@@ -18,7 +18,7 @@ use postfax_domain::{
     outcome::Outcome,
     supervisor::{Event, Unfit},
 };
-use postfax_gateway::message::{Kind as PartKind, Limits, Message, MessageError, Part};
+use postfax_gateway::message::{Limits, Message, MessageError, Part};
 use postfax_hw::{
     pages::Look,
     render::{self, RenderError, Rendered, Renderer, Source},
@@ -164,7 +164,7 @@ impl Contents {
         for part in message.attachments() {
             let bytes = part.bytes();
             if bytes.is_empty() {
-                return Err(Trouble::Empty { title: title(part) });
+                return Err(Trouble::Empty { title: part.title() });
             }
             let name = part.name.as_deref().unwrap_or("");
             let kind = render::Kind::detect(&part.content_type, name, &bytes);
@@ -198,7 +198,7 @@ impl Contents {
         for (part, kind) in self.message.attachments().zip(&self.kinds) {
             let path = place(&part.number.to_string());
             part.write_to(&path)?;
-            spooled.0.push(Source { path, name: title(part), kind: *kind });
+            spooled.0.push(Source { path, name: part.title(), kind: *kind });
         }
         if spooled.0.is_empty() {
             let path = place("txt");
@@ -303,15 +303,7 @@ async fn attempt(context: &Arc<Context>, mail: &str) -> Result<Document, Trouble
 }
 
 fn unsupported(part: &Part) -> Trouble {
-    Trouble::Unsupported { title: title(part), content_type: part.content_type.clone() }
-}
-
-fn title(part: &Part) -> String {
-    match &part.name {
-        Some(name) => name.clone(),
-        None if part.kind == PartKind::Attachment => format!("attachment {}", part.number),
-        None => format!("part {}", part.number),
-    }
+    Trouble::Unsupported { title: part.title(), content_type: part.content_type.clone() }
 }
 
 fn resolution(message: &Message) -> Option<Resolution> {
