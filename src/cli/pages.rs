@@ -11,6 +11,9 @@ mod write;
 use std::{
     io::{self, IsTerminal as _},
     path::{Path, PathBuf},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
 };
 
 use postfax_hw::{
@@ -18,18 +21,21 @@ use postfax_hw::{
         Look,
         tiff::{self, CodedPage, TiffError},
     },
-    render::{Limits, RenderError, Renderer, Source},
+    render::{Limits, Progress, RenderError, Renderer, Source, Tools},
 };
 
 use self::{
     figures::{Document, Report},
     input::Input,
 };
-use super::{Exit, Failure, args::pages::Pages, ask};
+use super::{Exit, Failure, args::pages::Pages, ask, render::clean};
 use crate::{
     config::{self, ReplyQuote},
     prepare::{Contents, Trouble},
 };
+
+/// How often it is said how far a document is; what is drawn sooner needs no word.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// How the configuration has pages made; what it would say by itself where there is none.
 struct Making {
@@ -52,7 +58,8 @@ struct Drawn {
 pub(crate) fn run(config: &Path, asked: &Pages) -> Result<Exit, Failure> {
     let out = asked.out.as_deref().map(write::Target::of).transpose()?;
     let making = making(config, asked);
-    let renderer = renderer()?;
+    let progress = Arc::new(Progress::default());
+    let renderer = renderer()?.with_progress(progress.clone());
     let folder = tempfile::tempdir().map_err(|error| Failure::file("a folder", &error))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -62,7 +69,9 @@ pub(crate) fn run(config: &Path, asked: &Pages) -> Result<Exit, Failure> {
         let input = Input::read(path, making.limits.max_input_bytes)?;
         let home = folder.path().join(number.to_string());
         std::fs::create_dir(&home).map_err(|error| Failure::file(home.display(), &error))?;
-        all.push(runtime.block_on(draw(&renderer, &making, input, &home))?);
+        let name = input.name.clone();
+        let drawing = watched(&progress, &name, draw(&renderer, &making, input, &home));
+        all.push(runtime.block_on(drawing)?);
     }
     let pages: Vec<CodedPage> = all.iter().flat_map(|one| one.pages.iter().cloned()).collect();
     let written = match &out {
@@ -128,7 +137,32 @@ fn making(config: &Path, asked: &Pages) -> Making {
 
 fn renderer() -> Result<Renderer, Failure> {
     let exe = std::env::current_exe();
-    Ok(Renderer::new(exe.map_err(|error| Failure::file("the program itself", &error))?))
+    let exe = exe.map_err(|error| Failure::file("the program itself", &error))?;
+    Ok(Renderer::with_tools(exe, Tools::find()))
+}
+
+/// Does the work, and says on a terminal how far it is.
+async fn watched<T>(progress: &Progress, name: &str, work: impl Future<Output = T>) -> T {
+    if !io::stderr().is_terminal() {
+        return work.await;
+    }
+    let mut work = pin!(work);
+    let mut shown = false;
+    loop {
+        match tokio::time::timeout(LOOK_EVERY, &mut work).await {
+            Ok(done) => {
+                if shown {
+                    eprint!("\r\x1b[K");
+                }
+                return done;
+            }
+            Err(_) => {
+                let (drawn, pages) = (progress.drawn(), progress.pages());
+                eprint!("\r\x1b[K{}: page {} of {pages}", clean(name), (drawn + 1).min(pages));
+                shown = true;
+            }
+        }
+    }
 }
 
 /// Finds the parts of a document and has them drawn in `home`.
