@@ -3,6 +3,22 @@
 
 /// Largest grey picture that is taken, in pixels.
 pub const MAX_PIXELS: u64 = 256 << 20;
+/// Side of the squares in which a page is turned, in pixels.
+const TILE: usize = 32;
+
+/// Rec. 709 luma of a colour.
+#[must_use]
+pub fn luma(red: u8, green: u8, blue: u8) -> u8 {
+    let sum = 54 * u32::from(red) + 183 * u32::from(green) + 19 * u32::from(blue);
+    ((sum + 128) >> 8) as u8
+}
+
+/// A grey that covers white paper in part: `alpha` 0 is paper, 255 the grey.
+#[must_use]
+pub fn on_white(level: u8, alpha: u8) -> u8 {
+    let (level, alpha) = (u32::from(level), u32::from(alpha));
+    ((level * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+}
 
 /// Grey pixels in rows without gaps.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,14 +72,30 @@ impl Gray {
         self.pixels
     }
 
+    /// `count` rows from `first` on, or as many as there are, but at least one.
+    #[must_use]
+    pub fn rows(&self, first: u32, count: u32) -> Self {
+        let first = first.min(self.height - 1);
+        let height = count.clamp(1, self.height - first);
+        let width = self.width as usize;
+        let pixels = &self.pixels[first as usize * width..][..height as usize * width];
+        Self { width: self.width, height, pixels: pixels.to_vec() }
+    }
+
     /// A quarter turn to the right.
     #[must_use]
     pub fn turned(&self) -> Self {
         let (width, height) = (self.height, self.width);
-        let mut pixels = Vec::with_capacity(self.pixels.len());
-        for x in 0..self.width as usize {
-            for y in (0..self.height as usize).rev() {
-                pixels.push(self.pixels[y * self.width as usize + x]);
+        let mut pixels = vec![0; self.pixels.len()];
+        // In tiles, or each pixel would be a miss of the cache.
+        for top in (0..self.height as usize).step_by(TILE) {
+            for left in (0..self.width as usize).step_by(TILE) {
+                for y in top..(top + TILE).min(self.height as usize) {
+                    for x in left..(left + TILE).min(self.width as usize) {
+                        pixels[x * width as usize + (width as usize - 1 - y)] =
+                            self.pixels[y * self.width as usize + x];
+                    }
+                }
             }
         }
         Self { width, height, pixels }

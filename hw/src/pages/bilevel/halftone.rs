@@ -1,65 +1,126 @@
 //! Photographs as round dots on lines at 45 degrees: fax machines print them
 //! clean, and their runs are long enough to code.
 
-use std::{f64::consts::PI, sync::LazyLock};
+use std::f64::consts::PI;
 
-use super::photo::{BLOCK, Photos};
+use postfax_domain::document::Resolution;
+
+use super::{like_fine, photo::Photos};
 use crate::pages::{bitmap::Bitmap, gray::Gray};
 
-/// Side of the pattern in pixels; it holds two dots.
+/// Side of the pattern in pixels at fine; it holds two dots.
 const SIDE: u32 = 8;
 /// Fax print is darker than the screen.
 const GAMMA: f64 = 0.85;
 /// The darkest and lightest part of the photographs that become black and white.
 const STRETCH_PERCENT: u64 = 1;
-/// Lines an inch at which pixels are nearly square.
-const SQUARE: u32 = 196;
+/// An edge from darker than this to lighter than `LIGHT` belongs to text or a drawing.
+const DARK: u8 = 64;
+const LIGHT: u8 = 232;
+/// Half of the window in which such an edge is looked for, in pixels.
+const EDGE: usize = 1;
 
 /// A pixel is ink when it is darker than the pattern at its place. The levels
-/// come from a hill of cosines whose crests are the dots' centres.
-static PATTERN: LazyLock<[u8; (SIDE * SIDE) as usize]> = LazyLock::new(|| {
-    let height = |i: u32| {
-        let (x, y) = (f64::from(i % SIDE) + 0.5, f64::from(i / SIDE) + 0.5);
-        (2.0 * PI * (x + y) / f64::from(SIDE)).cos() + (2.0 * PI * (x - y) / f64::from(SIDE)).cos()
-    };
-    let mut order: Vec<u32> = (0..SIDE * SIDE).collect();
-    order.sort_by(|a, b| height(*b).total_cmp(&height(*a)));
-    let mut pattern = [0; (SIDE * SIDE) as usize];
-    for (rank, place) in order.into_iter().enumerate() {
-        // The first place is inked by all but white, the last one by black only.
-        pattern[place as usize] = (255 - (rank as u32 * 2 + 1) * 255 / (2 * SIDE * SIDE)) as u8;
+/// come from a hill of cosines whose crests are the dots' centres; it has as many
+/// pixels as keep the dots round and equally large at any resolution.
+struct Pattern {
+    across: u32,
+    down: u32,
+    levels: Vec<u8>,
+}
+
+impl Pattern {
+    fn new(resolution: Resolution) -> Self {
+        let (across, down) = like_fine(SIDE, resolution);
+        let height = |i: u32| {
+            let x = (f64::from(i % across) + 0.5) / f64::from(across);
+            let y = (f64::from(i / across) + 0.5) / f64::from(down);
+            (2.0 * PI * (x + y)).cos() + (2.0 * PI * (x - y)).cos()
+        };
+        let places = across * down;
+        let mut order: Vec<u32> = (0..places).collect();
+        order.sort_by(|a, b| height(*b).total_cmp(&height(*a)));
+        let mut levels = vec![0; places as usize];
+        for (rank, place) in order.into_iter().enumerate() {
+            // The first place is inked by all but white, the last one by black only.
+            levels[place as usize] = (255 - (rank as u32 * 2 + 1) * 255 / (2 * places)) as u8;
+        }
+        Self { across, down, levels }
     }
-    pattern
-});
+
+    fn line(&self, y: u32) -> &[u8] {
+        &self.levels[(y % self.down * self.across) as usize..][..self.across as usize]
+    }
+}
 
 /// Replaces the photographs of `page` by dots.
-pub(super) fn draw(gray: &Gray, photos: &Photos, lines_per_inch: u32, page: &mut Bitmap) {
+pub(super) fn draw(gray: &Gray, photos: &Photos, resolution: Resolution, page: &mut Bitmap) {
     let tones = tones(gray, photos);
-    let mut row = Vec::new();
+    let pattern = Pattern::new(resolution);
     for y in 0..gray.height() {
-        row.clear();
-        row.extend_from_slice(page.row(y));
-        let pixels = gray.row(y);
-        let line = y * SQUARE / lines_per_inch % SIDE;
-        for column in (0..photos.across).filter(|column| photos.contains(*column, y / BLOCK)) {
-            for x in column * BLOCK..((column + 1) * BLOCK).min(gray.width()) {
-                let (byte, bit) = ((x / 8) as usize, 0x80 >> (x % 8));
-                let tone = tones[usize::from(pixels[x as usize])];
-                let ink = tone < PATTERN[(line * SIDE + x % SIDE) as usize];
-                row[byte] = if ink { row[byte] | bit } else { row[byte] & !bit };
+        dots(gray, photos, &tones, &pattern, page, y, |_| true);
+    }
+}
+
+/// The same, but pixels at a sharp edge between black and white stay as the threshold
+/// made them: letters on a photograph stay letters.
+pub(super) fn draw_around_text(
+    gray: &Gray,
+    photos: &Photos,
+    resolution: Resolution,
+    page: &mut Bitmap,
+) {
+    let tones = tones(gray, photos);
+    let pattern = Pattern::new(resolution);
+    let (width, height) = (gray.width() as usize, gray.height() as usize);
+    let (mut darkest, mut lightest) = (vec![0; width], vec![0; width]);
+    for y in 0..height {
+        darkest.copy_from_slice(gray.row(y as u32));
+        lightest.copy_from_slice(gray.row(y as u32));
+        for near in y.saturating_sub(EDGE)..(y + EDGE + 1).min(height) {
+            let row = gray.row(near as u32).iter();
+            for ((dark, light), pixel) in darkest.iter_mut().zip(&mut lightest).zip(row) {
+                *dark = (*dark).min(*pixel);
+                *light = (*light).max(*pixel);
             }
         }
-        page.set_row(y, &row);
+        let grey = |x: usize| {
+            let near = x.saturating_sub(EDGE)..(x + EDGE + 1).min(width);
+            darkest[near.clone()].iter().all(|dark| *dark >= DARK)
+                || lightest[near].iter().all(|light| *light <= LIGHT)
+        };
+        dots(gray, photos, &tones, &pattern, page, y as u32, grey);
     }
+}
+
+/// Makes dots of the pixels of a line that are photographs and that `wanted` names.
+fn dots(
+    gray: &Gray,
+    photos: &Photos,
+    tones: &[u8; 256],
+    pattern: &Pattern,
+    page: &mut Bitmap,
+    y: u32,
+    wanted: impl Fn(usize) -> bool,
+) {
+    let mut row = page.row(y).to_vec();
+    let (pixels, line) = (gray.row(y), pattern.line(y));
+    for columns in photos.columns(y) {
+        for x in columns.filter(|x| wanted(*x)) {
+            let (byte, bit) = (x / 8, 0x80 >> (x % 8));
+            let ink = tones[usize::from(pixels[x])] < line[x % line.len()];
+            row[byte] = if ink { row[byte] | bit } else { row[byte] & !bit };
+        }
+    }
+    page.set_row(y, &row);
 }
 
 /// What each grey becomes: stretched to the whole range, then lightened.
 fn tones(gray: &Gray, photos: &Photos) -> [u8; 256] {
     let mut counts = [0_u64; 256];
     for y in 0..gray.height() {
-        for column in (0..photos.across).filter(|column| photos.contains(*column, y / BLOCK)) {
-            let end = ((column + 1) * BLOCK).min(gray.width());
-            for pixel in &gray.row(y)[(column * BLOCK) as usize..end as usize] {
+        for columns in photos.columns(y) {
+            for pixel in &gray.row(y)[columns] {
                 counts[usize::from(*pixel)] += 1;
             }
         }

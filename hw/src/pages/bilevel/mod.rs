@@ -7,21 +7,40 @@ mod halftone;
 mod photo;
 mod sauvola;
 
+use postfax_domain::document::{Resolution, Tone};
+
 use super::{
+    Look,
     bitmap::{Bitmap, Size},
     gray::Gray,
 };
 
-/// Makes a page bi-level. `lines_per_inch` keeps the dots of photographs round.
+/// Makes a page bi-level that is drawn at the resolution of `look`, whose density keeps
+/// the neighbourhood of the threshold and the dots of photographs as large on paper.
 /// `None` when the page is beyond the limits.
 #[must_use]
-pub fn bilevel(gray: &Gray, lines_per_inch: u32) -> Option<Bitmap> {
+pub fn bilevel(gray: &Gray, look: Look) -> Option<Bitmap> {
     let size = Size::new(gray.width(), gray.height())?;
-    let mut page = sauvola::threshold(gray, size);
-    if let Some(photos) = photo::find(gray) {
-        halftone::draw(gray, &photos, lines_per_inch, &mut page);
+    let mut page = sauvola::threshold(gray, size, look.resolution);
+    match look.tone {
+        Tone::Text => {}
+        Tone::Auto => {
+            if let Some(photos) = photo::find(gray, look.resolution) {
+                halftone::draw(gray, &photos, look.resolution, &mut page);
+            }
+        }
+        Tone::Photo => {
+            let photos = photo::Photos::everywhere(gray, look.resolution);
+            halftone::draw_around_text(gray, &photos, look.resolution, &mut page);
+        }
     }
     Some(page)
+}
+
+/// Pixels of a resolution that are as long as `pixels` at fine, across and down.
+fn like_fine(pixels: u32, resolution: Resolution) -> (u32, u32) {
+    let scaled = |dots: u32, of: u32| ((pixels * dots + of / 2) / of).max(1);
+    (scaled(resolution.dots_per_inch(), 204), scaled(resolution.lines_per_inch(), 196))
 }
 
 #[cfg(test)]
@@ -38,7 +57,7 @@ mod tests {
     fn pale_strokes_stay_and_paper_goes() {
         for (paper, ink) in [(255, 0), (255, 0xbb), (200, 90), (120, 20)] {
             let gray = filled(200, 100, |x, _| if (100..103).contains(&x) { ink } else { paper });
-            let page = bilevel(&gray, 196).unwrap();
+            let page = bilevel(&gray, Look::default()).unwrap();
             for x in 0..200 {
                 assert_eq!(page.is_black(x, 50), (100..103).contains(&x), "{paper} {ink} {x}");
             }
@@ -48,14 +67,14 @@ mod tests {
     #[test]
     fn what_is_bi_level_already_stays_as_it_is() {
         let gray = filled(300, 200, |x, y| if (x / 50 + y / 3) % 2 == 0 { 0 } else { 255 });
-        let page = bilevel(&gray, 196).unwrap();
+        let page = bilevel(&gray, Look::default()).unwrap();
         assert_eq!(page.to_gray(), gray);
     }
 
     #[test]
     fn solid_black_is_not_hollow() {
         let gray = filled(300, 200, |x, _| if x > 100 { 30 } else { 255 });
-        let page = bilevel(&gray, 196).unwrap();
+        let page = bilevel(&gray, Look::default()).unwrap();
         assert!(page.is_black(200, 100));
     }
 
@@ -65,7 +84,7 @@ mod tests {
             let inside = (160..640).contains(&x) && (160..640).contains(&y);
             if inside { (40 + (x - 160) * 120 / 480 + (y - 160) * 60 / 480) as u8 } else { 255 }
         });
-        let page = bilevel(&gray, 196).unwrap();
+        let page = bilevel(&gray, Look::default()).unwrap();
         let ink = |from: u32| {
             let dots = (from..from + 80).flat_map(|x| (240..560).map(move |y| (x, y)));
             dots.filter(|&(x, y)| page.is_black(x, y)).count() as f64 / (80.0 * 320.0)
@@ -80,13 +99,13 @@ mod tests {
         // Noise of a few levels, as scanners make it.
         let noise = |x: u32, y: u32| (x * 7919 + y * 104_729 + x * y) % 9;
         let gray = filled(800, 800, |x, y| (225 - x * 60 / 800 - y * 20 / 800 - noise(x, y)) as u8);
-        assert_eq!(bilevel(&gray, 196).unwrap().black_pixels(), 0);
+        assert_eq!(bilevel(&gray, Look::default()).unwrap().black_pixels(), 0);
     }
 
     #[test]
     fn dots_cost_far_less_than_single_pixels_would() {
         let gray = filled(800, 800, |x, y| (100 + (x + y) % 100) as u8);
-        let page = bilevel(&gray, 196).unwrap();
+        let page = bilevel(&gray, Look::default()).unwrap();
         let bytes = super::super::ccitt::encode(&page, super::super::ccitt::Coding::Mmr).len();
         assert!(bytes < 800 * 800 / 8, "{bytes} bytes are more than the pixels themselves");
     }

@@ -1,10 +1,15 @@
 //! Finds the parts of a page that are photographs: blocks with many smooth
 //! middle greys. Text has few: its greys are edges.
 
+use std::ops::Range;
+
+use postfax_domain::document::Resolution;
+
+use super::like_fine;
 use crate::pages::gray::Gray;
 
-/// Side of a block in pixels.
-pub(super) const BLOCK: u32 = 32;
+/// Side of a block in pixels at fine.
+const BLOCK: u32 = 32;
 /// A block is photographic when more than this share of it is smooth and grey.
 const SHARE_PERCENT: u32 = 30;
 /// Neighbours of a smooth pixel differ by at most this.
@@ -14,33 +19,68 @@ const MIDDLE: std::ops::RangeInclusive<u32> = 24..=222;
 /// Fewer blocks than this are shading, a stamp or dirt.
 const MIN_BLOCKS: usize = 12;
 
-/// Which blocks of a page are photographs, and the level of its paper.
+/// Which blocks of a page are photographs.
 pub(super) struct Photos {
-    pub(super) across: u32,
-    pub(super) down: u32,
+    grid: Grid,
     blocks: Vec<bool>,
 }
 
+/// The blocks of a page.
+#[derive(Clone, Copy)]
+struct Grid {
+    /// Pixels of the page.
+    page: (u32, u32),
+    /// Pixels of a block.
+    block: (u32, u32),
+    across: u32,
+    down: u32,
+}
+
+impl Grid {
+    fn new(gray: &Gray, resolution: Resolution) -> Self {
+        let (page, block) = ((gray.width(), gray.height()), like_fine(BLOCK, resolution));
+        Self { page, block, across: page.0.div_ceil(block.0), down: page.1.div_ceil(block.1) }
+    }
+
+    fn columns(&self, column: u32) -> Range<usize> {
+        let start = column * self.block.0;
+        start as usize..(start + self.block.0).min(self.page.0) as usize
+    }
+
+    fn lines(&self, row: u32) -> Range<u32> {
+        let start = row * self.block.1;
+        start..(start + self.block.1).min(self.page.1)
+    }
+}
+
 impl Photos {
-    pub(super) fn contains(&self, column: u32, row: u32) -> bool {
-        self.blocks[(row * self.across + column) as usize]
+    /// The whole page.
+    pub(super) fn everywhere(gray: &Gray, resolution: Resolution) -> Self {
+        let grid = Grid::new(gray, resolution);
+        Self { grid, blocks: vec![true; (grid.across * grid.down) as usize] }
+    }
+
+    /// The pixels of a line that are photographs.
+    pub(super) fn columns(&self, y: u32) -> impl Iterator<Item = Range<usize>> {
+        let row = (y / self.grid.block.1 * self.grid.across) as usize;
+        let blocks = &self.blocks[row..][..self.grid.across as usize];
+        let photographic = (0..).zip(blocks).filter(|(_, photo)| **photo);
+        photographic.map(|(column, _)| self.grid.columns(column))
     }
 }
 
 /// `None` when there is none, which is nearly always.
-pub(super) fn find(gray: &Gray) -> Option<Photos> {
-    let (across, down) = (gray.width().div_ceil(BLOCK), gray.height().div_ceil(BLOCK));
-    let paper = Paper::of(gray);
-    let blocks: Vec<bool> = (0..down)
-        .flat_map(|row| (0..across).map(move |column| (column, row)))
-        .map(|(column, row)| {
-            is_photographic(gray, column * BLOCK, row * BLOCK, paper.level(column, row))
-        })
+pub(super) fn find(gray: &Gray, resolution: Resolution) -> Option<Photos> {
+    let grid = Grid::new(gray, resolution);
+    let paper = Paper::of(gray, &grid);
+    let blocks: Vec<bool> = (0..grid.down)
+        .flat_map(|row| (0..grid.across).map(move |column| (column, row)))
+        .map(|(column, row)| is_photographic(gray, &grid, (column, row), &paper))
         .collect();
     if blocks.iter().filter(|block| **block).count() < MIN_BLOCKS {
         return None;
     }
-    let mut photos = Photos { across, down, blocks };
+    let mut photos = Photos { grid, blocks };
     // Opened against specks, closed against gaps, then without holes.
     photos.grow(false);
     photos.grow(true);
@@ -67,16 +107,20 @@ const NOISE: usize = 8;
 const DARKEST: usize = 112;
 
 impl Paper {
-    fn of(gray: &Gray) -> Self {
-        let blocks = |side: u32| side.div_ceil(BLOCK) as usize;
-        let mut columns = vec![[0_u32; 256]; blocks(gray.width())];
-        let mut rows = vec![[0_u32; 256]; blocks(gray.height())];
+    fn of(gray: &Gray, grid: &Grid) -> Self {
+        let mut columns = vec![[0_u32; 256]; grid.across as usize];
+        let mut rows = vec![[0_u32; 256]; grid.down as usize];
         let mut whole = [0_u32; 256];
         for y in (0..gray.height()).step_by(SAMPLE) {
-            let line = &mut rows[(y / BLOCK) as usize];
-            for (x, pixel) in gray.row(y).iter().enumerate().step_by(SAMPLE) {
-                columns[x / BLOCK as usize][usize::from(*pixel)] += 1;
-                line[usize::from(*pixel)] += 1;
+            let line = &mut rows[(y / grid.block.1) as usize];
+            let mut pixels = gray.row(y).iter().step_by(SAMPLE);
+            for (column, counts) in columns.iter_mut().enumerate() {
+                let samples = grid.columns(column as u32);
+                let samples = samples.end.div_ceil(SAMPLE) - samples.start.div_ceil(SAMPLE);
+                for pixel in pixels.by_ref().take(samples) {
+                    counts[usize::from(*pixel)] += 1;
+                    line[usize::from(*pixel)] += 1;
+                }
             }
         }
         for column in &columns {
@@ -102,32 +146,38 @@ fn commonest_bright(counts: &[u32; 256]) -> u32 {
     (first + NOISE - 1) as u32
 }
 
-fn is_photographic(gray: &Gray, left: u32, top: u32, paper: u32) -> bool {
-    let right = (left + BLOCK).min(gray.width());
-    let bottom = (top + BLOCK).min(gray.height());
+fn is_photographic(gray: &Gray, grid: &Grid, at: (u32, u32), paper: &Paper) -> bool {
+    let (columns, lines) = (grid.columns(at.0), grid.lines(at.1));
+    let area = columns.len() as u32 * lines.len() as u32;
+    let last = gray.height() - 1;
+    // White paper, which is nearly all of most pages.
+    if lines.clone().all(|y| gray.row(y)[columns.clone()].iter().all(|pixel| *pixel == u8::MAX)) {
+        return false;
+    }
+    let paper = paper.level(at.0, at.1);
     let level = |of_white: u32| (of_white * paper / 255) as u8;
-    let middle = level(*MIDDLE.start())..=level(*MIDDLE.end());
+    let (dark, light) = (level(*MIDDLE.start()), level(*MIDDLE.end()));
     let mut smooth = 0;
-    for y in top..bottom {
-        let row = &gray.row(y)[left as usize..right as usize];
-        let below = &gray.row((y + 1).min(gray.height() - 1))[left as usize..right as usize];
+    for y in lines {
+        let row = &gray.row(y)[columns.clone()];
+        let below = &gray.row((y + 1).min(last))[columns.clone()];
         let pairs = row.iter().zip(&row[1..]).zip(below);
         smooth += pairs
-            .filter(|((here, next), under)| {
-                middle.contains(*here)
-                    && here.abs_diff(**next) <= SMOOTH
-                    && here.abs_diff(**under) <= SMOOTH
+            .map(|((here, next), under)| {
+                let middle = (dark <= *here) & (*here <= light);
+                let flat = (here.abs_diff(*next) <= SMOOTH) & (here.abs_diff(*under) <= SMOOTH);
+                u32::from(middle & flat)
             })
-            .count() as u32;
+            .sum::<u32>();
     }
-    smooth * 100 > SHARE_PERCENT * (right - left) * (bottom - top)
+    smooth * 100 > SHARE_PERCENT * area
 }
 
 impl Photos {
     /// Grows the photographs by a block on each side, or shrinks them.
     fn grow(&mut self, wider: bool) {
         let before = self.blocks.clone();
-        let (across, down) = (self.across as i64, self.down as i64);
+        let (across, down) = (self.grid.across as i64, self.grid.down as i64);
         for row in 0..down {
             for column in 0..across {
                 let mut around =
@@ -144,7 +194,7 @@ impl Photos {
 
     /// What cannot be reached from the edge of the page belongs to the photograph around it.
     fn fill_holes(&mut self) {
-        let (across, down) = (self.across as usize, self.down as usize);
+        let (across, down) = (self.grid.across as usize, self.grid.down as usize);
         let mut outside = vec![false; self.blocks.len()];
         let edge = (0..across * down).filter(|i| {
             let (column, row) = (i % across, i / across);

@@ -2,14 +2,16 @@
 //! neighbourhood, less where the neighbourhood is flat. Pale text on white
 //! paper stays, and grey paper goes.
 
+use postfax_domain::document::Resolution;
+
+use super::like_fine;
 use crate::pages::{
     bitmap::{Bitmap, Size},
     gray::Gray,
 };
 
-/// Half of the window of 31 by 31 pixels.
-const REACH: usize = 15;
-const WINDOW: usize = 2 * REACH + 1;
+/// Half of the window of 31 by 31 pixels at fine.
+const REACH: u32 = 15;
 /// How much darker than a flat neighbourhood ink must be.
 const K: f32 = 0.1;
 /// The largest standard deviation that bytes can have.
@@ -19,44 +21,62 @@ const ALWAYS_INK: u8 = 60;
 /// A window with no pixel darker than this is paper throughout.
 const PAPER: u8 = 250;
 
+/// Half of the window across and down, in pixels.
+#[derive(Clone, Copy)]
+struct Reach {
+    across: usize,
+    down: usize,
+}
+
+impl Reach {
+    fn window(self) -> usize {
+        2 * self.across + 1
+    }
+
+    fn area(self) -> f32 {
+        (self.window() * (2 * self.down + 1)) as f32
+    }
+}
+
 /// Sums over the columns of the window. Outside of the page its edge repeats:
-/// `REACH` columns before the first and after the last are copies.
+/// as many columns before the first and after the last are copies as the window reaches.
 struct Columns {
+    reach: Reach,
     sums: Vec<u32>,
     squares: Vec<u32>,
 }
 
-pub(super) fn threshold(gray: &Gray, size: Size) -> Bitmap {
+pub(super) fn threshold(gray: &Gray, size: Size, resolution: Resolution) -> Bitmap {
+    let (across, down) = like_fine(REACH, resolution);
+    let reach = Reach { across: across as usize, down: down as usize };
     let height = gray.height() as usize;
     let row = |y: isize| gray.row(y.clamp(0, height as isize - 1) as u32);
     let plain: Vec<bool> =
         (0..gray.height()).map(|y| gray.row(y).iter().all(|&p| p >= PAPER)).collect();
     let mut page = Bitmap::white(size);
-    let mut columns = Columns::around_first(gray);
-    // How many rows of the window have ink at all.
-    let inky = |y: isize| usize::from(!plain[y.clamp(0, height as isize - 1) as usize]);
-    let reach = REACH as isize;
-    let mut inky_rows: usize = (-reach..=reach).map(inky).sum();
+    let mut columns = Columns::around_first(gray, reach);
+    let mut bits = vec![0; size.stride()];
+    let down = reach.down as isize;
     for y in 0..height as isize {
-        if inky_rows > 0 && !plain[y as usize] {
-            threshold_row(gray.row(y as u32), &columns, y as u32, &mut page);
+        if !plain[y as usize] {
+            threshold_row(row(y), &columns, &mut bits);
+            page.set_row(y as u32, &bits);
         }
-        columns.slide(row(y - reach), row(y + reach + 1));
-        inky_rows = inky_rows + inky(y + reach + 1) - inky(y - reach);
+        columns.slide(row(y - down), row(y + down + 1));
     }
     page
 }
 
 impl Columns {
-    fn around_first(gray: &Gray) -> Self {
-        let padded = gray.width() as usize + 2 * REACH;
-        let mut columns = Self { sums: vec![0; padded], squares: vec![0; padded] };
-        for y in -(REACH as isize)..=REACH as isize {
+    fn around_first(gray: &Gray, reach: Reach) -> Self {
+        let padded = gray.width() as usize + 2 * reach.across;
+        let mut columns = Self { reach, sums: vec![0; padded], squares: vec![0; padded] };
+        for y in -(reach.down as isize)..=reach.down as isize {
             let row = gray.row(y.clamp(0, gray.height() as isize - 1) as u32);
             for (x, pixel) in row.iter().enumerate() {
                 let pixel = u32::from(*pixel);
-                columns.sums[x + REACH] += pixel;
-                columns.squares[x + REACH] += pixel * pixel;
+                columns.sums[x + reach.across] += pixel;
+                columns.squares[x + reach.across] += pixel * pixel;
             }
         }
         columns.repeat_edges();
@@ -67,7 +87,8 @@ impl Columns {
         if out == into {
             return;
         }
-        let sums = self.sums[REACH..].iter_mut().zip(&mut self.squares[REACH..]);
+        let own = self.reach.across..self.reach.across + out.len();
+        let sums = self.sums[own.clone()].iter_mut().zip(&mut self.squares[own]);
         for ((sum, square), (out, into)) in sums.zip(out.iter().zip(into)) {
             let (out, into) = (u32::from(*out), u32::from(*into));
             *sum = *sum + into - out;
@@ -78,34 +99,73 @@ impl Columns {
 
     fn repeat_edges(&mut self) {
         for all in [&mut self.sums, &mut self.squares] {
-            let last = all.len() - REACH - 1;
-            let (first_value, last_value) = (all[REACH], all[last]);
-            all[..REACH].fill(first_value);
+            let across = self.reach.across;
+            let last = all.len() - across - 1;
+            let (first_value, last_value) = (all[across], all[last]);
+            all[..across].fill(first_value);
             all[last + 1..].fill(last_value);
         }
     }
 }
 
-fn threshold_row(row: &[u8], columns: &Columns, y: u32, page: &mut Bitmap) {
-    let mut sum: u32 = columns.sums[..WINDOW - 1].iter().sum();
-    let mut square: u32 = columns.squares[..WINDOW - 1].iter().sum();
-    // The window of pixel x is the columns from x to x + WINDOW - 1.
-    let into = columns.sums[WINDOW - 1..].iter().zip(&columns.squares[WINDOW - 1..]);
-    let out = columns.sums.iter().zip(&columns.squares);
-    for ((x, pixel), (into, out)) in row.iter().enumerate().zip(into.zip(out)) {
-        sum += into.0;
-        square += into.1;
-        if *pixel < ALWAYS_INK || (*pixel < PAPER && is_ink(*pixel, sum, square)) {
-            page.set_black(x as u32, y);
+/// The sums of the window around one pixel of a row. It moves only as far as
+/// there are pixels that need it: most are paper or black.
+struct Window<'a> {
+    columns: &'a Columns,
+    at: usize,
+    sum: u32,
+    square: u32,
+}
+
+impl<'a> Window<'a> {
+    fn new(columns: &'a Columns) -> Self {
+        let mut window = Self { columns, at: 0, sum: 0, square: 0 };
+        window.begin(0);
+        window
+    }
+
+    fn begin(&mut self, x: usize) {
+        let window = self.columns.reach.window();
+        self.at = x;
+        self.sum = self.columns.sums[x..x + window].iter().sum();
+        self.square = self.columns.squares[x..x + window].iter().sum();
+    }
+
+    fn move_to(&mut self, x: usize) {
+        let window = self.columns.reach.window();
+        if x - self.at > window / 2 {
+            return self.begin(x);
         }
-        sum -= out.0;
-        square -= out.1;
+        for out in self.at..x {
+            self.sum = self.sum + self.columns.sums[out + window] - self.columns.sums[out];
+            self.square =
+                self.square + self.columns.squares[out + window] - self.columns.squares[out];
+        }
+        self.at = x;
+    }
+}
+
+fn threshold_row(row: &[u8], columns: &Columns, bits: &mut [u8]) {
+    let area = columns.reach.area();
+    let mut window = Window::new(columns);
+    for (i, (eight, byte)) in row.chunks(8).zip(bits).enumerate() {
+        *byte = 0;
+        if eight == [u8::MAX; 8] {
+            continue;
+        }
+        for (bit, pixel) in eight.iter().enumerate() {
+            let ink = *pixel < ALWAYS_INK
+                || (*pixel < PAPER && {
+                    window.move_to(i * 8 + bit);
+                    is_ink(*pixel, window.sum, window.square, area)
+                });
+            *byte |= u8::from(ink) << (7 - bit);
+        }
     }
 }
 
 /// Whether pixel <= mean * (1 + K * (deviation / RANGE - 1)), without a root.
-fn is_ink(pixel: u8, sum: u32, square: u32) -> bool {
-    let area = (WINDOW * WINDOW) as f32;
+fn is_ink(pixel: u8, sum: u32, square: u32, area: f32) -> bool {
     let mean = sum as f32 / area;
     let above = f32::from(pixel) - mean * (1.0 - K);
     if above <= 0.0 {

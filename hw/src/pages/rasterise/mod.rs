@@ -3,12 +3,15 @@
 //! gives pages; it opens nothing.
 
 mod density;
+mod forms;
 mod pdf;
 mod picture;
+mod svg;
 mod text;
+mod threads;
 mod tiff;
+mod tiff_picture;
 
-use postfax_domain::document::Resolution;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,7 +20,7 @@ use super::{
     bitmap::{Bitmap, Size},
     gray::Gray,
     kind::Kind,
-    sheet::{self, Inches, Placement, WIDTH},
+    sheet::{self, Inches, Placement},
 };
 
 /// Why a document does not become pages.
@@ -51,7 +54,8 @@ pub enum Refusal {
 
 /// Where pages and warnings go as they are made.
 pub trait Sink {
-    /// A document says how many pages it will have before it draws the first.
+    /// A document says how many pages it will have before it draws the first, and
+    /// again how many more, when one of them turns out to need several sheets.
     ///
     /// # Errors
     /// [`Refusal::TooManyPages`]
@@ -79,16 +83,16 @@ pub fn rasterise(
     look: Look,
     sink: &mut dyn Sink,
 ) -> Result<(), Refusal> {
-    let resolution = look.resolution;
     match kind {
-        Kind::Pdf => pdf::draw(bytes, resolution, sink),
-        Kind::Tiff => tiff::draw(bytes, resolution, sink),
-        Kind::Text => text::draw(&bytes, resolution, sink),
-        Kind::Svg | Kind::Heif | Kind::Html | Kind::Office | Kind::Cover => {
+        Kind::Pdf => pdf::draw(bytes, look, sink),
+        Kind::Tiff => tiff::draw(bytes, look, sink),
+        Kind::Svg => svg::draw(&bytes, look, sink),
+        Kind::Text => text::draw(&bytes, look.resolution, sink),
+        Kind::Heif | Kind::Html | Kind::Office | Kind::Cover => {
             Err(Refusal::Unsupported(format!("{kind:?} cannot be drawn")))
         }
-        Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Webp | Kind::Bmp => {
-            picture::draw(kind, &bytes, resolution, sink)
+        Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Webp | Kind::Bmp | Kind::Pnm | Kind::Ico => {
+            picture::draw(kind, &bytes, look, sink)
         }
     }
 }
@@ -108,28 +112,43 @@ pub fn grey_page(
         width: f64::from(page.width()) / f64::from(across),
         height: f64::from(page.height()) / f64::from(down),
     };
-    sink.page(&lay(page, size, look.resolution)?);
-    Ok(())
+    lay(page, size, look, sink)
 }
 
-/// Lays a grey picture of a known true size on a sheet and makes it bi-level.
-fn lay(picture: &Gray, size: Inches, resolution: Resolution) -> Result<Bitmap, Refusal> {
-    let place = sheet::place(size, resolution);
+/// Lays a grey picture of a known true size on a sheet and makes it bi-level; a roll
+/// goes on several. One page was announced for it.
+fn lay(picture: &Gray, size: Inches, look: Look, sink: &mut dyn Sink) -> Result<(), Refusal> {
+    let places = sheet::place(size, look);
+    if places.len() > 1 {
+        sink.announce(places.len() - 1)?;
+    }
     let turned;
-    let picture = if place.turned {
-        turned = picture.turned();
-        &turned
-    } else {
-        picture
+    let picture = match places.first() {
+        Some(place) if place.turned => {
+            turned = picture.turned();
+            &turned
+        }
+        _ => picture,
     };
-    on_sheet(&picture.scaled(place.width, place.height), &place, resolution)
+    for place in &places {
+        let page = if places.len() == 1 {
+            on_sheet(&picture.scaled(place.width, place.height), place, look)?
+        } else {
+            let rows = f64::from(picture.height()) / size.height;
+            let first = (place.skipped * rows) as u32;
+            let part = picture.rows(first, (place.shown * rows).ceil() as u32);
+            on_sheet(&part.scaled(place.width, place.height), place, look)?
+        };
+        sink.page(&page);
+    }
+    Ok(())
 }
 
 /// Bi-level first and laid on the sheet then: grey paper beside the sheet's
 /// white would look like ink.
-fn on_sheet(gray: &Gray, place: &Placement, resolution: Resolution) -> Result<Bitmap, Refusal> {
-    let part = bilevel(gray, resolution.lines_per_inch()).ok_or(Refusal::TooLarge)?;
-    let size = Size::new(WIDTH, place.lines).ok_or(Refusal::TooLarge)?;
+fn on_sheet(gray: &Gray, place: &Placement, look: Look) -> Result<Bitmap, Refusal> {
+    let part = bilevel(gray, look).ok_or(Refusal::TooLarge)?;
+    let size = Size::new(place.across, place.lines).ok_or(Refusal::TooLarge)?;
     let mut page = Bitmap::white(size);
     page.lay(&part, place.left, place.top);
     Ok(page)

@@ -1,8 +1,8 @@
-//! PDF, drawn grey with anti-aliasing straight at the fax's resolution.
+//! PDF, drawn grey with anti-aliasing straight at the fax's resolution, several
+//! pages at once where there are threads.
 //!
-//! A form whose fields have values but no drawn appearance would come out
-//! empty; it is refused, because a fax that silently lost what was filled in is
-//! worse than none.
+//! What would silently be missing is no warning but a refusal that another program
+//! may take up: drawing never fails by itself, what cannot be read is left out.
 
 use std::sync::{
     Arc,
@@ -11,11 +11,11 @@ use std::sync::{
 
 use hayro::{
     RenderCache, RenderSettings,
-    hayro_interpret::{InterpreterSettings, InterpreterWarning, util::TransformExt},
+    hayro_interpret::{
+        InterpreterSettings, InterpreterWarning, font::FontQuery, util::TransformExt,
+    },
     hayro_syntax::{
-        DecryptionError, LoadPdfError, Pdf,
-        object::{Array, Dict, Name, Object},
-        page::Page,
+        DecryptionError, LoadPdfError, Pdf, content::ops::TypedInstruction, page::Page,
     },
     kurbo::Affine,
     render_into,
@@ -24,165 +24,239 @@ use hayro::{
         color::palette::css::WHITE,
     },
 };
-use postfax_domain::document::Resolution;
 
-use super::{Refusal, Sink, on_sheet};
+use super::{Refusal, Sink, forms, on_sheet, threads};
 use crate::pages::{
+    Look,
     bitmap::Bitmap,
-    gray::Gray,
-    sheet::{self, DOTS_PER_INCH, Inches, Placement},
+    gray::{Gray, luma},
+    sheet::{self, INCH_MM, Inches, Placement, lines_per_mm},
 };
 
 /// The renderer's cache cannot be emptied, so it is dropped after so many pages.
 const PAGES_PER_CACHE: usize = 20;
 const POINTS_PER_INCH: f64 = 72.0;
-/// Most annotations of a page that are looked at.
-const MAX_ANNOTATIONS: usize = 10_000;
+/// Sides of pages in points: smaller and larger ones are nonsense or made to harm.
+const MIN_POINTS: f64 = 1.0;
+const MAX_POINTS: f64 = 200_000.0;
+/// The largest unit of a page, in points (ISO 32000-1 14.11.2 has none).
+const MAX_USER_UNIT: f64 = 100.0;
+/// What the pictures that threads draw on may take together.
+const MAX_PIXMAP_BYTES: usize = 300 << 20;
+/// Most operators of a page that are looked at.
+const MAX_OPERATORS: usize = 200_000;
 
+/// What could not be drawn, by kind.
 #[derive(Default)]
 struct Losses {
     fonts: AtomicU32,
     pictures: AtomicU32,
-    annotations: AtomicU32,
-    others: AtomicU32,
 }
 
-pub(super) fn draw(
-    bytes: Vec<u8>,
-    resolution: Resolution,
-    sink: &mut dyn Sink,
-) -> Result<(), Refusal> {
+/// A part of a page for a sheet, with what it is a part of.
+struct Task<'a> {
+    page: &'a Page<'a>,
+    size: Inches,
+    place: Placement,
+}
+
+pub(super) fn draw(bytes: Vec<u8>, look: Look, sink: &mut dyn Sink) -> Result<(), Refusal> {
     let pdf = Pdf::new(bytes).map_err(|error| match error {
         LoadPdfError::Decryption(DecryptionError::PasswordProtected) => Refusal::Encrypted,
-        LoadPdfError::Decryption(_) => {
-            Refusal::Unsupported("its encryption is not supported".into())
-        }
+        LoadPdfError::Decryption(_) => Refusal::Lossy("its encryption is not supported".into()),
         LoadPdfError::Invalid => Refusal::Broken("it is no readable PDF".into()),
     })?;
     let pages = pdf.pages();
     if pages.is_empty() {
         return Err(Refusal::Broken("it has no pages".into()));
     }
+    // Before anything costs time: too many are refused.
     sink.announce(pages.len())?;
-    if pages.iter().any(has_undrawn_field) {
-        return Err(Refusal::Unsupported(
-            "it is a form whose fields would come out empty; print it to a new PDF first".into(),
-        ));
+    forms::check_document(&pdf)?;
+    let tasks: Vec<Task<'_>> = pages.iter().flat_map(|page| tasks(page, look)).collect();
+    if tasks.len() > pages.len() {
+        sink.announce(tasks.len() - pages.len())?;
     }
     let losses = Arc::new(Losses::default());
     let settings = interpreter(&losses);
     let mut blank = true;
-    for some in pages.chunks(PAGES_PER_CACHE) {
-        let cache = RenderCache::new();
-        for page in some {
-            let page = draw_page(page, &cache, &settings, resolution)?;
+    threads::in_order(
+        threads_for(&tasks, sink.threads()),
+        tasks.len(),
+        || Desk::new(&settings, look),
+        |desk, i| desk.draw(&tasks[i]),
+        |page| {
+            let page = page?;
+            losses.check()?;
             blank &= page.black_pixels() == 0;
             sink.page(&page);
-        }
-    }
-    losses.report(sink);
+            Ok(())
+        },
+    )?;
     if blank {
-        // Drawing never fails: what cannot be read is left out.
         sink.warn("all its pages are blank".into());
     }
     Ok(())
 }
 
+fn tasks<'a>(page: &'a Page<'a>, look: Look) -> Vec<Task<'a>> {
+    let unit = page.raw().get::<f32>("UserUnit").map_or(1.0, f64::from);
+    let unit = if unit > 0.0 { unit.min(MAX_USER_UNIT) } else { 1.0 };
+    let (width, height) = page.render_dimensions();
+    let inches =
+        |side: f32| (f64::from(side) * unit).clamp(MIN_POINTS, MAX_POINTS) / POINTS_PER_INCH;
+    let size = Inches { width: inches(width), height: inches(height) };
+    sheet::place(size, look).into_iter().map(|place| Task { page, size, place }).collect()
+}
+
+/// As many as are allowed, but fewer where pages are so large that memory would not do.
+fn threads_for(tasks: &[Task<'_>], allowed: usize) -> usize {
+    let bytes = |task: &Task<'_>| task.place.width as usize * task.place.height as usize * 4;
+    let largest = tasks.iter().map(bytes).max().unwrap_or(1);
+    allowed.min(MAX_PIXMAP_BYTES / largest.max(1)).max(1)
+}
+
 fn interpreter(losses: &Arc<Losses>) -> InterpreterSettings {
-    let losses = Arc::clone(losses);
+    let lost = Arc::clone(losses);
+    let found = InterpreterSettings::default();
+    let resolver = found.font_resolver;
+    let missing = Arc::clone(losses);
     InterpreterSettings {
         warning_sink: Arc::new(move |warning| {
             let count = match warning {
-                InterpreterWarning::UnsupportedFont => &losses.fonts,
-                InterpreterWarning::ImageDecodeFailure => &losses.pictures,
-                InterpreterWarning::UnresolvedAnnotationAppearance => &losses.annotations,
-                _ => &losses.others,
+                InterpreterWarning::UnsupportedFont => &lost.fonts,
+                InterpreterWarning::ImageDecodeFailure => &lost.pictures,
+                // Those of annotations are judged before anything is drawn.
+                _ => return,
             };
             count.fetch_add(1, Ordering::Relaxed);
         }),
-        ..InterpreterSettings::default()
+        font_resolver: Arc::new(move |query| {
+            // Fonts of Asia that are not in the file: none of ours has their letters.
+            if let FontQuery::Fallback(font) = query
+                && font.character_collection.is_some()
+            {
+                missing.fonts.fetch_add(1, Ordering::Relaxed);
+            }
+            resolver(query)
+        }),
+        ..found
     }
 }
 
 impl Losses {
-    fn report(&self, sink: &mut dyn Sink) {
+    fn check(&self) -> Result<(), Refusal> {
         for (count, what) in [
-            (&self.fonts, "font(s) could not be read"),
-            (&self.pictures, "picture(s) could not be drawn"),
-            (&self.annotations, "annotation(s) could not be drawn"),
-            (&self.others, "part(s) could not be drawn"),
+            (&self.fonts, "a font that cannot be read"),
+            (&self.pictures, "a picture that cannot be drawn"),
         ] {
-            match count.load(Ordering::Relaxed) {
-                0 => {}
-                count => sink.warn(format!("{count} {what}")),
+            if count.load(Ordering::Relaxed) > 0 {
+                return Err(Refusal::Lossy(format!("it has {what}")));
             }
         }
+        Ok(())
     }
 }
 
-fn draw_page<'a>(
-    page: &'a Page<'a>,
-    cache: &RenderCache<'a>,
-    settings: &InterpreterSettings,
-    resolution: Resolution,
-) -> Result<Bitmap, Refusal> {
-    let (width, height) = page.render_dimensions();
-    let points = |side: f32| f64::from(side).clamp(1.0, 20_000.0);
-    let (width, height) = (points(width), points(height));
-    let size = Inches { width: width / POINTS_PER_INCH, height: height / POINTS_PER_INCH };
-    let place = sheet::place(size, resolution);
-    let transform = to_pixels(&place, height, resolution) * page.initial_transform(true).to_kurbo();
-    // Sheets are at most 1728 by 5476 pixels, which u16 holds.
-    let (across, down) = (place.width as u16, place.height as u16);
-    let mut context = RenderContext::new(across, down);
-    render_into(page, cache, settings, &RenderSettings::default(), &mut context, transform);
-    context.flush();
-    let mut pixels = Pixmap::new(across, down);
-    context.render_with(
-        &mut pixels,
-        &mut Resources::default(),
-        RasterizerSettings { target_init: TargetInit::Clear(WHITE), ..Default::default() },
-    );
-    let gray = pixels.data_as_u8_slice().chunks_exact(4).map(|p| luminance(p[0], p[1], p[2]));
-    let gray = Gray::from_pixels(place.width, place.height, gray.collect())
-        .expect("the pixmap has the size that was asked for");
-    on_sheet(&gray, &place, resolution)
+/// What a thread draws with.
+struct Desk<'a, 's> {
+    settings: &'s InterpreterSettings,
+    look: Look,
+    cache: RenderCache<'a>,
+    drawn: usize,
+    pixels: Pixmap,
+}
+
+impl<'a, 's> Desk<'a, 's> {
+    fn new(settings: &'s InterpreterSettings, look: Look) -> Self {
+        Self { settings, look, cache: RenderCache::new(), drawn: 0, pixels: Pixmap::new(0, 0) }
+    }
+
+    fn draw(&mut self, task: &Task<'a>) -> Result<Bitmap, Refusal> {
+        if self.drawn == PAGES_PER_CACHE {
+            self.cache = RenderCache::new();
+            self.drawn = 0;
+        }
+        self.drawn += 1;
+        let place = &task.place;
+        // Sheets are at most 4864 by 6614 pixels, which u16 holds.
+        let (across, down) = (place.width as u16, place.height as u16);
+        let mut context = RenderContext::new(across, down);
+        let transform = to_pixels(task, self.look);
+        let settings = RenderSettings::default();
+        render_into(task.page, &self.cache, self.settings, &settings, &mut context, transform);
+        context.flush();
+        // Its memory is used again: fresh pages of it cost more than the drawing.
+        self.pixels.resize(across, down);
+        context.render_with(
+            &mut self.pixels,
+            &mut Resources::default(),
+            RasterizerSettings { target_init: TargetInit::Clear(WHITE), ..Default::default() },
+        );
+        let gray = gray(self.pixels.data_as_u8_slice());
+        let gray = Gray::from_pixels(place.width, place.height, gray)
+            .ok_or_else(|| Refusal::Broken("a page has no size".into()))?;
+        let page = on_sheet(&gray, place, self.look)?;
+        if page.black_pixels() == 0 && is_written_on(task.page) {
+            return Err(Refusal::Lossy("it has a page that comes out blank".into()));
+        }
+        Ok(page)
+    }
 }
 
 /// From points with the origin at the upper left to pixels of the page's part of the sheet.
-fn to_pixels(place: &Placement, height: f64, resolution: Resolution) -> Affine {
-    let x = f64::from(DOTS_PER_INCH) / POINTS_PER_INCH * place.scale;
-    let y = f64::from(resolution.lines_per_inch()) / POINTS_PER_INCH * place.scale;
+fn to_pixels(task: &Task<'_>, look: Look) -> Affine {
+    let (place, (width, height)) = (&task.place, task.page.render_dimensions());
+    let (width, height) = (f64::from(width.max(1e-3)), f64::from(height.max(1e-3)));
+    // Inches a unit of the page, which differ only where a side is beyond the limits.
+    let unit = (task.size.width / width, task.size.height / height);
     let quarter = match place.turned {
         // The left edge becomes the upper one: (x, y) to (height - y, x).
-        true => Affine::new([0.0, 1.0, -1.0, 0.0, height, 0.0]),
+        true => Affine::new([0.0, 1.0, -1.0, 0.0, task.size.height, 0.0]),
         false => Affine::IDENTITY,
     };
-    Affine::scale_non_uniform(x, y) * quarter
+    let x = f64::from(look.resolution.dots_per_inch()) * place.scale;
+    let y = lines_per_mm(look.resolution) * INCH_MM * place.scale;
+    Affine::scale_non_uniform(x, y)
+        * Affine::translate((0.0, -place.skipped))
+        * quarter
+        * Affine::scale_non_uniform(unit.0, unit.1)
+        * task.page.initial_transform(true).to_kurbo()
 }
 
-/// Rec. 709 luma of a pixel that is already on white.
-fn luminance(red: u8, green: u8, blue: u8) -> u8 {
-    let sum = 54 * u32::from(red) + 183 * u32::from(green) + 19 * u32::from(blue);
-    ((sum + 128) >> 8) as u8
-}
-
-/// A field of a form (ISO 32000-1 12.7) that has a value but no appearance.
-fn has_undrawn_field(page: &Page<'_>) -> bool {
-    let Some(annotations) = page.raw().get::<Array<'_>>("Annots") else { return false };
-    annotations.iter::<Dict<'_>>().take(MAX_ANNOTATIONS).any(|annotation| {
-        let subtype = annotation.get::<Name<'_>>("Subtype");
-        subtype.is_some_and(|name| &*name == b"Widget")
-            && !annotation.contains_key("AP")
-            && annotation.get::<Object<'_>>("V").is_some_and(|value| !is_blank(&value))
-    })
-}
-
-fn is_blank(value: &Object<'_>) -> bool {
-    match value {
-        Object::String(text) => text.as_bytes().is_empty(),
-        Object::Name(name) => &**name == b"Off",
-        Object::Null(_) => true,
-        _ => false,
+/// The greys of pixels that are already on white.
+fn gray(pixels: &[u8]) -> Vec<u8> {
+    let mut gray = vec![u8::MAX; pixels.len() / 4];
+    // Most of a page is white, sixteen pixels at a time.
+    for (some, out) in pixels.chunks(64).zip(gray.chunks_mut(16)) {
+        if some != [u8::MAX; 64] {
+            for (pixel, level) in some.chunks_exact(4).zip(out) {
+                *level = luma(pixel[0], pixel[1], pixel[2]);
+            }
+        }
     }
+    gray
+}
+
+/// Whether a page shows text, so that it should have ink. A picture may be white, as
+/// the back of a scanned sheet is, and text may be invisible (mode 3) behind one.
+fn is_written_on(page: &Page<'_>) -> bool {
+    if page.raw().contains_key("Contents") && page.page_stream().is_none() {
+        return true;
+    }
+    let mut operators = page.typed_operations();
+    let mut written = false;
+    for _ in 0..MAX_OPERATORS {
+        match operators.next() {
+            None => break,
+            Some(TypedInstruction::XObject(_) | TypedInstruction::InlineImage(_)) => return false,
+            Some(TypedInstruction::TextRenderingMode(_)) => return false,
+            Some(TypedInstruction::ShowText(text)) => {
+                written |= text.0.as_bytes().iter().any(|byte| !matches!(byte, 0 | b' '));
+            }
+            Some(TypedInstruction::ShowTexts(_)) => written = true,
+            Some(_) => {}
+        }
+    }
+    written
 }

@@ -1,19 +1,19 @@
-//! Pictures: PNG, JPEG, GIF, WebP and BMP. Of moving ones the first frame.
+//! Pictures: PNG, JPEG, GIF, WebP, BMP, PNM and ICO. Of moving ones the first frame,
+//! of icons the largest.
 
 use std::io::Cursor;
 
-use image::{
-    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
-    error::LimitErrorKind,
-};
-use postfax_domain::document::Resolution;
-
 use super::{Refusal, Sink, density, lay};
 use crate::pages::{
+    Look,
     gray::{self, Gray},
     kind::Kind,
     sheet::Inches,
     tiff::Density,
+};
+use image::{
+    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    error::LimitErrorKind, metadata::Orientation,
 };
 
 /// What a decoder may allocate, in bytes.
@@ -22,17 +22,38 @@ const MAX_DECODER_BYTES: u64 = 512 << 20;
 pub(super) fn draw(
     kind: Kind,
     bytes: &[u8],
-    resolution: Resolution,
+    look: Look,
     sink: &mut dyn Sink,
 ) -> Result<(), Refusal> {
     sink.announce(1)?;
-    let (format, mut density) = match kind {
-        Kind::Png => (ImageFormat::Png, density::png(bytes)),
-        Kind::Jpeg => (ImageFormat::Jpeg, density::jpeg(bytes)),
-        Kind::Gif => (ImageFormat::Gif, density::USUAL),
-        Kind::Webp => (ImageFormat::WebP, density::USUAL),
-        _ => (ImageFormat::Bmp, density::USUAL),
+    let format = match kind {
+        Kind::Png => ImageFormat::Png,
+        Kind::Jpeg => ImageFormat::Jpeg,
+        Kind::Gif => ImageFormat::Gif,
+        Kind::Webp => ImageFormat::WebP,
+        Kind::Pnm => ImageFormat::Pnm,
+        Kind::Ico => ImageFormat::Ico,
+        _ => ImageFormat::Bmp,
     };
+    let (picture, exif) = read(format, bytes)?;
+    let density = match kind {
+        Kind::Png => density::png(bytes),
+        Kind::Jpeg => density::jpeg(bytes, exif.metadata.as_deref()),
+        Kind::Webp => density::exif(exif.metadata.as_deref()),
+        Kind::Bmp => density::bmp(bytes),
+        _ => density::SCREEN,
+    };
+    lay_upright(picture, exif.orientation, density, look, sink)
+}
+
+/// What a picture says of itself beside its pixels.
+pub(super) struct Said {
+    pub(super) orientation: Orientation,
+    pub(super) metadata: Option<Vec<u8>>,
+}
+
+/// Grey, on white, not yet upright.
+pub(super) fn read(format: ImageFormat, bytes: &[u8]) -> Result<(GrayImage, Said), Refusal> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
@@ -42,24 +63,41 @@ pub(super) fn draw(
     if u64::from(width) * u64::from(height) > gray::MAX_PIXELS {
         return Err(Refusal::TooLarge);
     }
-    let orientation = decoder.orientation().map_err(refusal)?;
+    let said = Said {
+        orientation: decoder.orientation().map_err(refusal)?,
+        metadata: decoder.exif_metadata().unwrap_or_default(),
+    };
     let picture = DynamicImage::from_decoder(decoder).map_err(refusal)?;
-    let mut picture = DynamicImage::ImageLuma8(on_white(picture));
+    Ok((on_white(picture), said))
+}
+
+/// Lays a picture of this density, before it was turned upright, on a sheet.
+pub(super) fn lay_upright(
+    picture: GrayImage,
+    orientation: Orientation,
+    density: Density,
+    look: Look,
+    sink: &mut dyn Sink,
+) -> Result<(), Refusal> {
+    let mut picture = DynamicImage::ImageLuma8(picture);
     picture.apply_orientation(orientation);
-    if (picture.width(), picture.height()) != (width, height) {
-        density = Density { x: density.y, y: density.x };
-    }
-    let picture = to_gray(picture)?;
+    let sideways = matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    );
+    let density = if sideways { Density { x: density.y, y: density.x } } else { density };
     let size = Inches {
         width: f64::from(picture.width()) / f64::from(density.x),
         height: f64::from(picture.height()) / f64::from(density.y),
     };
-    sink.page(&lay(&picture, size, resolution)?);
-    Ok(())
+    lay(&to_gray(picture)?, size, look, sink)
 }
 
 /// The grey of an already grey picture.
-pub(super) fn to_gray(picture: DynamicImage) -> Result<Gray, Refusal> {
+fn to_gray(picture: DynamicImage) -> Result<Gray, Refusal> {
     let (width, height) = (picture.width(), picture.height());
     Gray::from_pixels(width, height, picture.into_luma8().into_raw())
         .ok_or_else(|| Refusal::Broken("it has no pixels".into()))
@@ -72,8 +110,8 @@ fn on_white(picture: DynamicImage) -> GrayImage {
     }
     let with_alpha = picture.into_luma_alpha8();
     GrayImage::from_fn(with_alpha.width(), with_alpha.height(), |x, y| {
-        let [level, alpha] = with_alpha.get_pixel(x, y).0.map(u32::from);
-        image::Luma([((level * alpha + 255 * (255 - alpha) + 127) / 255) as u8])
+        let [level, alpha] = with_alpha.get_pixel(x, y).0;
+        image::Luma([gray::on_white(level, alpha)])
     })
 }
 

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, Luma, LumaA, Rgb};
 use pdf_writer::{Content, Finish, Pdf, Rect, Ref};
+use postfax_domain::document::Resolution;
 
 use super::*;
 use crate::pages::{
@@ -123,14 +124,15 @@ fn saved(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
 
 #[test]
 fn pictures_of_every_format_lie_alike() {
-    // At 200 dots an inch: 408 by 294 pixels in the middle of the sheet.
-    let expected = [656, 996, 859, 1142];
+    // At 96 dots an inch: 850 by 611 pixels in the middle of the sheet.
+    let expected = [432, 837, 856, 1142];
     for (kind, format) in [
         (Kind::Png, ImageFormat::Png),
         (Kind::Jpeg, ImageFormat::Jpeg),
         (Kind::Gif, ImageFormat::Gif),
         (Kind::Webp, ImageFormat::WebP),
         (Kind::Bmp, ImageFormat::Bmp),
+        (Kind::Pnm, ImageFormat::Pnm),
     ] {
         let bytes = saved(&quarter(), format);
         assert_eq!(Kind::detect("", "", &bytes), Some(kind));
@@ -145,7 +147,7 @@ fn a_phone_held_sideways_is_put_upright() {
     let exif =
         b"\xff\xe1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x03\0\0\0\0\0\0\0";
     let turned = [&plain[..2], exif, &plain[2..]].concat();
-    assert_near(ink(&draw(Kind::Jpeg, turned)), [860, 1143, 1063, 1289]);
+    assert_near(ink(&draw(Kind::Jpeg, turned)), [857, 1143, 1281, 1448]);
 }
 
 #[test]
@@ -202,6 +204,7 @@ fn fax_pages_pass_pixel_for_pixel() {
         (204.0, 98.0, Resolution::Standard, 1),
         (204.0, 98.0, Resolution::Fine, 2),
         (204.0, 98.0, Resolution::Superfine, 4),
+        (204.0, 196.0, Resolution::Superfine, 2),
         (204.0, 391.0, Resolution::Superfine, 1),
     ] {
         let bytes = fax(&page, Density { x: dots, y: lines });

@@ -1,19 +1,14 @@
 //! TIFF: fax pages pass pixel for pixel, all other pages are pictures.
 
+use ::tiff::{decoder::Decoder, tags::Tag};
+use image::{GrayImage, metadata::Orientation};
 use std::io::Cursor;
 
-use image::{DynamicImage, GrayImage, metadata::Orientation};
-use postfax_domain::document::Resolution;
-use tiff::{
-    ColorType, TiffError as PictureError,
-    decoder::{Decoder, DecodingResult},
-};
-
-use super::{Refusal, Sink, lay, picture::to_gray};
+use super::{Refusal, Sink, density, picture::lay_upright, tiff_picture};
 use crate::pages::{
+    Look,
     bitmap::Bitmap,
-    gray,
-    sheet::{Inches, WIDTH, a4},
+    sheet::{self, a4},
     tiff::{Density, File, Page, TiffError},
 };
 
@@ -21,26 +16,29 @@ use crate::pages::{
 const MAX_DAMAGE_PERCENT: u32 = 5;
 /// Fax pages as long as so many A4 sheets keep their length.
 const MAX_A4_SHEETS: u32 = 2;
+/// NewSubfileType: the page is a mask for another one (TIFF 6.0 section 8).
+const MASK: u32 = 1 << 2;
 
-pub(super) fn draw(
-    bytes: Vec<u8>,
-    resolution: Resolution,
-    sink: &mut dyn Sink,
-) -> Result<(), Refusal> {
+pub(super) fn draw(bytes: Vec<u8>, look: Look, sink: &mut dyn Sink) -> Result<(), Refusal> {
+    if bytes.get(..4).is_some_and(|start| start == b"II+\0" || start == b"MM\0+") {
+        return Err(Refusal::Unsupported("it is a BigTIFF; save it as an ordinary one".into()));
+    }
     let file = File::parse(bytes.clone()).map_err(refusal)?;
-    let wanted: Vec<usize> =
-        (0..file.pages().len()).filter(|&i| !file.pages()[i].thumbnail).collect();
+    let wanted: Vec<usize> = (0..file.pages().len())
+        .filter(|&i| !file.pages()[i].thumbnail && !is_mask(&bytes, i))
+        .collect();
     if wanted.is_empty() {
         return Err(Refusal::Broken("it has no pages".into()));
     }
     sink.announce(wanted.len())?;
     for index in wanted {
         let page = &file.pages()[index];
-        let bitmap = match page.fax_size() {
-            Some(_) => fax_page(&file, index, resolution, sink)?,
-            None => picture_page(&bytes, index, page, resolution)?,
-        };
-        sink.page(&bitmap);
+        if page.fax_size().is_some() {
+            fax_page(&file, index, look, sink)?;
+        } else {
+            let (picture, claimed) = tiff_picture::read(&bytes, index)?;
+            lay_page(picture, page, claimed.unwrap_or(page.density), look, sink)?;
+        }
     }
     Ok(())
 }
@@ -53,12 +51,14 @@ fn refusal(error: TiffError) -> Refusal {
     }
 }
 
-fn fax_page(
-    file: &File,
-    index: usize,
-    resolution: Resolution,
-    sink: &mut dyn Sink,
-) -> Result<Bitmap, Refusal> {
+fn is_mask(bytes: &[u8], index: usize) -> bool {
+    let Ok(mut decoder) = Decoder::new(Cursor::new(bytes)) else { return false };
+    let _ = decoder.seek_to_image(index);
+    let kind = decoder.find_tag_unsigned::<u32>(Tag::NewSubfileType);
+    kind.ok().flatten().unwrap_or(0) & MASK != 0
+}
+
+fn fax_page(file: &File, index: usize, look: Look, sink: &mut dyn Sink) -> Result<(), Refusal> {
     let page = &file.pages()[index];
     let decoded = file.decode(index).map_err(refusal)?;
     let damaged = decoded.damage.lines();
@@ -68,121 +68,47 @@ fn fax_page(
     if damaged > 0 {
         sink.warn(format!("page {} has {damaged} damaged lines", index + 1));
     }
-    if let Some(times) = repeats(page, &decoded.page, resolution) {
-        return match times {
-            1 => Ok(decoded.page),
-            _ => decoded.page.lines_repeated(times).ok_or(Refusal::TooLarge),
-        };
+    if let Some(times) = repeats(page, &decoded.page, look) {
+        match times {
+            1 => sink.page(&decoded.page),
+            _ => sink.page(&decoded.page.lines_repeated(times).ok_or(Refusal::TooLarge)?),
+        }
+        return Ok(());
     }
     let gray = decoded.page.to_gray();
     let picture = GrayImage::from_raw(gray.width(), gray.height(), gray.into_pixels())
-        .expect("a grey page has a byte for each pixel");
-    oriented(DynamicImage::ImageLuma8(picture), page, resolution)
+        .ok_or_else(|| Refusal::Broken("a page has no pixels".into()))?;
+    lay_page(picture, page, page.density, look, sink)
 }
 
 /// How often each line of a page that is on a fax's grid is repeated on the
-/// grid of `resolution`; `None` when the page is not on a fax's grid, or finer.
-fn repeats(page: &Page, bitmap: &Bitmap, resolution: Resolution) -> Option<u32> {
+/// grid of `look`; `None` when the page is not on a fax's grid, too wide, or finer.
+fn repeats(page: &Page, bitmap: &Bitmap, look: Look) -> Option<u32> {
+    let resolution = look.resolution;
     let near = |dots: f32, wanted: u32| (dots - wanted as f32).abs() <= wanted as f32 * 0.03;
-    let fits = bitmap.size().width() == WIDTH && page.orientation == 1 && near(page.density.x, 204);
+    let (width, lines) = (bitmap.size().width(), bitmap.size().lines());
+    let paper = sheet::paper(width, resolution);
+    let fits = width == paper.pixels(resolution)
+        && paper <= look.paper
+        && page.orientation == 1
+        && near(page.density.x, resolution.dots_per_inch());
     if !fits {
         return None;
     }
     let wanted = resolution.lines_per_inch();
-    let times = [(391, 1), (196, 2), (98, 4)]
-        .into_iter()
-        .find_map(|(lines, of_finest)| near(page.density.y, lines).then_some(of_finest))?;
-    let target = match wanted {
-        391 => 1,
-        196 => 2,
-        _ => 4,
-    };
-    let times = (times >= target).then_some(times / target)?;
-    (bitmap.size().lines() * times <= MAX_A4_SHEETS * a4(resolution)).then_some(times)
+    let times = (1..=4).find(|times| near(page.density.y * *times as f32, wanted))?;
+    (lines * times <= MAX_A4_SHEETS * a4(resolution)).then_some(times)
 }
 
-fn oriented(
-    mut picture: DynamicImage,
+fn lay_page(
+    picture: GrayImage,
     page: &Page,
-    resolution: Resolution,
-) -> Result<Bitmap, Refusal> {
-    let mut density = page.density;
+    density: Density,
+    look: Look,
+    sink: &mut dyn Sink,
+) -> Result<(), Refusal> {
     // TIFF counts orientations as EXIF does, 1 to 8.
-    if let Some(orientation) = Orientation::from_exif(page.orientation as u8) {
-        picture.apply_orientation(orientation);
-    }
-    if page.orientation >= 5 {
-        density = Density { x: density.y, y: density.x };
-    }
-    let size = Inches {
-        width: f64::from(picture.width()) / f64::from(density.x),
-        height: f64::from(picture.height()) / f64::from(density.y),
-    };
-    lay(&to_gray(picture)?, size, resolution)
-}
-
-fn picture_page(
-    bytes: &[u8],
-    index: usize,
-    page: &Page,
-    resolution: Resolution,
-) -> Result<Bitmap, Refusal> {
-    let broken = |error: PictureError| match error {
-        PictureError::LimitsExceeded => Refusal::TooLarge,
-        PictureError::UnsupportedError(what) => Refusal::Unsupported(what.to_string()),
-        other => Refusal::Broken(other.to_string()),
-    };
-    let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(broken)?;
-    decoder.seek_to_image(index).map_err(broken)?;
-    let (width, height) = decoder.dimensions().map_err(broken)?;
-    if u64::from(width) * u64::from(height) > gray::MAX_PIXELS {
-        return Err(Refusal::TooLarge);
-    }
-    let colour = decoder.colortype().map_err(broken)?;
-    let samples = match decoder.read_image().map_err(broken)? {
-        DecodingResult::U8(samples) => samples,
-        DecodingResult::U16(samples) => samples.into_iter().map(|s| (s >> 8) as u8).collect(),
-        _ => return Err(Refusal::Unsupported(format!("TIFF samples of {colour:?}"))),
-    };
-    let pixels = levels(colour, &samples, width as usize)
-        .ok_or_else(|| Refusal::Unsupported(format!("TIFF colours of {colour:?}")))?;
-    let picture = GrayImage::from_raw(width, height, pixels)
-        .ok_or_else(|| Refusal::Broken("a page has too few pixels".into()))?;
-    oriented(DynamicImage::ImageLuma8(picture), page, resolution)
-}
-
-/// Grey levels of samples; `None` for kinds of colour that cannot be read.
-fn levels(colour: ColorType, samples: &[u8], width: usize) -> Option<Vec<u8>> {
-    let luma = |r: u8, g: u8, b: u8| {
-        ((54 * u32::from(r) + 183 * u32::from(g) + 19 * u32::from(b) + 128) >> 8) as u8
-    };
-    let on_white = |level: u8, alpha: u8| {
-        let (level, alpha) = (u32::from(level), u32::from(alpha));
-        ((level * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-    };
-    Some(match colour {
-        ColorType::Gray(8 | 16) => samples.to_vec(),
-        ColorType::Gray(1) => samples
-            .chunks(width.div_ceil(8))
-            .flat_map(|row| {
-                let bit = |x: usize| row.get(x / 8).is_some_and(|b| b & (0x80 >> (x % 8)) != 0);
-                (0..width).map(move |x| if bit(x) { 255 } else { 0 })
-            })
-            .collect(),
-        ColorType::GrayA(8 | 16) => samples.chunks_exact(2).map(|p| on_white(p[0], p[1])).collect(),
-        ColorType::RGB(8 | 16) => samples.chunks_exact(3).map(|p| luma(p[0], p[1], p[2])).collect(),
-        ColorType::RGBA(8 | 16) => {
-            samples.chunks_exact(4).map(|p| on_white(luma(p[0], p[1], p[2]), p[3])).collect()
-        }
-        ColorType::CMYK(8 | 16) => samples
-            .chunks_exact(4)
-            .map(|p| {
-                let part = |ink: u8| (u32::from(255 - ink) * u32::from(255 - p[3]) / 255) as u8;
-                luma(part(p[0]), part(p[1]), part(p[2]))
-            })
-            .collect(),
-        // The luma comes first of each pixel.
-        ColorType::YCbCr(8) => samples.chunks_exact(3).map(|p| p[0]).collect(),
-        _ => return None,
-    })
+    let orientation = Orientation::from_exif(page.orientation as u8);
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+    lay_upright(picture, orientation, density::claimed(density.x, density.y), look, sink)
 }
