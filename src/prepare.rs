@@ -49,6 +49,9 @@ pub enum Trouble {
     /// It is no message.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// It is signed or encrypted so that it cannot be read.
+    #[error("{0}")]
+    Locked(&'static str),
     /// It is not there any more.
     #[error("the message was not kept")]
     Gone,
@@ -159,6 +162,9 @@ impl Contents {
     /// # Errors
     /// [`Trouble`] when the mail itself shows that it cannot be faxed.
     pub fn of(message: Message, quotes: ReplyQuote) -> Result<Self, Trouble> {
+        if let Some(why) = message.protection().why_unreadable() {
+            return Err(Trouble::Locked(why));
+        }
         let mut hash = Sha256::new();
         let mut kinds = Vec::new();
         for part in message.attachments() {

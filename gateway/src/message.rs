@@ -168,6 +168,20 @@ pub enum Protection {
     Encrypted,
 }
 
+impl Protection {
+    /// Why the contents cannot be read here, where they cannot.
+    #[must_use]
+    pub fn why_unreadable(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Encrypted => Some("the message is encrypted and cannot be read here"),
+            Self::Opaque => Some(
+                "the message is inside its S/MIME signature and cannot be read here: sign it clear",
+            ),
+        }
+    }
+}
+
 /// A mail that has been read.
 #[derive(Debug, Clone)]
 pub struct Message {
