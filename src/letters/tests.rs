@@ -83,6 +83,7 @@ fn fax(state: State, last: Outcome, confirmed: u32) -> Job {
         release: None,
         deliver_by: None,
         missed: Vec::new(),
+        wanted: Wanted::default(),
     };
     let to = Destination::Fax(FaxAddress {
         number: Number::try_from("+33140000000".to_owned()).unwrap(),
