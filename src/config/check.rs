@@ -84,6 +84,8 @@ impl<'a> Check<'a> {
         let (dial, retry) = (self.dial_rules(&raw.dial), self.retry_rules(&raw.retry));
         let routes = self.routes(&raw.route, &clients, &servers);
         let (webhooks, reached) = self.webhooks(&raw.webhook);
+        let cover = self.cover(&raw.cover);
+        let letterheads = self.letterheads(&raw.client, &cover);
         let client_access = self.client_access(&raw.client, &raw.supervisor);
         self.members(raw, &clients, &servers);
         let delivery = delivery?;
@@ -120,6 +122,8 @@ impl<'a> Check<'a> {
             access: client_access,
             intake,
             convert,
+            cover,
+            letterheads,
             keep_days,
             read_back,
             letters,

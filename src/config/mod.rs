@@ -13,6 +13,7 @@ mod access;
 mod accounts;
 pub(crate) mod address;
 mod check;
+mod cover;
 mod dns;
 mod edit;
 mod findings;
@@ -53,6 +54,7 @@ use postfax_gateway::{sign::Signer, verify};
 
 pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
+pub(crate) use cover::{Cover, Letterhead};
 pub(crate) use edit::{Found, Set, edit, show};
 pub(crate) use http::{Http, HttpLimits, TOKEN_PREFIX, Token, moment, token_name};
 pub(crate) use ldap::{Ldap, LdapAddress, LdapLimits};
@@ -109,6 +111,10 @@ pub(crate) struct Config {
     pub(crate) intake: Intake,
     /// How pages are made.
     pub(crate) convert: Convert,
+    /// What goes before a fax.
+    pub(crate) cover: Cover,
+    /// What each client of the setup writes on its faxes; it has the same names.
+    pub(crate) letterheads: BTreeMap<ClientName, Letterhead>,
     /// What our mails say.
     pub(crate) letters: Letters,
     /// How long jobs that have ended are kept, in days.
@@ -374,6 +380,23 @@ pub(crate) struct Convert {
     pub(crate) parallel: usize,
     /// What of the mail that it answers goes out with a reply.
     pub(crate) reply_quote: ReplyQuote,
+    /// How long pages may hold a line before they are made coarser, in seconds; 0 is for
+    /// ever.
+    pub(crate) max_line_s: u64,
+    /// Fonts besides our own, in the order in which they are tried; absolute.
+    pub(crate) fonts: Vec<PathBuf>,
+    /// What is done where the system cannot confine the children.
+    pub(crate) unconfined: Unconfined,
+}
+
+/// What is done where the system cannot confine the children that read documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Unconfined {
+    /// No document is read.
+    #[default]
+    Refuse,
+    /// They are read all the same.
+    Allow,
 }
 
 /// What becomes of the original that a reply quotes.

@@ -230,7 +230,7 @@ impl<'a> Story<'a> {
 
 /// Pages of the fax.
 pub(super) fn total(fax: &Job) -> u32 {
-    fax.document.as_ref().map_or(0, |document| document.pages)
+    fax.pages()
 }
 
 /// The fax server of an attempt.

@@ -16,6 +16,7 @@ use postfax_domain::{
     names::{ClientName, JobId, ServerName},
     notice::Report,
     number::Number,
+    options::{Asked, Wanted},
     outcome::Outcome,
     route::Arrival,
     time::{Timestamp, WallClock},
@@ -91,6 +92,7 @@ fn fax(state: State, last: Outcome, confirmed: u32) -> Job {
         attention: None,
         as_written: "FAX=+33140000000@fax.example.com".into(),
         named: None,
+        asked: Asked::default(),
     });
     let day = Duration::from_secs(24 * 3600);
     let document = Document {
@@ -124,6 +126,7 @@ fn listed(mut job: Job) -> Job {
     fax.subaddress = Some("4312".into());
     fax.named = Some(Named {
         entry: "Acme Ltd".into(),
+        company: String::new(),
         list: Some("Customers".into()),
         owner: Owner::Client(ClientName::new("bob").unwrap()),
     });

@@ -11,6 +11,7 @@ use postfax_domain::{
     fleet::{Decision, Health, Live, Standing},
     job::{Attempt, AttemptEnd, Carrier, Cause, End, Job, Notify, Sent, State},
     names::{ClientName, GroupName, JobId, ServerName},
+    options::{Asked, Remarks, Wanted},
     number::{Number, Pattern},
     outcome::Outcome,
     retry::Tries,
