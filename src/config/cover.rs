@@ -16,11 +16,12 @@ use postfax_domain::{
     number::Number,
     options::{Asked, CoverAsked},
 };
+use postfax_hw::pages::cover::{Template, TemplateError};
 
 use super::{
     address::Wrong,
     check::Check,
-    findings::{Findings, Placed},
+    findings::{Findings, Place, Placed},
     raw, suggest,
     texts::read_file,
 };
@@ -45,7 +46,7 @@ pub(crate) struct Cover {
     pub(crate) default: CoverAsked,
     /// The template of a cover for which none was chosen.
     pub(crate) template: String,
-    /// The texts of all templates by their names; [`STANDARD`] is always among them.
+    /// The texts of an administrator's own templates by their names.
     pub(crate) templates: BTreeMap<String, String>,
     /// A picture, in base64.
     pub(crate) logo: Option<String>,
@@ -62,18 +63,30 @@ impl Cover {
             "off" | "no" | "none" | "false" | "0" => Ok(CoverAsked::Off),
             "on" | "yes" | "true" | "1" => Ok(CoverAsked::On),
             "body" => Ok(CoverAsked::Body),
-            name if self.templates.contains_key(name) => Ok(CoverAsked::Named(name.to_owned())),
+            name if self.has(name) => Ok(CoverAsked::Named(name.to_owned())),
             _ => {
-                let names: Vec<&str> = self.templates.keys().map(String::as_str).collect();
+                let names: Vec<&str> = self.names().collect();
                 Err(format!("off, on, body or a template: {}", names.join(", ")))
             }
         }
     }
 
     /// The text of a template; of one that is gone since it was asked for, the usual one.
-    pub(crate) fn text(&self, name: &str) -> &str {
-        let names = [name, &self.template, STANDARD];
-        names.iter().find_map(|name| self.templates.get(*name)).map_or("", String::as_str)
+    /// Only the one that comes with Postfax is written in several languages.
+    pub(crate) fn text(&self, name: &str, language: &str) -> &str {
+        let name = if self.has(name) { name } else { &self.template };
+        let own = self.templates.get(name).map(String::as_str);
+        own.unwrap_or_else(|| Template::built_in(language))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        name == STANDARD || self.templates.contains_key(name)
+    }
+
+    /// The names of all templates.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let own = self.templates.keys().map(String::as_str).filter(|name| *name != STANDARD);
+        [STANDARD].into_iter().chain(own)
     }
 }
 
@@ -92,7 +105,7 @@ pub(crate) struct Letterhead {
 
 impl Check<'_> {
     pub(super) fn cover(&mut self, raw: &raw::Cover) -> Cover {
-        let mut templates = BTreeMap::from([(STANDARD.to_owned(), built_in())]);
+        let mut templates = BTreeMap::new();
         if let Some(folder) = raw.folder.given() {
             self.own_templates(folder, &mut templates);
         }
@@ -123,11 +136,10 @@ impl Check<'_> {
 
     fn template(&mut self, name: Option<&Placed<String>>, cover: &Cover) -> Option<String> {
         self.parsed(name, |name| {
-            if cover.templates.contains_key(name) {
+            if cover.has(name) {
                 return Ok(name.to_owned());
             }
-            let known = cover.templates.keys().map(String::as_str);
-            let help = suggest::instead(name, "template", known);
+            let help = suggest::instead(name, "template", cover.names());
             let help = format!("{help}. A file {name}.txt in the folder of [cover] adds one");
             Err(Wrong::new(format!("there is no template \"{name}\""), help))
         })
@@ -249,13 +261,19 @@ impl Check<'_> {
     }
 }
 
-/// The template that comes with Postfax.
-fn built_in() -> String {
-    String::new()
-}
-
 /// Reports what is wrong with a template, where it stands.
-fn sound(_findings: &mut Findings, _file: &Path, _text: &str) {}
+fn sound(findings: &mut Findings, file: &Path, text: &str) {
+    let Err(TemplateError { line, what, right }) = Template::parse(text) else { return };
+    let number = findings.text(file, text.to_owned());
+    let lines = text.split_inclusive('\n').scan(0, |end, line| {
+        let start = *end;
+        *end += line.len();
+        Some(start..start + line.trim_end().len())
+    });
+    let span = lines.skip(line.saturating_sub(1)).next().unwrap_or_default();
+    let place = Place { text: number, span, key: "cover.folder".into() };
+    findings.error(&place, what, right);
+}
 
 /// The files of templates, in the order of their names.
 fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -285,11 +303,11 @@ mod tests {
     use super::*;
 
     fn cover() -> Cover {
-        let names = [STANDARD, "sales"].map(|name| (name.to_owned(), format!("of {name}")));
+        let own = [("sales".to_owned(), "To: {to-name}".to_owned())];
         Cover {
             default: CoverAsked::Off,
             template: "sales".into(),
-            templates: names.into(),
+            templates: own.into(),
             logo: None,
         }
     }
@@ -308,13 +326,15 @@ mod tests {
             assert_eq!(cover().asked(text), Ok(asked), "{text}");
         }
         let wrong = cover().asked("purple").unwrap_err();
-        assert_eq!(wrong, "off, on, body or a template: sales, standard");
+        assert_eq!(wrong, "off, on, body or a template: standard, sales");
     }
 
     #[test]
     fn a_template_that_is_gone_is_replaced_by_the_usual_one() {
-        assert_eq!(cover().text("standard"), "of standard");
-        assert_eq!(cover().text("gone"), "of sales");
+        assert_eq!(cover().text("gone", "de"), "To: {to-name}");
+        let german = cover();
+        assert_eq!(german.text(STANDARD, "de"), Template::built_in("de"));
+        assert_ne!(german.text(STANDARD, "de"), german.text(STANDARD, "xx"));
     }
 
     #[test]

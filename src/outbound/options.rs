@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     fn cover() -> Cover {
-        let names = ["standard", "sales"].map(|name| (name.to_owned(), String::new()));
+        let names = [("sales".to_owned(), String::new())];
         Cover {
             default: CoverAsked::Off,
             template: "standard".into(),
@@ -240,7 +240,7 @@ mod tests {
     fn what_nobody_can_do_is_refused_by_name_with_what_would_be_right() {
         for (local, says) in [
             ("+4420/resolution=sharp", "resolution=sharp is not possible: write standard, fine"),
-            ("+4420/cp=purple", "write off, on, body or a template: sales, standard"),
+            ("+4420/cp=purple", "write off, on, body or a template: standard, sales"),
             ("+4420/tone=loud", "write auto, text or photo"),
             ("+4420/paper=c5", "write a4, b4, a3"),
         ] {
@@ -248,10 +248,11 @@ mod tests {
             assert_eq!(reply.code(), 553, "{local}");
             assert!(reply.text().contains(says), "{}", reply.text());
         }
+        let long = format!("X-Fax-Reference: {}\r\n", "7 ".repeat(41));
         for (field, says) in [
             ("X-Fax-Resolution: sharp\r\n", "X-Fax-Resolution: sharp is not possible"),
             ("x-fax-cover: purple\r\n", "write off, on, body or a template"),
-            ("X-Fax-Reference: =?utf-8?q?a=0Ab?=\r\n", "on one line"),
+            (&long, "at most 80 characters on one line"),
         ] {
             let reply = header(field).unwrap_err();
             assert!(reply.text().contains(says), "{}", reply.text());

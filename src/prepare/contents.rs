@@ -58,15 +58,16 @@ impl Contents {
             hash.update(&bytes);
         }
         let text = quote::text(quotes, &message);
-        let mut html = None;
         if kinds.is_empty() {
             if text.trim().is_empty() {
                 return Err(Trouble::Nothing);
             }
             hash.update(text.as_bytes());
-            // What was cut out of its words would still be in its HTML.
-            html = message.html().filter(|_| !quote::cuts(quotes, &message));
         }
+        // What was cut out of its words would still be in its HTML, and so would be what
+        // stands for pictures that are attachments.
+        let plain = text.trim().is_empty() || quote::cuts(quotes, &message);
+        let html = message.html().filter(|_| !plain);
         let mut digest = String::new();
         for octet in hash.finalize() {
             // Writing to a text cannot fail.
@@ -87,9 +88,9 @@ impl Contents {
         !self.kinds.is_empty()
     }
 
-    /// Whether its text is drawn as HTML.
-    pub(super) fn is_html(&self) -> bool {
-        self.html.is_some()
+    /// Its text, where it is drawn as HTML.
+    pub(super) fn html(&self) -> Option<&str> {
+        self.html.as_deref()
     }
 
     /// Writes the parts as files for the child process.
@@ -160,21 +161,21 @@ mod tests {
     #[test]
     fn html_is_drawn_where_no_plain_text_says_the_same() {
         let html = "Content-Type: text/html\n\n<h1>Offer</h1><p>of June</p>\n";
-        assert!(contents(html, ReplyQuote::Keep).is_html());
+        assert!(contents(html, ReplyQuote::Keep).html().is_some());
         let reply = format!("In-Reply-To: <1@x>\n{html}");
-        assert!(contents(&reply, ReplyQuote::Keep).is_html());
-        assert!(!contents(&reply, ReplyQuote::Cut).is_html(), "what is cut is only words");
+        assert!(contents(&reply, ReplyQuote::Keep).html().is_some());
+        assert!(!contents(&reply, ReplyQuote::Cut).html().is_some(), "what is cut is only words");
         let both = |plain: &str| {
             format!(
                 "Content-Type: multipart/alternative; boundary=b\n\n--b\n\n{plain}\n--b\n\
                  Content-Type: text/html\n\n<p>Offer of June</p>\n--b--\n"
             )
         };
-        assert!(!contents(&both("Offer of June"), ReplyQuote::Keep).is_html());
+        assert!(!contents(&both("Offer of June"), ReplyQuote::Keep).html().is_some());
         let empty = contents(&both("  \n\n"), ReplyQuote::Keep);
-        assert!(empty.is_html(), "plain text that says nothing");
+        assert!(empty.html().is_some(), "plain text that says nothing");
         assert_eq!(empty.words(), "Offer of June");
-        assert!(!contents("\nplain\n", ReplyQuote::Keep).is_html());
+        assert!(!contents("\nplain\n", ReplyQuote::Keep).html().is_some());
     }
 
     #[test]
@@ -182,7 +183,7 @@ mod tests {
         let mail = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nwith regards\n--b\n\
                     Content-Type: image/tiff\n\nII*\0\n--b--\n";
         let contents = contents(mail, ReplyQuote::Keep);
-        assert!(contents.has_attachments() && !contents.is_html());
+        assert!(contents.has_attachments() && !contents.html().is_some());
         assert_eq!(contents.words(), "with regards");
     }
 }

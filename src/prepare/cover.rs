@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use postfax_domain::{destination::FaxAddress, time::Timestamp};
 use postfax_gateway::message::Message;
-use postfax_hw::pages::cover::{Cover, Field};
+use postfax_hw::pages::cover::{Cover, Field, Written};
 
 use super::pages::{Fax, Press};
 use crate::config::{Config, Words};
@@ -16,6 +16,10 @@ const MAX_FIELD_CHARS: usize = 300;
 /// The cover of a fax that `pages_after` pages follow.
 pub(super) fn of(press: &Press, fax: &Fax, template: &str, pages_after: u32) -> Cover {
     let config = &press.config;
+    let (message, written) = match press.contents.html() {
+        Some(html) => (html, Written::Html),
+        None => (press.contents.words(), Written::Plain),
+    };
     let mut fields = BTreeMap::new();
     for (field, value) in known(press, fax) {
         let value: String = value.trim().chars().take(MAX_FIELD_CHARS).collect();
@@ -24,10 +28,11 @@ pub(super) fn of(press: &Press, fax: &Fax, template: &str, pages_after: u32) -> 
         }
     }
     Cover {
-        template: config.cover.text(template).to_owned(),
+        template: config.cover.text(template, words_of(config, press).tag()).to_owned(),
         logo: config.cover.logo.clone(),
         fields,
-        message: press.contents.words().to_owned(),
+        message: message.to_owned(),
+        written,
         pages_after,
     }
 }

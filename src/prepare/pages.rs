@@ -130,7 +130,7 @@ impl Press {
 
     async fn draw(&self, look: Look) -> Result<Drawn, Trouble> {
         match self.draw_as(Form::Written, look).await {
-            Err(Trouble::Render(bad)) if self.contents.is_html() && is_of_document(&bad) => {
+            Err(Trouble::Render(bad)) if self.contents.html().is_some() && is_of_document(&bad) => {
                 info!(%bad, "HTML that cannot be laid out is faxed as its words");
                 self.draw_as(Form::Words, look).await
             }
