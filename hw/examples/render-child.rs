@@ -17,7 +17,7 @@ use postfax_hw::{
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [CHILD_ARGUMENT] => child_main(),
+        [CHILD_ARGUMENT, ..] => child_main(),
         ["draw", out, ref files @ ..] if !files.is_empty() => match draw(out.as_ref(), files) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -19,6 +19,7 @@ pub mod bilevel;
 pub mod bitmap;
 pub mod ccitt;
 pub mod cover;
+pub mod fonts;
 pub mod gray;
 pub mod kind;
 pub mod line_time;
