@@ -23,11 +23,11 @@ use postfax_domain::{
     supervisor::{Event, Order, Unfit, Work},
 };
 use postfax_gateway::message::{Limits, Message, MessageError};
-use postfax_hw::render::{RenderError, Renderer};
+use postfax_hw::render::{RenderError, Renderer, Tools};
 use tracing::warn;
 
 use crate::{
-    config::{Config, MAX_MESSAGE_BYTES},
+    config::{Config, MAX_MESSAGE_BYTES, Unconfined},
     crash,
     daemon::Context,
     store::{Mail, StoreError},
@@ -133,10 +133,13 @@ pub fn read(mail: Mail) -> Result<Message, Trouble> {
     })
 }
 
-/// What makes pages, as it is configured; `exe` is this program.
+/// What makes pages, as it is configured, with the programs of others that are installed
+/// now; `exe` is this program.
 #[must_use]
-pub fn renderer(_config: &Config, exe: &Path) -> Renderer {
-    Renderer::new(exe.to_owned())
+pub fn renderer(config: &Config, exe: &Path) -> Renderer {
+    Renderer::with_tools(exe.to_owned(), Tools::find())
+        .with_fonts(config.convert.fonts.clone())
+        .allow_unconfined(config.convert.unconfined == Unconfined::Allow)
 }
 
 /// Makes the pages of a mail that was taken before, and tells the supervisor.

@@ -7,33 +7,53 @@ use postfax_domain::{destination::FaxAddress, time::Timestamp};
 use postfax_gateway::message::Message;
 use postfax_hw::pages::cover::{Cover, Field, Written};
 
-use super::pages::{Fax, Press};
+use super::{
+    contents::Form,
+    pages::{Fax, Press},
+};
 use crate::config::{Config, Words};
 
 /// Longest value of a field, in characters: a subject may be as long as a page.
 const MAX_FIELD_CHARS: usize = 300;
 
-/// The cover of a fax that `pages_after` pages follow.
-pub(super) fn of(press: &Press, fax: &Fax, template: &str, pages_after: u32) -> Cover {
-    let config = &press.config;
-    let (message, written) = match press.contents.html() {
-        Some(html) => (html, Written::Html),
-        None => (press.contents.words(), Written::Plain),
-    };
-    let mut fields = BTreeMap::new();
-    for (field, value) in known(press, fax) {
-        let value: String = value.trim().chars().take(MAX_FIELD_CHARS).collect();
-        if !value.is_empty() {
-            fields.insert(field, value);
+/// All that tells one cover of a mail from another: its text and picture are the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Face {
+    template: String,
+    fields: BTreeMap<Field, String>,
+    pages_after: u32,
+}
+
+impl Face {
+    /// The face of a fax that `pages_after` pages follow.
+    pub(super) fn of(press: &Press, fax: &Fax, template: &str, pages_after: u32) -> Self {
+        let mut fields = BTreeMap::new();
+        for (field, value) in known(press, fax) {
+            let value: String = value.trim().chars().take(MAX_FIELD_CHARS).collect();
+            if !value.is_empty() {
+                fields.insert(field, value);
+            }
         }
+        Self { template: template.to_owned(), fields, pages_after }
     }
-    Cover {
-        template: config.cover.text(template, words_of(config, press).tag()).to_owned(),
-        logo: config.cover.logo.clone(),
-        fields,
-        message: message.to_owned(),
-        written,
-        pages_after,
+
+    /// The whole cover, as the child process reads it.
+    pub(super) fn written(self, press: &Press, form: Form) -> Vec<u8> {
+        let cover = &press.config.cover;
+        let language = words_of(&press.config, press).tag();
+        let (message, written) = match press.contents.html() {
+            Some(html) if form == Form::Written => (html, Written::Html),
+            _ => (press.contents.words(), Written::Plain),
+        };
+        let cover = Cover {
+            template: cover.text(&self.template, language).to_owned(),
+            logo: cover.logo.clone(),
+            fields: self.fields,
+            message: message.to_owned(),
+            written,
+            pages_after: self.pages_after,
+        };
+        serde_json::to_vec(&cover).expect("a cover can be written as JSON")
     }
 }
 

@@ -21,7 +21,7 @@ use tracing::info;
 use super::{
     Trouble,
     contents::{Contents, Form, Spooled},
-    cover,
+    cover::Face,
 };
 use crate::{config::Config, daemon::Context};
 
@@ -130,12 +130,17 @@ impl Press {
 
     async fn draw(&self, look: Look) -> Result<Drawn, Trouble> {
         match self.draw_as(Form::Written, look).await {
-            Err(Trouble::Render(bad)) if self.contents.html().is_some() && is_of_document(&bad) => {
+            Err(Trouble::Render(bad)) if self.is_html() && is_of_document(&bad) => {
                 info!(%bad, "HTML that cannot be laid out is faxed as its words");
                 self.draw_as(Form::Words, look).await
             }
             drawn => drawn,
         }
+    }
+
+    /// Whether the text itself is faxed, as HTML.
+    fn is_html(&self) -> bool {
+        self.contents.html().is_some() && !self.contents.has_attachments()
     }
 
     async fn draw_as(&self, form: Form, look: Look) -> Result<Drawn, Trouble> {
@@ -176,27 +181,26 @@ impl Press {
         faxes: &[Fax],
         drawn: &HashMap<Look, Drawn>,
     ) -> Result<Vec<Drawn>, Trouble> {
-        let mut places: HashMap<(Vec<u8>, Resolution), usize> = HashMap::new();
+        let mut places: HashMap<(Face, Resolution), usize> = HashMap::new();
         let mut order = Vec::new();
         for fax in faxes {
             let Some(template) = &fax.wanted.cover else { continue };
             let of = drawn.get(&look(&fax.wanted)).filter(|_| self.has_pages(fax));
             let after = of.map_or(0, |of| of.document.pages);
-            let cover = cover::of(self, fax, template, after);
-            let cover = serde_json::to_vec(&cover).map_err(|_| Trouble::Bug)?;
-            // A cover is not finer than what follows it.
+            let face = Face::of(self, fax, template, after);
+            // A cover is as fine as what follows it.
             let resolution = of.map_or(fax.wanted.resolution, |of| of.document.resolution);
             let next = places.len();
-            order.push(*places.entry((cover, resolution)).or_insert(next));
+            order.push(*places.entry((face, resolution)).or_insert(next));
         }
         let mut all: Vec<Option<Drawn>> = vec![None; places.len()];
         let mut at_work = JoinSet::new();
-        for ((cover, resolution), place) in places {
+        for ((face, resolution), place) in places {
             if at_work.len() >= self.config.convert.parallel {
                 self.collect(&mut at_work, &mut all).await?;
             }
             let press = self.clone();
-            at_work.spawn(async move { (place, press.cover(cover, resolution).await) });
+            at_work.spawn(async move { (place, press.cover(face, resolution).await) });
         }
         while !at_work.is_empty() {
             self.collect(&mut at_work, &mut all).await?;
@@ -217,14 +221,32 @@ impl Press {
         Ok(())
     }
 
-    async fn cover(&self, cover: Vec<u8>, resolution: Resolution) -> Result<Drawn, Trouble> {
+    async fn cover(&self, face: Face, resolution: Resolution) -> Result<Drawn, Trouble> {
+        match self.draw_cover(face.clone(), Form::Written, resolution).await {
+            Err(Trouble::Render(bad)) if self.contents.html().is_some() && is_of_document(&bad) => {
+                info!(%bad, "a cover with HTML that cannot be laid out bears its words");
+                self.draw_cover(face, Form::Words, resolution).await
+            }
+            drawn => drawn,
+        }
+    }
+
+    async fn draw_cover(
+        &self,
+        face: Face,
+        form: Form,
+        resolution: Resolution,
+    ) -> Result<Drawn, Trouble> {
         let documents = &self.context.reader.documents;
         let name = documents.new_name();
         let path = documents.spool(&format!("{name}.cover"));
         let source =
             Source { path: path.clone(), name: "the cover".into(), kind: render::Kind::Cover };
         let spooled = Spooled(vec![source]);
-        let writing = tokio::task::spawn_blocking(move || std::fs::write(path, cover));
+        let press = self.clone();
+        let writing = tokio::task::spawn_blocking(move || {
+            std::fs::write(path, face.written(&press, form))
+        });
         writing.await.map_err(|_| Trouble::Bug)??;
         let look = Look { resolution, ..Look::default() };
         self.render(&spooled.0, look, &name).await
@@ -247,7 +269,10 @@ fn cheaper(look: Look) -> Option<Look> {
 
 /// Whether the document itself is why it was not drawn.
 fn is_of_document(bad: &RenderError) -> bool {
-    !matches!(bad, RenderError::Local(_) | RenderError::TooManyPages { .. })
+    !matches!(
+        bad,
+        RenderError::Local(_) | RenderError::Unconfined(_) | RenderError::TooManyPages { .. }
+    )
 }
 
 fn add(warnings: &mut Vec<String>, more: Vec<String>) {
