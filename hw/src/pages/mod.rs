@@ -22,6 +22,7 @@ pub mod cover;
 pub mod fonts;
 pub mod gray;
 pub mod kind;
+mod layout;
 pub mod line_time;
 pub mod pdf;
 pub mod preview;

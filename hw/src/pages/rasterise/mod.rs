@@ -2,7 +2,10 @@
 //! only: what these decoders are fed may be made to harm. It reads memory and
 //! gives pages; it opens nothing.
 
+mod cover;
 mod density;
+pub(crate) mod embedded;
+mod html;
 mod pdf;
 mod picture;
 mod text;
@@ -83,8 +86,10 @@ pub fn rasterise(
     match kind {
         Kind::Pdf => pdf::draw(bytes, resolution, sink),
         Kind::Tiff => tiff::draw(bytes, resolution, sink),
-        Kind::Text => text::draw(&bytes, resolution, sink),
-        Kind::Svg | Kind::Heif | Kind::Html | Kind::Office | Kind::Cover => {
+        Kind::Text => text::draw(&bytes, resolution, &[], sink),
+        Kind::Html => html::draw(&bytes, resolution, &[], sink),
+        Kind::Cover => cover::draw(&bytes, resolution, &[], sink),
+        Kind::Svg | Kind::Heif | Kind::Office => {
             Err(Refusal::Unsupported(format!("{kind:?} cannot be drawn")))
         }
         Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Webp | Kind::Bmp => {
