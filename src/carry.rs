@@ -9,7 +9,12 @@
 //! the socket a moment before, and the server reads it a moment after we are back.
 //! So a first *no* of the server only counts when some time has passed since then.
 
-use std::{collections::HashMap, path::{Path, PathBuf}, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use postfax_domain::{
     destination::Destination,

@@ -154,10 +154,7 @@ pub async fn run(context: Arc<Context>, work: Work) {
     context.tell(Event::Prepared { message, made }).await;
 }
 
-async fn make(
-    context: Arc<Context>,
-    work: Work,
-) -> Result<BTreeMap<JobId, Made>, Unfit> {
+async fn make(context: Arc<Context>, work: Work) -> Result<BTreeMap<JobId, Made>, Unfit> {
     let mut tries = 0;
     loop {
         let trouble = match attempt(&context, &work).await {
@@ -174,10 +171,7 @@ async fn make(
     }
 }
 
-async fn attempt(
-    context: &Arc<Context>,
-    work: &Work,
-) -> Result<BTreeMap<JobId, Made>, Trouble> {
+async fn attempt(context: &Arc<Context>, work: &Work) -> Result<BTreeMap<JobId, Made>, Trouble> {
     let _converter = context.converters.acquire().await.map_err(|_| Trouble::Bug)?;
     let mail = context.reader.mail(&work.message).await?.ok_or(Trouble::Gone)?;
     let config = context.config.load_full();

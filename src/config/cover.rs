@@ -120,11 +120,7 @@ impl Check<'_> {
     }
 
     /// Whether a cover goes first, as a key of the configuration says it.
-    fn cover_word(
-        &mut self,
-        word: Option<&Placed<String>>,
-        cover: &Cover,
-    ) -> Option<CoverAsked> {
+    fn cover_word(&mut self, word: Option<&Placed<String>>, cover: &Cover) -> Option<CoverAsked> {
         self.parsed(word, |text| {
             let wrong = |right| {
                 let message = format!("\"{text}\" is none of the values");
@@ -145,11 +141,7 @@ impl Check<'_> {
         })
     }
 
-    fn own_templates(
-        &mut self,
-        folder: &Placed<String>,
-        templates: &mut BTreeMap<String, String>,
-    ) {
+    fn own_templates(&mut self, folder: &Placed<String>, templates: &mut BTreeMap<String, String>) {
         let path = self.beside(&folder.value);
         let files = match files(&path) {
             Ok(files) => files,

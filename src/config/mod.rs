@@ -13,6 +13,7 @@ mod access;
 mod accounts;
 pub(crate) mod address;
 mod check;
+mod convert;
 mod cover;
 mod dns;
 mod edit;
@@ -46,7 +47,6 @@ use std::{
 };
 
 use postfax_domain::{
-    document::Resolution,
     names::{ClientName, HookName, ServerName},
     setup::Setup,
 };
@@ -54,6 +54,7 @@ use postfax_gateway::{sign::Signer, verify};
 
 pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
+pub(crate) use convert::{Convert, ReplyQuote, Unconfined};
 pub(crate) use cover::{Cover, Letterhead};
 pub(crate) use edit::{Found, Set, edit, show};
 pub(crate) use http::{Http, HttpLimits, TOKEN_PREFIX, Token, moment, token_name};
@@ -363,50 +364,6 @@ pub(crate) enum Mdn {
     Never,
     /// To whoever asks for one, and gets no other report.
     OnRequest,
-}
-
-/// How pages are made, and what making them may cost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Convert {
-    /// The resolution of a fax whose sender did not choose one.
-    pub(crate) resolution: Resolution,
-    /// Memory of one conversion, in MiB.
-    pub(crate) memory_mb: u64,
-    /// How long one conversion may last, in seconds.
-    pub(crate) wall_s: u64,
-    /// Processor time of one conversion, in seconds.
-    pub(crate) cpu_s: u64,
-    /// How many conversions run at once.
-    pub(crate) parallel: usize,
-    /// What of the mail that it answers goes out with a reply.
-    pub(crate) reply_quote: ReplyQuote,
-    /// How long pages may hold a line before they are made coarser, in seconds; 0 is for
-    /// ever.
-    pub(crate) max_line_s: u64,
-    /// Fonts besides our own, in the order in which they are tried; absolute.
-    pub(crate) fonts: Vec<PathBuf>,
-    /// What is done where the system cannot confine the children.
-    pub(crate) unconfined: Unconfined,
-}
-
-/// What is done where the system cannot confine the children that read documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Unconfined {
-    /// No document is read.
-    #[default]
-    Refuse,
-    /// They are read all the same.
-    Allow,
-}
-
-/// What becomes of the original that a reply quotes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum ReplyQuote {
-    /// It is faxed with the reply.
-    #[default]
-    Keep,
-    /// Only what was added is faxed.
-    Cut,
 }
 
 /// Reads and checks the configuration: the file, and `conf.d/*.toml` beside it in

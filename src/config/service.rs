@@ -1,5 +1,5 @@
 //! Checks the parts of the configuration that are about this host: the
-//! supervisor, mail out, conversion and limits.
+//! supervisor, mail out and limits.
 
 use std::{
     ops::RangeInclusive,
@@ -13,10 +13,9 @@ use postfax_domain::{
 };
 
 use super::{
-    Auth, Convert, Delivery, Intake, Login, MAX_MESSAGE_BYTES, ReplyQuote, Starttls, Unconfined,
+    Auth, Delivery, Intake, Login, MAX_MESSAGE_BYTES, Starttls,
     address::{self, Relay, Wrong},
     check::Check,
-    findings::Placed,
     raw,
     read::Entry,
 };
@@ -40,18 +39,11 @@ const STARTTLS: &[(&str, Starttls)] = &[
 ];
 const AUTHS: &[(&str, Auth)] =
     &[("any", Auth::Any), ("plain", Auth::Plain), ("login", Auth::Login)];
-const REPLY_QUOTES: &[(&str, ReplyQuote)] = &[("keep", ReplyQuote::Keep), ("cut", ReplyQuote::Cut)];
 const OWN_NUMBERS: &[(&str, OwnNumbers)] = &[
     ("by-others", OwnNumbers::ByOthers),
     ("never", OwnNumbers::Never),
     ("always", OwnNumbers::Always),
 ];
-const UNCONFINED: &[(&str, Unconfined)] =
-    &[("refuse", Unconfined::Refuse), ("allow", Unconfined::Allow)];
-/// How long pages may hold a line. Thirty scanned pages of text take 1,045 s (56 kB each at
-/// 14,400 bit/s) and are never made coarser.
-const MAX_LINE_S: u64 = 1200;
-
 /// What `[supervisor]` says.
 pub(super) struct Supervisor {
     pub(super) domain: String,
@@ -194,35 +186,6 @@ impl Check<'_> {
         }
         let password = self.secret(&raw.password_file)?;
         Some(Login { user: raw.user.given()?.value.clone(), password })
-    }
-
-    pub(super) fn convert(&mut self, raw: &raw::Convert) -> Convert {
-        Convert {
-            resolution: self.resolution(raw.resolution.given()).unwrap_or_default(),
-            memory_mb: self.count(&raw.memory_mb, 1024, 128..=65_536),
-            wall_s: self.count(&raw.wall_s, 60, 1..=3600),
-            cpu_s: self.count(&raw.cpu_s, 30, 1..=3600),
-            parallel: self.size(&raw.parallel, 2, 1..=256),
-            reply_quote: self.choice(raw.reply_quote.given(), REPLY_QUOTES).unwrap_or_default(),
-            max_line_s: self.count(&raw.max_line_s, MAX_LINE_S, 0..=86_400),
-            fonts: self.fonts(&raw.fonts),
-            unconfined: self.choice(raw.unconfined.given(), UNCONFINED).unwrap_or_default(),
-        }
-    }
-
-    fn fonts(&mut self, raw: &Entry<Vec<Placed<String>>>) -> Vec<PathBuf> {
-        let nothing = Vec::new();
-        let written = raw.given().map_or(&nothing, |list| &list.value);
-        let mut fonts = Vec::with_capacity(written.len());
-        for named in written {
-            let path = self.beside(&named.value);
-            if let Err(error) = std::fs::File::open(&path) {
-                let message = format!("{} cannot be read: {error}", path.display());
-                self.findings.error(&named.place, message, "name a file such as a .ttf or .otf");
-            }
-            fonts.push(path);
-        }
-        fonts
     }
 
     pub(super) fn intake(&mut self, raw: &raw::Limits) -> Intake {

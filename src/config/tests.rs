@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, fs, time::Duration};
 
 use postfax_domain::{
+    document::Resolution,
     options::CoverAsked,
     setup::{Format, OwnNumbers, Receipts},
 };
@@ -63,7 +64,10 @@ fn what_is_written_is_what_is_used() {
 #[test]
 fn what_is_written_of_covers_is_used() {
     let config = load_with(&folder().join("full/postfax.toml"), None).unwrap();
-    assert_eq!((&config.cover.default, config.cover.template.as_str()), (&CoverAsked::Body, "sales"));
+    assert_eq!(
+        (&config.cover.default, config.cover.template.as_str()),
+        (&CoverAsked::Body, "sales")
+    );
     assert_eq!(config.cover.templates.len(), 1);
     assert!(config.cover.logo.is_some());
     let anna = &config.letterheads[&ClientName::new("anna").unwrap()];

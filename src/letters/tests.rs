@@ -225,7 +225,9 @@ fn every_kind_of_receipt_is_as_in_its_golden_file() {
     for (name, job, report) in &cases {
         for language in ["en", "de", "fr", "ja"] {
             // The machine's part is the same in all languages.
-            if language != "en" && !matches!(*name, "delivered" | "partly" | "late" | "listed" | "stepped") {
+            if language != "en"
+                && !matches!(*name, "delivered" | "partly" | "late" | "listed" | "stepped")
+            {
                 continue;
             }
             let path = folder().join(format!("tests/letters/{name}.{language}.eml"));

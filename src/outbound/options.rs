@@ -33,10 +33,7 @@ struct Bad {
 ///
 /// # Errors
 /// The reply that names the qualifier.
-pub(super) fn of_address(
-    cover: &Cover,
-    qualifiers: &[(String, String)],
-) -> Result<Asked, Reply> {
+pub(super) fn of_address(cover: &Cover, qualifiers: &[(String, String)]) -> Result<Asked, Reply> {
     let mut asked = Asked::default();
     let has = |keys: &[&str]| qualifiers.iter().any(|(key, _)| keys.contains(&key.as_str()));
     // RFC 2846 3 has the country there; beside these it is the company.
@@ -220,7 +217,8 @@ mod tests {
         ] {
             assert_eq!(address(local).unwrap(), off, "{local}");
         }
-        let all = address("+4420/to=A_B/fr=C_D/co=ACME/cp=sales/res=98/tone=photo/paper=A3/ref=7_1");
+        let all =
+            address("+4420/to=A_B/fr=C_D/co=ACME/cp=sales/res=98/tone=photo/paper=A3/ref=7_1");
         let expected = Asked {
             resolution: Some(Resolution::Standard),
             tone: Some(Tone::Photo),

@@ -244,9 +244,8 @@ impl Press {
             Source { path: path.clone(), name: "the cover".into(), kind: render::Kind::Cover };
         let spooled = Spooled(vec![source]);
         let press = self.clone();
-        let writing = tokio::task::spawn_blocking(move || {
-            std::fs::write(path, face.written(&press, form))
-        });
+        let writing =
+            tokio::task::spawn_blocking(move || std::fs::write(path, face.written(&press, form)));
         writing.await.map_err(|_| Trouble::Bug)??;
         let look = Look { resolution, ..Look::default() };
         self.render(&spooled.0, look, &name).await

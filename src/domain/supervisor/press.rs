@@ -58,12 +58,7 @@ pub struct Order {
 impl Order {
     fn of(job: &Job) -> Option<Self> {
         let (sent, Destination::Fax(to)) = (job.sender()?, &job.destination) else { return None };
-        Some(Self {
-            job: job.id,
-            to: to.clone(),
-            wanted: sent.wanted.clone(),
-            taken: job.created,
-        })
+        Some(Self { job: job.id, to: to.clone(), wanted: sent.wanted.clone(), taken: job.created })
     }
 }
 
@@ -168,12 +163,7 @@ impl Supervisor {
     }
 
     /// Takes the pages from the sender's quota, of which the call was taken before.
-    fn charge_pages(
-        &mut self,
-        id: JobId,
-        made: Made,
-        now: Timestamp,
-    ) -> Result<Made, Unfit> {
+    fn charge_pages(&mut self, id: JobId, made: Made, now: Timestamp) -> Result<Made, Unfit> {
         let sender = self.jobs[&id].sender().expect("only a mail has pages to be made");
         let client = sender.client.clone();
         let wanted = Used { pages: made.pages(), ..Used::default() };

@@ -354,8 +354,12 @@ fn a_list_that_misses_somebody_is_told_of_by_one_new_fax() {
 fn another_number_is_not_that_of_the_entry() {
     let mut supervisor = supervisor(&[]);
     let mut mail = submission("anna", "+442071234567", "named");
-    mail.recipients[0].address.named =
-        Some(Named { entry: "Acme".into(), company: String::new(), list: None, owner: Owner::Supervisor });
+    mail.recipients[0].address.named = Some(Named {
+        entry: "Acme".into(),
+        company: String::new(),
+        list: None,
+        owner: Owner::Supervisor,
+    });
     supervisor.handle(Event::Submitted(Box::new(mail), Token(1)), NOW);
     let to = |supervisor: &Supervisor| match &supervisor.job(JobId(1)).unwrap().destination {
         Destination::Fax(fax) => fax.shown(),
