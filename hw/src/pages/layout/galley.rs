@@ -100,6 +100,11 @@ impl Galley {
         self.y += std::mem::take(&mut self.gap);
     }
 
+    /// White that is due before the next strip.
+    pub(super) fn due(&self) -> f32 {
+        self.gap
+    }
+
     /// White that was asked for is not needed.
     pub(super) fn drop_white(&mut self) {
         self.gap = 0.0;

@@ -181,11 +181,11 @@ pub(crate) struct Table {
     pub ruled: bool,
     /// The first column is at the right.
     pub mirrored: bool,
-    /// The last column takes all the width that is left.
-    pub fills: bool,
+    /// Columns that share the width that is left, counted from 0.
+    pub fills: Vec<usize>,
 }
 
-/// A row of a table.
+/// A row of a table; one without cells is white between two groups of rows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Row {
     /// In reading order.

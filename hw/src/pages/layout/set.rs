@@ -56,8 +56,8 @@ impl Scale {
 pub(super) struct Frame {
     pub(super) left: f32,
     pub(super) width: f32,
-    /// Where lines run down beside it.
-    bars: Vec<f32>,
+    /// Where lines run down beside it, and the strip that they begin at.
+    bars: Vec<(f32, usize)>,
     depth: usize,
 }
 
@@ -189,7 +189,7 @@ impl Typesetter {
         }
         let mut inner = frame.part(left, frame.width - left);
         if inset.bar && left > 0.0 {
-            inner.bars.push(frame.left + left * 0.4);
+            inner.bars.push((frame.left + left * 0.4, galley.strips.len()));
         }
         if !inset.marker.is_empty() {
             let style = inset.blocks.iter().find_map(|block| match block {
@@ -214,8 +214,10 @@ impl Typesetter {
         height: f32,
         keep: bool,
     ) -> Result<(), Full> {
-        for bar in &frame.bars {
-            galley.mark(*bar, 0.0, Ink::Box { width: self.scale.dots(BAR_PT), height });
+        let width = self.scale.dots(BAR_PT);
+        for (left, first) in &frame.bars {
+            let above = if galley.strips.len() > *first { galley.due() } else { 0.0 };
+            galley.mark(*left, -above, Ink::Box { width, height: height + above });
         }
         galley.close(height, keep)
     }

@@ -127,9 +127,10 @@ impl Typesetter {
         match mark.ink {
             Ink::Glyph(stamp) => self.glyphs.put(stamp, page, x, y),
             Ink::Box { width, height } => {
-                let end = ((top + mark.y + height) * form.lines_per_dot).round() as i32;
+                // As thick wherever it lies between two lines.
+                let end = y + (height * form.lines_per_dot).round().max(1.0) as i32;
                 let right = (form.left + mark.x + width).round().max(0.0) as u32;
-                for line in y.max(0)..end.max(y + 1).min(lines) {
+                for line in y.max(0)..end.min(lines) {
                     page.blacken(line as u32, x.max(0) as u32, right);
                 }
             }

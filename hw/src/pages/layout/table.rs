@@ -10,6 +10,8 @@ use super::{
 const GUTTER_PT: f32 = 9.0;
 /// White above and below the cells of a table with lines.
 const ROW_PT: f32 = 2.0;
+/// White between two groups of rows.
+const GROUP_PT: f32 = 9.0;
 /// Thickness of its lines.
 const LINE_PT: f32 = 0.5;
 /// A table with more columns is set as one cell below the other.
@@ -45,8 +47,14 @@ impl Typesetter {
         };
         let Some(widths) = widths else { return self.stacked(galley, table, frame) };
         galley.part(self.scale.dots(ROW_PT));
-        for (index, row) in table.rows.iter().enumerate() {
-            if table.ruled && index == 0 {
+        let mut first = true;
+        for row in &table.rows {
+            if row.cells.is_empty() {
+                galley.part(self.scale.dots(GROUP_PT));
+                first = true;
+                continue;
+            }
+            if table.ruled && std::mem::take(&mut first) {
                 self.rule(galley, frame, &widths)?;
             }
             self.row(galley, table, row, frame, &widths)?;
@@ -125,9 +133,9 @@ impl Typesetter {
             column.most = column.most.max(column.least);
         }
         let mut set = fitted(&widths, room);
-        if table.fills {
-            let left = room - set.iter().sum::<f32>();
-            *set.last_mut()? += left.max(0.0);
+        let share = (room - set.iter().sum::<f32>()).max(0.0) / table.fills.len().max(1) as f32;
+        for column in &table.fills {
+            *set.get_mut(*column)? += share;
         }
         let narrowest = self.scale.dots(NARROWEST_PT);
         let cramped = |(width, wanted): (&f32, &Widths)| *width < narrowest.min(wanted.most) - 1.0;
@@ -135,6 +143,7 @@ impl Typesetter {
     }
 
     fn measure(&mut self, table: &Table, widths: &mut [Widths], room: f32, depth: usize) {
+        let mut wide = Vec::new();
         for row in table.rows.iter().take(MEASURED_ROWS) {
             let mut column = 0;
             for cell in &row.cells {
@@ -143,14 +152,25 @@ impl Typesetter {
                     break;
                 }
                 let found = self.widths_of(&cell.blocks, room, depth);
-                // What covers several columns asks each for its share.
-                let share = 1.0 / (end - column) as f32;
-                for one in &mut widths[column..end] {
-                    one.least = one.least.max(found.least * share);
-                    one.most = one.most.max(found.most * share);
+                if end - column > 1 {
+                    wide.push((column..end, found));
+                } else {
+                    widths[column].least = widths[column].least.max(found.least);
+                    widths[column].most = widths[column].most.max(found.most);
                 }
                 column = end;
             }
+        }
+        // What covers several columns takes what they have, and asks the last for the rest.
+        let gutter = self.scale.dots(GUTTER_PT);
+        for (columns, found) in wide {
+            let gutters = gutter * (columns.len() - 1) as f32;
+            let (least, most) = widths[columns.clone()]
+                .iter()
+                .fold((gutters, gutters), |(least, most), w| (least + w.least, most + w.most));
+            let last = &mut widths[columns.end - 1];
+            last.least += (found.least - least).max(0.0);
+            last.most += (found.most - most).max(0.0);
         }
     }
 

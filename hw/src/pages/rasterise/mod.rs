@@ -142,3 +142,5 @@ fn on_sheet(gray: &Gray, place: &Placement, resolution: Resolution) -> Result<Bi
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod look;

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
 use html5ever::{LocalName, tokenizer::Tag};
 
 use super::{
-    super::{Align, BODY_PT, Block, Cell, FIXED_PT, Inset, Picture, Row, Style, Table, Text},
+    super::{Align, BODY_PT, Block, Cell, FIXED_PT, Inset, Row, Style, Table, Text},
     Page, css::{self, Css}, link,
 };
 use crate::pages::rasterise::Refusal;
@@ -22,16 +21,13 @@ const PARAGRAPH_PT: f32 = 6.0;
 const INSET_PT: f32 = 18.0;
 /// Height of an empty line.
 const EMPTY_PT: f32 = 10.0;
-/// A picture with a side up to this, in points, only counts who reads the mail.
-const TRACKER_PT: f32 = 2.3;
-
 /// How text is at the moment.
 #[derive(Debug, Clone, Copy, Default)]
-struct Mode {
+pub(super) struct Mode {
     style: Style,
-    align: Align,
+    pub(super) align: Align,
     keeps_blanks: bool,
-    hidden: bool,
+    pub(super) hidden: bool,
 }
 
 /// An element that is open.
@@ -57,16 +53,16 @@ enum Holder {
 }
 
 pub(super) struct Builder<'a> {
-    parts: &'a BTreeMap<String, Vec<u8>>,
+    pub(super) parts: &'a BTreeMap<String, Vec<u8>>,
     open: Vec<Open>,
     /// Blocks of the document, and of each open element that holds some.
     blocks: Vec<Vec<Block>>,
     text: Text,
     /// A blank is due before the next word.
     blank: bool,
-    mode: Mode,
+    pub(super) mode: Mode,
     made: usize,
-    left_out: usize,
+    pub(super) left_out: usize,
     failed: Option<Refusal>,
 }
 
@@ -194,6 +190,7 @@ impl<'a> Builder<'a> {
         }
         let white = match name {
             "p" if css.close || attribute(tag, "class").is_some_and(|c| c.contains("Mso")) => 0.0,
+            "ul" | "ol" if self.open.iter().any(|open| &*open.name == "li") => 1.0,
             "p" | "blockquote" | "pre" | "ul" | "ol" | "dl" | "figure" => PARAGRAPH_PT,
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => PARAGRAPH_PT + 2.0,
             "table" | "fieldset" => PARAGRAPH_PT / 2.0,
@@ -235,7 +232,8 @@ impl<'a> Builder<'a> {
             }
             "li" => return Some(Holder::Inset { marker: self.next_marker(), bar: false }),
             "table" => {
-                // Sides do not reach into tables of old pages, but into cells they do.
+                // As in browsers, what is centred is the table, not the text in it.
+                self.mode.align = Align::Start;
                 let lines = attribute(tag, "border").is_some_and(|b| b.trim() != "0");
                 return Some(Holder::Table(Table { ruled: lines, ..Table::default() }));
             }
@@ -418,72 +416,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn input(&mut self, tag: &Tag) {
-        let kind = attribute(tag, "type").unwrap_or_default().to_ascii_lowercase();
-        let checked = attribute(tag, "checked").is_some();
-        let shown = match (kind.as_str(), checked) {
-            ("checkbox", true) => "☒".to_owned(),
-            ("checkbox", false) => "☐".to_owned(),
-            ("radio", true) => "◉".to_owned(),
-            ("radio", false) => "○".to_owned(),
-            ("" | "text" | "email" | "number" | "date" | "tel", _) => {
-                attribute(tag, "value").unwrap_or_default()
-            }
-            _ => return,
-        };
-        self.text(&shown);
-    }
-
-    fn picture(&mut self, tag: &Tag) {
-        if self.mode.hidden {
-            return;
-        }
-        let css = attribute(tag, "style").map(|style| Css::parse(&style)).unwrap_or_default();
-        let side = |name, css: Option<f32>| {
-            css.or_else(|| attribute(tag, name).and_then(|value| css::length_pt(&value)))
-        };
-        let (width_pt, height_pt) = (side("width", css.width_pt), side("height", css.height_pt));
-        let tracks = |side: Option<f32>| side.is_some_and(|pt| pt <= TRACKER_PT);
-        if tracks(width_pt) || tracks(height_pt) || css.hidden {
-            return;
-        }
-        let source = attribute(tag, "src").unwrap_or_default();
-        let alt = attribute(tag, "alt").unwrap_or_default();
-        match self.bytes(source.trim()) {
-            Some(bytes) => {
-                let align = self.mode.align;
-                self.flush();
-                let name = if alt.is_empty() { "a picture".into() } else { alt };
-                self.part(2.0);
-                self.push(Block::Picture(Picture { bytes, width_pt, height_pt, align, name }));
-                self.part(2.0);
-            }
-            None => {
-                self.left_out += usize::from(!source.is_empty());
-                if !alt.trim().is_empty() {
-                    self.text(&format!("[{}]", alt.trim()));
-                }
-            }
-        }
-    }
-
-    /// The file behind an address, when it is in the document or beside it.
-    fn bytes(&self, source: &str) -> Option<Vec<u8>> {
-        let (scheme, rest) = source.split_once(':')?;
-        match scheme.to_ascii_lowercase().as_str() {
-            "cid" => self.parts.get(rest).cloned(),
-            "data" => {
-                let (head, data) = rest.split_once(',')?;
-                let data: String = data.split_whitespace().collect();
-                let base64 = head.to_ascii_lowercase().ends_with(";base64");
-                base64.then(|| base64::engine::general_purpose::STANDARD.decode(data).ok())?
-            }
-            _ => None,
-        }
-    }
-
     /// Ends the paragraph.
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         self.blank = false;
         let mut text = std::mem::take(&mut self.text);
         // The last line break only ends the last line.
@@ -507,7 +441,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn part(&mut self, height_pt: f32) {
+    pub(super) fn part(&mut self, height_pt: f32) {
         if height_pt > 0.0 && !self.mode.hidden {
             self.push(Block::Part { height_pt });
         }
@@ -519,7 +453,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn push(&mut self, block: Block) {
+    pub(super) fn push(&mut self, block: Block) {
         self.made += 1;
         if self.made > MAX_BLOCKS {
             self.fail(format!("HTML with more than {MAX_BLOCKS} paragraphs and cells"));
@@ -544,7 +478,7 @@ fn is_blank(blocks: &[Block]) -> bool {
     })
 }
 
-fn attribute(tag: &Tag, name: &str) -> Option<String> {
+pub(super) fn attribute(tag: &Tag, name: &str) -> Option<String> {
     let found = tag.attrs.iter().find(|attribute| &*attribute.name.local == name)?;
     Some(found.value.to_string())
 }

@@ -5,6 +5,7 @@
 mod build;
 mod css;
 mod link;
+mod picture;
 
 use std::{cell::RefCell, collections::BTreeMap};
 
