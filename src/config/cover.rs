@@ -16,7 +16,10 @@ use postfax_domain::{
     number::Number,
     options::{Asked, CoverAsked},
 };
-use postfax_hw::pages::cover::{Template, TemplateError};
+use postfax_hw::{
+    pages::cover::{Template, TemplateError},
+    render::Kind,
+};
 
 use super::{
     address::Wrong,
@@ -186,13 +189,18 @@ impl Check<'_> {
                 let words = format!("it has more than {MAX_LOGO_BYTES} bytes");
                 return Err(std::io::Error::other(words));
             }
-            std::fs::read(&path)
+            let picture = std::fs::read(&path)?;
+            match Kind::detect("", "", &picture) {
+                Some(Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Webp | Kind::Bmp) => Ok(picture),
+                _ => Err(std::io::Error::other("it is no picture")),
+            }
         });
         match picture {
             Ok(picture) => Some(BASE64.encode(picture)),
             Err(error) => {
                 let message = format!("{} cannot be used: {error}", path.display());
-                self.findings.error(&named.place, message, "name a small PNG, JPEG or SVG file");
+                let help = "name a small PNG, JPEG, GIF, WebP or BMP file";
+                self.findings.error(&named.place, message, help);
                 None
             }
         }

@@ -8,7 +8,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use super::{Action, Supervisor};
@@ -69,8 +69,8 @@ pub(super) struct Press {
     waiting: BTreeSet<(Reverse<i8>, Timestamp, JobId)>,
     /// The same jobs by their mail.
     mails: HashMap<String, BTreeSet<JobId>>,
-    /// Mails whose pages are being made.
-    at_work: HashSet<String>,
+    /// Mails whose pages are being made, and where each of the faxes is to go.
+    at_work: HashMap<String, HashMap<JobId, FaxAddress>>,
 }
 
 impl Press {
@@ -118,11 +118,13 @@ impl Supervisor {
         for (.., id) in &press.waiting {
             let sent = self.jobs[id].sender().expect("only a mail has pages to be made");
             let (message, client) = (sent.message.clone(), sent.client.clone());
-            if !press.at_work.insert(message.clone()) {
+            if press.at_work.contains_key(&message) {
                 continue;
             }
             let faxes = press.mails.get(&message).into_iter().flatten();
-            let orders = faxes.filter_map(|id| Order::of(&self.jobs[id])).collect();
+            let orders: Vec<Order> = faxes.filter_map(|id| Order::of(&self.jobs[id])).collect();
+            let ordered = orders.iter().map(|order| (order.job, order.to.clone())).collect();
+            press.at_work.insert(message.clone(), ordered);
             actions.push(Action::Prepare(Box::new(Work { message, client, orders })));
             begun += 1;
             if begun == free {
@@ -139,15 +141,17 @@ impl Supervisor {
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
-        self.press.at_work.remove(mail);
+        let ordered = self.press.at_work.remove(mail).unwrap_or_default();
         for id in self.press.mails.get(mail).cloned().unwrap_or_default() {
-            let made = match &made {
-                Ok(all) => match all.get(&id) {
+            // It came to the others, or got another number, after the pages were ordered.
+            let is_stale = |to: &FaxAddress| ordered.get(&id).is_some_and(|then| then != to);
+            let made = match (&made, &self.jobs[&id].destination) {
+                (Ok(_), Destination::Fax(to)) if is_stale(to) => continue,
+                (Ok(all), _) => match all.get(&id) {
                     Some(made) => self.short_enough(made.clone()),
-                    // It came to the others after their pages were ordered.
                     None => continue,
                 },
-                Err(unfit) => Err(unfit.clone()),
+                (Err(unfit), _) => Err(unfit.clone()),
             };
             let made = made.and_then(|made| self.charge_pages(id, made, now));
             self.change(id, actions, |job| {

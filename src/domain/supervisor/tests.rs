@@ -767,6 +767,18 @@ fn the_cover_of_another_number_is_made_anew() {
 }
 
 #[test]
+fn a_number_that_is_changed_while_its_cover_is_made_gets_a_cover_of_its_own() {
+    let mut supervisor = supervisor(&["london-1"]);
+    offer(&mut supervisor, "m1", "+442071234561");
+    let number = Some(number("+442071234562"));
+    let to_other = Alteration { number, ..Alteration::default() };
+    supervisor.handle(Event::Asked(Request::Alter(JobId(1), to_other), Token(2)), NOW);
+    let actions = supervisor.handle(made("m1", [1]), NOW);
+    assert_eq!((presses(&actions), carried(&actions)), (vec!["m1"], vec![]));
+    assert_eq!(carried(&supervisor.handle(made("m1", [1]), NOW)).len(), 1);
+}
+
+#[test]
 fn pages_of_a_cover_are_charged_and_limited() {
     let mut supervisor = supervisor(&["london-1"]);
     let mut long = submission("anna", "+442071234567", "long");
