@@ -107,7 +107,14 @@ pub(crate) struct Letterhead {
 }
 
 impl Check<'_> {
-    pub(super) fn cover(&mut self, raw: &raw::Cover) -> Cover {
+    /// What goes before faxes, and what each client writes there.
+    pub(super) fn covers(&mut self, raw: &raw::Raw) -> (Cover, BTreeMap<ClientName, Letterhead>) {
+        let cover = self.cover(&raw.cover);
+        let letterheads = self.letterheads(&raw.client, &cover);
+        (cover, letterheads)
+    }
+
+    fn cover(&mut self, raw: &raw::Cover) -> Cover {
         let mut templates = BTreeMap::new();
         if let Some(folder) = raw.folder.given() {
             self.own_templates(folder, &mut templates);
@@ -206,7 +213,7 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn letterheads(
+    fn letterheads(
         &mut self,
         raw: &[raw::Client],
         cover: &Cover,

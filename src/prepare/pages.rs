@@ -63,6 +63,13 @@ struct Drawn {
     remarks: Remarks,
 }
 
+impl Drawn {
+    /// How long the pages will hold a line, in seconds.
+    fn line_s(&self) -> u64 {
+        line_time(self.document.pages, self.document.bytes, None).as_secs()
+    }
+}
+
 impl Press {
     /// The pages of these faxes, in their order, durable. The caller holds one of the
     /// converters.
@@ -106,26 +113,24 @@ impl Press {
     /// long.
     async fn fitted(&self, asked: Look) -> Result<Drawn, Trouble> {
         let most = self.config.convert.max_line_s;
-        let (mut look, mut stepped) = (asked, None);
-        loop {
-            let mut drawn = self.draw(look).await?;
-            let Document { pages, bytes, .. } = drawn.document;
-            let line_s = line_time(pages, bytes, None).as_secs();
-            let cheaper = cheaper(look).filter(|_| most > 0 && line_s > most);
-            let Some(cheaper) = cheaper else {
-                drawn.remarks.stepped = stepped;
-                return Ok(drawn);
-            };
-            let first_s = stepped.map_or(line_s, |stepped: Stepped| stepped.line_s);
-            look = cheaper;
-            stepped = Some(Stepped {
+        let (mut look, mut drawn) = (asked, self.draw(asked).await?);
+        let asked_s = drawn.line_s();
+        while let Some(next) = cheaper(look).filter(|_| most > 0 && drawn.line_s() > most) {
+            let mut other = self.draw(next).await?;
+            // It is not pictures that they cost.
+            if other.line_s() >= drawn.line_s() {
+                break;
+            }
+            other.remarks.stepped = Some(Stepped {
                 asked: asked.resolution,
-                made: look.resolution,
-                as_text: look.tone != asked.tone,
-                line_s: first_s,
+                made: next.resolution,
+                as_text: next.tone != asked.tone,
+                line_s: asked_s,
             });
-            info!(line_s, resolution = look.resolution.as_str(), "made again to cost less");
+            info!(asked_s, resolution = next.resolution.as_str(), "made again to cost less");
+            (look, drawn) = (next, other);
         }
+        Ok(drawn)
     }
 
     async fn draw(&self, look: Look) -> Result<Drawn, Trouble> {
