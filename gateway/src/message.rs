@@ -355,6 +355,18 @@ impl Message {
         rules::words(&self.parts)
     }
 
+    /// The body as HTML, where the sender wrote it as HTML alone and in one piece.
+    #[must_use]
+    pub fn html(&self) -> Option<String> {
+        let mut bodies = self.parts.iter().filter(|part| match part.kind {
+            Kind::TextBody => !part.text().trim().is_empty(),
+            Kind::HtmlBody => !part.said_better,
+            _ => false,
+        });
+        let body = bodies.next().filter(|body| body.kind == Kind::HtmlBody)?;
+        bodies.next().is_none().then(|| body.text())
+    }
+
     /// The parts that the sender attached, in the order of the message: see the
     /// module for what counts as attached.
     pub fn attachments(&self) -> impl Iterator<Item = &Part> {

@@ -10,7 +10,7 @@ mod write;
 
 use std::{
     io::{self, IsTerminal as _},
-    path::{Path, PathBuf},
+    path::Path,
     pin::pin,
     sync::Arc,
     time::Duration,
@@ -31,7 +31,7 @@ use self::{
 use super::{Exit, Failure, args::pages::Pages, ask, render::clean};
 use crate::{
     config::{self, ReplyQuote},
-    prepare::{Contents, Trouble},
+    prepare::{self, Contents, Form, Spooled, Trouble},
 };
 
 /// How often it is said how far a document is; what is drawn sooner needs no word.
@@ -39,6 +39,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// How the configuration has pages made; what it would say by itself where there is none.
 struct Making {
+    renderer: Renderer,
     look: Look,
     limits: Limits,
     quotes: ReplyQuote,
@@ -57,9 +58,8 @@ struct Drawn {
 /// would be refused is none: it is told.
 pub(crate) fn run(config: &Path, asked: &Pages) -> Result<Exit, Failure> {
     let out = asked.out.as_deref().map(write::Target::of).transpose()?;
-    let making = making(config, asked);
     let progress = Arc::new(Progress::default());
-    let renderer = renderer()?.with_progress(progress.clone());
+    let making = making(config, asked, &progress)?;
     let folder = tempfile::tempdir().map_err(|error| Failure::file("a folder", &error))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -70,7 +70,7 @@ pub(crate) fn run(config: &Path, asked: &Pages) -> Result<Exit, Failure> {
         let home = folder.path().join(number.to_string());
         std::fs::create_dir(&home).map_err(|error| Failure::file(home.display(), &error))?;
         let name = input.name.clone();
-        let drawing = watched(&progress, &name, draw(&renderer, &making, input, &home));
+        let drawing = watched(&progress, &name, draw(&making, input, &home));
         all.push(runtime.block_on(drawing)?);
     }
     let pages: Vec<CodedPage> = all.iter().flat_map(|one| one.pages.iter().cloned()).collect();
@@ -107,38 +107,35 @@ fn preview_width(asked: &Pages) -> Option<usize> {
     wanted.then(|| size.map_or(braille::USUAL_COLUMNS, |size| usize::from(size.ws_col)))
 }
 
-fn making(config: &Path, asked: &Pages) -> Making {
-    let config = match config::load(config) {
-        Ok(config) => Some(config),
+fn making(config: &Path, asked: &Pages, progress: &Arc<Progress>) -> Result<Making, Failure> {
+    let exe = std::env::current_exe();
+    let exe = exe.map_err(|error| Failure::file("the program itself", &error))?;
+    let look = Look { paper: asked.paper, tone: asked.tone, ..Look::default() };
+    let mut making = match config::load(config) {
+        Ok(config) => Making {
+            renderer: prepare::renderer(&config, &exe),
+            look: Look { resolution: config.convert.resolution, ..look },
+            limits: Limits {
+                memory_bytes: config.convert.memory_mb << 20,
+                cpu_s: config.convert.cpu_s,
+                wall_s: config.convert.wall_s,
+                max_pages: config.setup.limits.max_pages,
+                max_input_bytes: config.intake.max_message_bytes,
+            },
+            quotes: config.convert.reply_quote,
+        },
         Err(_) => {
             // One that is there and not as it should be is not passed over in silence.
             if std::fs::File::open(config).is_ok() {
                 eprintln!("{}: not good, so nothing is taken from it", config.display());
             }
-            None
+            let renderer = Renderer::with_tools(exe, Tools::find());
+            Making { renderer, look, limits: Limits::default(), quotes: ReplyQuote::default() }
         }
     };
-    let mut limits = Limits::default();
-    let mut look = Look { paper: asked.paper, tone: asked.tone, ..Look::default() };
-    if let Some(config) = &config {
-        look.resolution = config.convert.resolution;
-        limits = Limits {
-            memory_bytes: config.convert.memory_mb << 20,
-            cpu_s: config.convert.cpu_s,
-            wall_s: config.convert.wall_s,
-            max_pages: config.setup.limits.max_pages,
-            max_input_bytes: config.intake.max_message_bytes,
-        };
-    }
-    look.resolution = asked.resolution.unwrap_or(look.resolution);
-    let quotes = config.map(|config| config.convert.reply_quote).unwrap_or_default();
-    Making { look, limits, quotes }
-}
-
-fn renderer() -> Result<Renderer, Failure> {
-    let exe = std::env::current_exe();
-    let exe = exe.map_err(|error| Failure::file("the program itself", &error))?;
-    Ok(Renderer::with_tools(exe, Tools::find()))
+    making.renderer = making.renderer.with_progress(progress.clone());
+    making.look.resolution = asked.resolution.unwrap_or(making.look.resolution);
+    Ok(making)
 }
 
 /// Does the work, and says on a terminal how far it is.
@@ -166,30 +163,21 @@ async fn watched<T>(progress: &Progress, name: &str, work: impl Future<Output = 
 }
 
 /// Finds the parts of a document and has them drawn in `home`.
-async fn draw(
-    renderer: &Renderer,
-    making: &Making,
-    input: Input,
-    home: &Path,
-) -> Result<Drawn, Failure> {
+async fn draw(making: &Making, input: Input, home: &Path) -> Result<Drawn, Failure> {
     let Input { name, mail } = input;
     let mut document = Document::new(name);
     let mut pages = Vec::new();
-    match found(mail, making, home) {
-        Ok(contents) => {
-            let sources = contents.sources();
-            document.parts = sources.iter().map(|source| source.name.clone()).collect();
-            match rendered(renderer, making, sources, home).await? {
-                Ok((warnings, coded)) => {
-                    document.warnings = warnings;
-                    pages = coded;
-                }
-                Err(refused) => document.refused = Some(refused.to_string()),
-            }
+    match parts(mail, making, home, &mut document).await {
+        Ok((warnings, coded)) => {
+            document.warnings = warnings;
+            pages = coded;
         }
         Err(Trouble::Disk) => {
             let words = format!("{}: the parts could not be written", home.display());
             return Err(Failure::new(Exit::File, words));
+        }
+        Err(Trouble::Render(RenderError::Local(error))) => {
+            return Err(Failure::file(home.display(), &error));
         }
         Err(refused) => document.refused = Some(refused.to_string()),
     }
@@ -197,29 +185,40 @@ async fn draw(
     Ok(Drawn { document, pages })
 }
 
-fn found(mail: Vec<u8>, making: &Making, home: &Path) -> Result<crate::prepare::Spooled, Trouble> {
-    let contents = Contents::of(crate::prepare::parse(mail)?, making.quotes)?;
-    contents.spool(|name| home.join(name))
+/// The pages of a mail. HTML that cannot be laid out is drawn as its words, as it is when
+/// it is sent.
+async fn parts(
+    mail: Vec<u8>,
+    making: &Making,
+    home: &Path,
+    document: &mut Document,
+) -> Result<(Vec<String>, Vec<CodedPage>), Trouble> {
+    let contents = Contents::of(prepare::parse(mail)?, making.quotes)?;
+    let spool = |form| contents.spool(|part| home.join(part), form);
+    let spooled: Spooled = spool(Form::Written)?;
+    document.parts = spooled.sources().iter().map(|source| source.name.clone()).collect();
+    let drawn = rendered(making, spooled.sources(), home).await;
+    let is_html = contents.html().is_some() && !contents.has_attachments();
+    match drawn {
+        Err(Trouble::Render(bad)) if is_html && prepare::is_of_document(&bad) => {
+            drop(spooled);
+            rendered(making, spool(Form::Words)?.sources(), home).await
+        }
+        drawn => drawn,
+    }
 }
 
-type Refused<T> = Result<T, RenderError>;
-
 async fn rendered(
-    renderer: &Renderer,
     making: &Making,
     sources: &[Source],
     home: &Path,
-) -> Result<Refused<(Vec<String>, Vec<CodedPage>)>, Failure> {
-    let out: PathBuf = home.join("pages.tif");
-    let rendered = match renderer.render(sources, making.look, &making.limits, &out).await {
-        Ok(rendered) => rendered,
-        Err(RenderError::Local(error)) => return Err(Failure::file(out.display(), &error)),
-        Err(refused) => return Ok(Err(refused)),
-    };
+) -> Result<(Vec<String>, Vec<CodedPage>), Trouble> {
+    let out = home.join("pages.tif");
+    let Making { renderer, look, limits, .. } = making;
+    let rendered = renderer.render(sources, *look, limits, &out).await?;
     let read = || -> Result<Vec<CodedPage>, TiffError> {
         let file = tiff::read(&rendered.path)?;
         (0..file.pages().len()).map(|index| file.coded(index)).collect()
     };
-    let pages = read().map_err(|bad| Failure::new(Exit::Bug, bad.to_string()))?;
-    Ok(Ok((rendered.warnings, pages)))
+    Ok((rendered.warnings.clone(), read().map_err(|_| Trouble::Bug)?))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postfax_domain::{
-    document::Paper,
+    document::{Paper, Resolution},
     names::ServerName,
     number::Number,
     settings::OnDrift,
@@ -17,15 +17,13 @@ use super::{
     findings::{Place, Placed},
     raw,
     read::Entry,
-    service::RESOLUTIONS,
 };
 
 const KINDS: &[(&str, Kind)] =
     &[("hylafax", Kind::Hylafax), ("line", Kind::Line), ("ipp", Kind::Ipp), ("mail", Kind::Mail)];
 const ON_DRIFT: &[(&str, OnDrift)] =
     &[("report", OnDrift::Report), ("adopt", OnDrift::Adopt), ("push", OnDrift::Push)];
-pub(super) const PAPERS: &[(&str, Paper)] =
-    &[("a4", Paper::A4), ("b4", Paper::B4), ("a3", Paper::A3)];
+const PAPERS: &[(&str, Paper)] = &[("a4", Paper::A4), ("b4", Paper::B4), ("a3", Paper::A3)];
 /// The user of a server whose URL names none.
 const USER: &str = "postfax";
 /// Most characters of a station identity (T.30 5.3.6.2.4).
@@ -93,11 +91,12 @@ impl Check<'_> {
     }
 
     fn takes(&mut self, raw: &raw::Server) -> Takes {
+        let resolutions = Resolution::ALL.map(|one| (one.as_str(), one));
         let mut takes = Takes::default();
         if let Some(list) = raw.resolutions.given() {
             let named = list.value.iter();
             takes.resolutions =
-                named.filter_map(|word| self.choice(Some(word), RESOLUTIONS)).collect();
+                named.filter_map(|word| self.choice(Some(word), &resolutions)).collect();
         }
         takes.paper = self.choice(raw.paper.given(), PAPERS).unwrap_or_default();
         takes

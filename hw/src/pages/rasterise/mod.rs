@@ -2,8 +2,11 @@
 //! only: what these decoders are fed may be made to harm. It reads memory and
 //! gives pages; it opens nothing.
 
+mod cover;
 mod density;
+pub(crate) mod embedded;
 mod forms;
+mod html;
 mod pdf;
 mod picture;
 mod svg;
@@ -87,10 +90,10 @@ pub fn rasterise(
         Kind::Pdf => pdf::draw(bytes, look, sink),
         Kind::Tiff => tiff::draw(bytes, look, sink),
         Kind::Svg => svg::draw(&bytes, look, sink),
-        Kind::Text => text::draw(&bytes, look.resolution, sink),
-        Kind::Heif | Kind::Html | Kind::Office | Kind::Cover => {
-            Err(Refusal::Unsupported(format!("{kind:?} cannot be drawn")))
-        }
+        Kind::Text => text::draw(&bytes, look.resolution, &[], sink),
+        Kind::Html => html::draw(&bytes, look.resolution, &[], sink),
+        Kind::Cover => cover::draw(&bytes, look.resolution, &[], sink),
+        Kind::Heif | Kind::Office => Err(Refusal::Unsupported(format!("{kind:?} cannot be drawn"))),
         Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Webp | Kind::Bmp | Kind::Pnm | Kind::Ico => {
             picture::draw(kind, &bytes, look, sink)
         }

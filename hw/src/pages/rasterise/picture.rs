@@ -104,7 +104,7 @@ fn to_gray(picture: DynamicImage) -> Result<Gray, Refusal> {
 }
 
 /// Grey, with what is transparent turned to paper.
-fn on_white(picture: DynamicImage) -> GrayImage {
+pub(super) fn on_white(picture: DynamicImage) -> GrayImage {
     if !picture.color().has_alpha() {
         return picture.into_luma8();
     }
@@ -115,7 +115,7 @@ fn on_white(picture: DynamicImage) -> GrayImage {
     })
 }
 
-fn refusal(error: ImageError) -> Refusal {
+pub(super) fn refusal(error: ImageError) -> Refusal {
     match error {
         ImageError::Limits(limit) => match limit.kind() {
             LimitErrorKind::Unsupported { .. } => Refusal::Unsupported(limit.to_string()),

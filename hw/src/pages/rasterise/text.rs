@@ -1,41 +1,68 @@
-//! Plain text: 80 columns by 66 lines in a fixed-width font. Glyphs stand on a
-//! grid of whole pixels, so that every `e` is the same and codes small.
+//! Plain text, in one of two ways.
+//!
+//! **The grid**: 80 columns by 66 lines in a fixed-width font, each glyph on a grid of
+//! whole pixels. It is exact and codes small, and columns stay columns. Everything that
+//! can be drawn so, is.
+//!
+//! **The layout** of [`crate::pages::layout`]: for a text that has
+//! - letters that must be shaped or are wider than a column (Arabic, Hebrew, the scripts
+//!   of India and South-East Asia, Chinese, Japanese, Korean, combining marks), or
+//! - a line longer than the page that is made of words, as programs write that leave the
+//!   breaking of lines to the reader, or of columns, which are set smaller then.
+//!
+//! There prose is set in a proportional font, and lines in columns stay in fixed width.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use ab_glyph::{Font, FontRef, Glyph, PxScale, point};
-use postfax_domain::document::Resolution;
+use postfax_domain::document::{Paper, Resolution};
 
 use super::{Refusal, Sink};
 use crate::pages::{
     bitmap::{Bitmap, Size},
-    sheet::{WIDTH, a4},
+    layout::{Typesetter, prose},
+    sheet::a4,
 };
 
 const COLUMNS: usize = 80;
 const LINES: usize = 66;
 const TAB: usize = 8;
-/// Pixels between the columns: 80 of them leave 104 pixels (13 mm) at each side.
+/// Pixels between the columns at 204 dots an inch: 80 of them leave 104 pixels (13 mm)
+/// at each side.
 const ADVANCE: u32 = 19;
-const LEFT: u32 = (WIDTH - ADVANCE * COLUMNS as u32) / 2;
 /// Pages that a text may have whatever else is allowed.
 const MAX_PAGES: usize = 10_000;
+/// Characters of a line that are looked at together.
+const MAX_LINE: usize = 64 << 10;
 /// Missing characters that are named in the warning.
 const MAX_NAMED: usize = 10;
 /// Coverage from which a pixel is ink; less than half, or thin strokes break.
 const INK: f32 = 0.4;
+/// Words from which a line that is too long is prose.
+const PROSE_WORDS: usize = 8;
 
 pub(super) fn draw(
     bytes: &[u8],
     resolution: Resolution,
+    fonts: &[Vec<u8>],
     sink: &mut dyn Sink,
 ) -> Result<(), Refusal> {
-    let (text, certain) = read(bytes);
-    if !certain {
-        sink.warn("the text is no UTF-8 and was read as Latin-1".into());
+    let (text, warning) = read(bytes);
+    if let Some(warning) = warning {
+        sink.warn(warning);
     }
-    let pages = paginate(&text)?;
+    if needs_layout(&text) {
+        let mut setter = Typesetter::new(fonts, resolution);
+        return setter.run(prose::blocks(&text), resolution, sink);
+    }
+    let pages = paginate(&text);
     sink.announce(pages.len())?;
+    if pages.len() > MAX_PAGES {
+        return Err(Refusal::TooLarge);
+    }
     let mut pen = Pen::new(resolution);
     for page in &pages {
         sink.page(&pen.page(page));
@@ -52,19 +79,55 @@ pub(super) fn draw(
     Ok(())
 }
 
-/// The text, and whether it was UTF-8.
-fn read(bytes: &[u8]) -> (String, bool) {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(text) => (text.to_owned(), true),
-        Err(_) => (bytes.iter().map(|byte| char::from(*byte)).collect(), false),
+/// The text, and what is to be said of its character set: UTF-8, UTF-16 when a byte
+/// order mark says so, else Windows-1252.
+pub(super) fn read(bytes: &[u8]) -> (Cow<'_, str>, Option<String>) {
+    if let Some((encoding, mark)) = encoding_rs::Encoding::for_bom(bytes) {
+        let (text, damaged) = encoding.decode_without_bom_handling(&bytes[mark..]);
+        let said = || format!("the text is damaged {}: some characters are lost", encoding.name());
+        return (text, damaged.then(said));
     }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (text.into(), None),
+        Err(_) => {
+            let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes);
+            (text, Some("the text is no UTF-8 and was read as Windows-1252".into()))
+        }
+    }
+}
+
+/// Whether the grid would lose something.
+fn needs_layout(text: &str) -> bool {
+    if !text.chars().all(fits_a_column) {
+        return true;
+    }
+    text.split(['\n', '\u{c}']).any(|line| {
+        let line = line.trim_end();
+        let long = line.len() > COLUMNS && line.chars().count() > COLUMNS;
+        long && (prose::in_columns(line)
+            || line.split_whitespace().take(PROSE_WORDS).count() == PROSE_WORDS)
+    })
+}
+
+/// Whether a character is one column wide and looks the same beside all others: those
+/// of alphabets that run from left to right, and signs. Pictographs too: they are drawn
+/// as boxes where no font has them.
+fn fits_a_column(c: char) -> bool {
+    matches!(c,
+        '\0'..='\u{2ff}' | '\u{370}'..='\u{482}' | '\u{48a}'..='\u{58f}'
+        | '\u{10a0}'..='\u{10ff}' | '\u{1d00}'..='\u{1dbf}' | '\u{1e00}'..='\u{20cf}'
+        | '\u{2100}'..='\u{2bff}' | '\u{2c60}'..='\u{2c7f}' | '\u{fb00}'..='\u{fb06}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fffd}' | '\u{1d400}'..='\u{1d7ff}'
+        | '\u{1f000}'..='\u{1faff}')
+        // Marks that turn the direction are only written where there is one to turn.
+        && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 type Line = Vec<char>;
 
-/// Pages of lines of at most 80 characters. There is always one page.
-fn paginate(text: &str) -> Result<Vec<Vec<Line>>, Refusal> {
+/// Pages of lines of at most 80 characters. There is always one page, and one more than
+/// there may be when there are too many.
+fn paginate(text: &str) -> Vec<Vec<Line>> {
     let mut pages = vec![Vec::new()];
     let sheets = text.strip_suffix('\u{c}').unwrap_or(text).split('\u{c}');
     for (i, sheet) in sheets.enumerate() {
@@ -73,19 +136,32 @@ fn paginate(text: &str) -> Result<Vec<Vec<Line>>, Refusal> {
         }
         // The line break before a form feed belongs to it.
         let sheet = sheet.strip_prefix("\r\n").or(sheet.strip_prefix('\n')).unwrap_or(sheet);
-        for line in sheet.lines() {
-            for part in wrapped(&expanded(line)) {
-                if pages.len() > MAX_PAGES {
-                    return Err(Refusal::TooLarge);
-                }
-                match pages.last_mut() {
-                    Some(page) if page.len() < LINES => page.push(part),
-                    _ => pages.push(vec![part]),
-                }
+        for part in sheet.lines().flat_map(pieces).flat_map(|line| wrapped(&expanded(line))) {
+            match pages.last_mut() {
+                Some(page) if page.len() < LINES => page.push(part),
+                _ => pages.push(vec![part]),
+            }
+            if pages.len() > MAX_PAGES {
+                break;
             }
         }
+        if pages.len() > MAX_PAGES {
+            break;
+        }
     }
-    Ok(pages)
+    pages
+}
+
+/// A line in parts that are not too long to be looked at.
+fn pieces(line: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest.take()?;
+        let end = line.char_indices().nth(MAX_LINE).map(|(at, _)| at);
+        let (part, after) = line.split_at(end.unwrap_or(line.len()));
+        rest = (!after.is_empty()).then_some(after);
+        Some(part)
+    })
 }
 
 /// Tabs become blanks, and what has no picture goes.
@@ -131,7 +207,9 @@ fn wrapped(line: &[char]) -> Vec<Line> {
 struct Pen {
     fonts: Vec<FontRef<'static>>,
     scale: PxScale,
-    lines: u32,
+    size: Size,
+    advance: u32,
+    left: u32,
     top: u32,
     glyphs: HashMap<char, Stamp>,
     missing: BTreeSet<char>,
@@ -154,16 +232,22 @@ impl Pen {
         // nearer or farther than its pixels, and must not run into each other.
         let mono = &fonts[0];
         let units = mono.h_advance_unscaled(mono.glyph_id('m'));
-        let across = ADVANCE as f32 / units * mono.height_unscaled();
-        let down = across * resolution.lines_per_inch() as f32 / crate::pages::sheet::DOTS_PER_INCH;
-        let lines = a4(resolution);
+        let (dots, lines_per_in) = (resolution.dots_per_inch(), resolution.lines_per_inch());
+        let advance = ADVANCE * dots / Resolution::Fine.dots_per_inch();
+        let across = advance as f32 / units * mono.height_unscaled();
+        let down = across * lines_per_in as f32 / dots as f32;
+        let size = Size::new(Paper::A4.pixels(resolution), a4(resolution))
+            .expect("a sheet is within the limits");
+        let left = (size.width() - advance * COLUMNS as u32) / 2;
         // The same margin above as at the side.
-        let top = LEFT * resolution.lines_per_inch() / 204;
-        let pitch = (lines - 2 * top) as f32 / LINES as f32;
+        let top = left * lines_per_in / dots;
+        let pitch = (size.lines() - 2 * top) as f32 / LINES as f32;
         Self {
             fonts,
             scale: PxScale { x: across, y: down.min(pitch) },
-            lines,
+            size,
+            advance,
+            left,
             top,
             glyphs: HashMap::new(),
             missing: BTreeSet::new(),
@@ -171,16 +255,18 @@ impl Pen {
     }
 
     fn page(&mut self, text: &[Line]) -> Bitmap {
-        let size = Size::new(WIDTH, self.lines).expect("a sheet is within the limits");
+        let size = self.size;
         let mut page = Bitmap::white(size);
-        let pitch = f64::from(self.lines - 2 * self.top) / LINES as f64;
+        let pitch = f64::from(size.lines() - 2 * self.top) / LINES as f64;
         for (row, line) in text.iter().enumerate() {
             let base = self.top as i32 + ((row as f64 + 0.8) * pitch) as i32;
             for (column, c) in line.iter().enumerate().filter(|(_, c)| **c != ' ') {
-                let left = (LEFT + ADVANCE * column as u32) as i32;
+                let left = (self.left + self.advance * column as u32) as i32;
                 for (dx, dy) in &self.stamp(*c).dots {
                     let (x, y) = (left + dx, base + dy);
-                    if (0..WIDTH as i32).contains(&x) && (0..size.lines() as i32).contains(&y) {
+                    if (0..size.width() as i32).contains(&x)
+                        && (0..size.lines() as i32).contains(&y)
+                    {
                         page.set_black(x as u32, y as u32);
                     }
                 }
@@ -222,7 +308,7 @@ mod tests {
     use super::*;
 
     fn lines(text: &str) -> Vec<Vec<String>> {
-        let pages = paginate(text).unwrap();
+        let pages = paginate(text);
         pages.iter().map(|page| page.iter().map(|l| l.iter().collect()).collect()).collect()
     }
 
@@ -262,7 +348,7 @@ mod tests {
 
     #[test]
     fn the_last_line_and_column_are_on_the_page() {
-        for resolution in [Resolution::Standard, Resolution::Fine, Resolution::Superfine] {
+        for resolution in Resolution::ALL {
             let mut pen = Pen::new(resolution);
             let full: Vec<Line> = (0..LINES).map(|_| vec!['g'; COLUMNS]).collect();
             let one = pen.stamp('g').dots.len() as u64;
