@@ -9,11 +9,16 @@
 //! the socket a moment before, and the server reads it a moment after we are back.
 //! So a first *no* of the server only counts when some time has passed since then.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use postfax_domain::{
     destination::Destination,
-    document::{PageLedger, Resolution},
+    document::PageLedger,
     job::{AttemptEnd, Carrier, Cause, Job},
     names::{JobId, ServerName},
     outcome::Outcome,
@@ -295,7 +300,7 @@ impl Errand<'_> {
         let Destination::Fax(to) = &self.job.destination else {
             return Err(ended(Outcome::BadDocument, "no fax number"));
         };
-        let document = self.job.document.as_ref().expect("a fax has pages");
+        let shape = self.job.shape();
         let (pages, cut) = self.pages().await?;
         let config = self.context.config.load();
         let server = self.job.under_way().map(|attempt| &attempt.carrier);
@@ -308,7 +313,8 @@ impl Errand<'_> {
             number: to.number.clone(),
             subaddress: to.subaddress.clone(),
             pages,
-            resolution: if self.job.coarse { Resolution::Standard } else { document.resolution },
+            resolution: shape.resolution,
+            paper: shape.paper,
             sender: self.job.sender().map_or_else(String::new, |sent| sent.client.to_string()),
             station_id: access.and_then(|access| access.station_id.clone()),
             priority: u8::try_from(127 - 14 * i16::from(self.job.priority)).unwrap_or(127),
@@ -317,20 +323,21 @@ impl Errand<'_> {
         Ok((call, cut))
     }
 
-    /// The document, or what is left of it.
+    /// The cover and the document as one file, or what is left of them.
     async fn pages(&self) -> Result<(PathBuf, Cut), Ended> {
         let documents = &self.context.reader.documents;
-        let document = self.job.document.as_ref().expect("a fax has pages");
-        let whole = documents.document(&document.digest);
+        let of = self.job.documents().map(|document| documents.document(&document.digest));
+        let mut whole: Vec<PathBuf> = of.collect();
         let first = self.job.under_way().map_or(0, |attempt| attempt.first_page);
-        if first == 0 && !self.job.coarse {
-            return Ok((whole, Cut(None)));
+        if let ([_], 0, false) = (&whole[..], first, self.job.coarse) {
+            return Ok((whole.remove(0), Cut(None)));
         }
         let path = documents.spool(&format!("{}.tif", self.tag));
         let (into, coarse) = (path.clone(), self.job.coarse);
         let cut = Cut(Some(path.clone()));
         let cutting = tokio::task::spawn_blocking(move || {
-            pages::cut(&whole, first, &into)?;
+            let whole: Vec<&Path> = whole.iter().map(PathBuf::as_path).collect();
+            pages::join(&whole, first, &into)?;
             if coarse { pages::rest::coarsen(&into, &into) } else { Ok(()) }
         });
         match cutting.await {

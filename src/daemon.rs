@@ -38,7 +38,7 @@ use postfax_gateway::{
     server::tls::TlsError,
     verify::ResolverError,
 };
-use postfax_hw::driver::Driver;
+use postfax_hw::{driver::Driver, render::Renderer};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot, watch},
     task::JoinSet,
@@ -117,6 +117,8 @@ pub struct Context {
     pub converters: Semaphore,
     /// This program, for the children that convert documents.
     pub exe: PathBuf,
+    /// What makes pages.
+    pub renderer: ArcSwap<Renderer>,
     /// The phone book, as far as it is durable.
     pub book: ArcSwap<Book>,
     /// What is wrong with the webhooks.
@@ -154,6 +156,12 @@ impl Context {
     /// Offers a fax; `None` when the daemon stops before it answered.
     pub async fn submit(&self, submission: Submission) -> Option<Answer> {
         self.wait_for(|token| Event::Submitted(Box::new(submission), token)).await
+    }
+
+    /// Puts a configuration in force that was checked.
+    pub(crate) fn put_in_force(&self, config: Arc<Config>) {
+        self.renderer.store(Arc::new(prepare::renderer(&config, &self.exe)));
+        self.config.store(config);
     }
 
     /// Where to tell what has happened, for those who need nothing else of this.
@@ -221,6 +229,7 @@ impl Daemon {
             drivers: ArcSwap::from_pointee(inbound::drivers(&config)),
             courier: ArcSwap::from_pointee(post::courier(&config)?),
             converters: Semaphore::new(config.convert.parallel),
+            renderer: ArcSwap::from_pointee(prepare::renderer(&config, &exe)),
             config: ArcSwap::from_pointee(config),
             reader: store.reader(),
             exe,
@@ -345,8 +354,8 @@ impl Daemon {
             Action::Carry(job) => self.carriers.carry(*job, false),
             Action::Cancel(job, _) => self.carriers.cancel(job),
             Action::Forget(server, ticket) => self.carriers.forget(server, ticket),
-            Action::Prepare(mail) => {
-                self.presses.spawn(prepare::run(self.context.clone(), mail));
+            Action::Prepare(work) => {
+                self.presses.spawn(prepare::run(self.context.clone(), *work));
             }
             Action::Release(server, key) => self.watchers.release(&server, key),
             Action::TellAgain(hook) => self.hooks.hurry(&hook),

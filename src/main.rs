@@ -108,6 +108,7 @@
 //! | [`webhooks`] | [`config`], [`requests`] | where they are, what is said of their trouble, and how a job looks |
 //! | [`webhooks`] | [`crash`] | the places where tests may kill |
 //! | [`cli`] | [`config`] | how tokens are kept and called |
+//! | [`cli`] | [`prepare`] | the parts of a file that are worth faxing are found as those of a mail |
 //! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
 //! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`], [`config`], [`control`] | [`crash`] | the places where tests may kill |
 //!
@@ -222,6 +223,7 @@ fn run(args: Args) -> Result<Exit, Failure> {
             let file = serve::tokens(&config, &asked)?;
             cli::token(&asked, &file)
         }
+        Command::Pages(asked) => cli::pages(&config, &asked),
         Command::Completions { shell } => cli::completions(shell),
         Command::Man { dir } => cli::man(dir.as_deref()),
         Command::RenderChild { .. } => Ok(serve::render_child()),

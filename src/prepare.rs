@@ -9,29 +9,32 @@
 //! then a receipt says what could not be faxed. What the mail itself shows (nothing to
 //! fax, a kind of document that nobody here can draw) is always refused at once.
 
+mod contents;
+mod cover;
+mod pages;
 mod quote;
 
-use std::{fmt::Write as _, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc, time::Duration};
 
 use postfax_domain::{
-    document::{Digest, Document, Resolution},
+    names::JobId,
+    options::Made,
     outcome::Outcome,
-    supervisor::{Event, Unfit},
+    supervisor::{Event, Order, Unfit, Work},
 };
-use postfax_gateway::message::{Kind as PartKind, Limits, Message, MessageError, Part};
-use postfax_hw::{
-    pages::Look,
-    render::{self, RenderError, Rendered, Renderer, Source},
-};
-use sha2::{Digest as _, Sha256};
-use tracing::{info, warn};
+use postfax_gateway::message::{Limits, Message, MessageError};
+use postfax_hw::render::{RenderError, Renderer, Tools};
+use tracing::warn;
 
 use crate::{
-    config::{Config, MAX_MESSAGE_BYTES, ReplyQuote},
+    config::{Config, MAX_MESSAGE_BYTES, Unconfined},
     crash,
     daemon::Context,
     store::{Mail, StoreError},
 };
+
+pub use contents::{Contents, Form, Spooled};
+pub use pages::{Fax, MAX_COVERS_AT_ONCE, Press, is_of_document};
 
 /// The largest mail that any configuration lets in, with the fields that are put on top
 /// of it, in octets.
@@ -49,6 +52,9 @@ pub enum Trouble {
     /// It is no message.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// It is signed or encrypted so that it cannot be read.
+    #[error("{0}")]
+    Locked(&'static str),
     /// It is not there any more.
     #[error("the message was not kept")]
     Gone,
@@ -123,142 +129,50 @@ impl From<StoreError> for Trouble {
 /// # Errors
 /// [`Trouble::Message`].
 pub fn read(mail: Mail) -> Result<Message, Trouble> {
-    let limits = Limits { max_message_bytes: MAX_MAIL_BYTES, ..Limits::default() };
     Ok(match mail {
-        Mail::Row(body) => Message::parse(body, &limits)?,
-        Mail::File(path) => Message::read(&path, &limits)?,
+        Mail::Row(body) => Message::parse(body, &limits())?,
+        Mail::File(path) => Message::read(&path, &limits())?,
     })
 }
 
-/// A mail, and what of it is to be faxed.
-pub struct Contents {
-    /// The mail.
-    pub message: Message,
-    /// SHA-256 of what is to be faxed.
-    pub digest: Digest,
-    /// The kinds of the attachments, in their order; none when the text is faxed.
-    kinds: Vec<render::Kind>,
-    /// The text that is faxed when nothing is attached.
-    text: String,
-}
-
-impl Contents {
-    /// Finds what is to be faxed. Takes its time: not for a task that others wait for.
-    ///
-    /// # Errors
-    /// [`Trouble`] when the mail itself shows that it cannot be faxed.
-    pub fn of(message: Message, quotes: ReplyQuote) -> Result<Self, Trouble> {
-        let mut hash = Sha256::new();
-        let mut kinds = Vec::new();
-        for part in message.attachments() {
-            let bytes = part.bytes();
-            if bytes.is_empty() {
-                return Err(Trouble::Empty { title: title(part) });
-            }
-            let name = part.name.as_deref().unwrap_or("");
-            let kind = render::Kind::detect(&part.content_type, name, &bytes);
-            kinds.push(kind.ok_or_else(|| unsupported(part))?);
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(&bytes);
-        }
-        let mut text = String::new();
-        if kinds.is_empty() {
-            text = quote::text(quotes, &message);
-            if text.trim().is_empty() {
-                return Err(Trouble::Nothing);
-            }
-            hash.update(text.as_bytes());
-        }
-        let mut digest = String::new();
-        for octet in hash.finalize() {
-            // Writing to a text cannot fail.
-            let _ = write!(digest, "{octet:02x}");
-        }
-        Ok(Self { message, digest: Digest(digest), kinds, text })
-    }
-
-    /// Writes the parts as files for the child process.
-    fn spool(&self, context: &Context, name: &str) -> Result<Spooled, Trouble> {
-        let documents = &context.reader.documents;
-        let mut spooled = Spooled(Vec::new());
-        for (part, kind) in self.message.attachments().zip(&self.kinds) {
-            let path = documents.spool(&format!("{name}.{}", part.number));
-            part.write_to(&path)?;
-            spooled.0.push(Source { path, name: title(part), kind: *kind });
-        }
-        if spooled.0.is_empty() {
-            let path = documents.spool(&format!("{name}.txt"));
-            std::fs::write(&path, &self.text)?;
-            spooled.0.push(Source { path, name: "the text".into(), kind: render::Kind::Text });
-        }
-        Ok(spooled)
-    }
-}
-
-/// Files that go when the work is over.
-struct Spooled(Vec<Source>);
-
-impl Drop for Spooled {
-    fn drop(&mut self) {
-        for source in &self.0 {
-            let _ = std::fs::remove_file(&source.path);
-        }
-    }
-}
-
-/// The pages of a mail, durable. The caller holds one of the converters.
+/// Reads a mail that nobody has taken.
 ///
 /// # Errors
-/// [`Trouble`].
-pub async fn pages(
-    context: &Arc<Context>,
-    config: &Config,
-    contents: &Arc<Contents>,
-) -> Result<Document, Trouble> {
-    let documents = &context.reader.documents;
-    let name = documents.new_name();
-    let spooling = (context.clone(), contents.clone(), name.clone());
-    let spooled = tokio::task::spawn_blocking(move || {
-        let (context, contents, name) = spooling;
-        contents.spool(&context, &name)
-    });
-    let spooled = spooled.await.map_err(|_| Trouble::Bug)??;
-    let resolution = resolution(&contents.message).unwrap_or(config.convert.resolution);
-    let out = documents.spool(&format!("{name}.tif"));
-    let limits = render::Limits {
-        memory_bytes: config.convert.memory_mb << 20,
-        cpu_s: config.convert.cpu_s,
-        wall_s: config.convert.wall_s,
-        max_pages: config.setup.limits.max_pages,
-        max_input_bytes: config.intake.max_message_bytes,
-    };
-    let renderer = Renderer::new(context.exe.clone());
-    let look = Look { resolution, ..Look::default() };
-    let rendered = renderer.render(&spooled.0, look, &limits, &out).await?;
-    for warning in &rendered.warnings {
-        info!(%warning, "a page may not look as it was meant");
-    }
-    documents.keep_document(&rendered.path, &rendered.digest)?;
-    let Rendered { digest, pages, bytes, paper, .. } = rendered;
-    Ok(Document { digest, pages, resolution, paper, bytes })
+/// [`Trouble::Message`].
+pub fn parse(mail: Vec<u8>) -> Result<Message, Trouble> {
+    Ok(Message::parse(mail.into(), &limits())?)
+}
+
+fn limits() -> Limits {
+    Limits { max_message_bytes: MAX_MAIL_BYTES, ..Limits::default() }
+}
+
+/// What makes pages, as it is configured, with the programs of others that are installed
+/// now; `exe` is this program.
+#[must_use]
+pub fn renderer(config: &Config, exe: &Path) -> Renderer {
+    Renderer::with_tools(exe.to_owned(), Tools::find())
+        .with_fonts(config.convert.fonts.clone())
+        .allow_unconfined(config.convert.unconfined == Unconfined::Allow)
 }
 
 /// Makes the pages of a mail that was taken before, and tells the supervisor.
-pub async fn run(context: Arc<Context>, mail: String) {
-    let making = tokio::spawn(make(context.clone(), mail.clone()));
+pub async fn run(context: Arc<Context>, work: Work) {
+    let message = work.message.clone();
+    let making = tokio::spawn(make(context.clone(), work));
     let made = making.await.unwrap_or_else(|bug| {
         let said = format!("the pages could not be made: {bug}");
         Err(Unfit { outcome: Outcome::BadDocument, said })
     });
     crash::point("prepared");
-    context.tell(Event::Prepared { message: mail, made }).await;
+    context.tell(Event::Prepared { message, made }).await;
 }
 
-async fn make(context: Arc<Context>, mail: String) -> Result<Document, Unfit> {
+async fn make(context: Arc<Context>, work: Work) -> Result<BTreeMap<JobId, Made>, Unfit> {
     let mut tries = 0;
     loop {
-        let trouble = match attempt(&context, &mail).await {
-            Ok(document) => return Ok(document),
+        let trouble = match attempt(&context, &work).await {
+            Ok(made) => return Ok(made),
             Err(trouble) => trouble,
         };
         let full = matches!(trouble, Trouble::Disk);
@@ -266,34 +180,27 @@ async fn make(context: Arc<Context>, mail: String) -> Result<Document, Unfit> {
         if !full && (tries >= TRIES || !trouble.may_pass()) {
             return Err(Unfit { outcome: trouble.outcome(), said: trouble.to_string() });
         }
-        warn!(%mail, %trouble, "its pages are tried again");
+        warn!(mail = %work.message, %trouble, "its pages are tried again");
         tokio::time::sleep(if full { DISK_PAUSE } else { PAUSE }).await;
     }
 }
 
-async fn attempt(context: &Arc<Context>, mail: &str) -> Result<Document, Trouble> {
+async fn attempt(context: &Arc<Context>, work: &Work) -> Result<BTreeMap<JobId, Made>, Trouble> {
     let _converter = context.converters.acquire().await.map_err(|_| Trouble::Bug)?;
-    let mail = context.reader.mail(mail).await?.ok_or(Trouble::Gone)?;
-    let quotes = context.config.load().convert.reply_quote;
+    let mail = context.reader.mail(&work.message).await?.ok_or(Trouble::Gone)?;
+    let config = context.config.load_full();
+    let quotes = config.convert.reply_quote;
     let reading = tokio::task::spawn_blocking(move || Contents::of(read(mail)?, quotes));
     let contents = reading.await.map_err(|_| Trouble::Bug)??;
-    pages(context, &context.config.load_full(), &Arc::new(contents)).await
+    let (client, contents) = (work.client.clone(), Arc::new(contents));
+    let press = Press { context: context.clone(), config, client, contents };
+    let faxes: Vec<Fax> = work.orders.iter().map(fax).collect();
+    let made = press.pages(&faxes).await?;
+    Ok(work.orders.iter().map(|order| order.job).zip(made).collect())
 }
 
-fn unsupported(part: &Part) -> Trouble {
-    Trouble::Unsupported { title: title(part), content_type: part.content_type.clone() }
-}
-
-fn title(part: &Part) -> String {
-    match &part.name {
-        Some(name) => name.clone(),
-        None if part.kind == PartKind::Attachment => format!("attachment {}", part.number),
-        None => format!("part {}", part.number),
-    }
-}
-
-fn resolution(message: &Message) -> Option<Resolution> {
-    Resolution::named(&message.header("X-Fax-Resolution")?)
+fn fax(order: &Order) -> Fax {
+    Fax { to: order.to.clone(), wanted: order.wanted.clone(), taken: order.taken }
 }
 
 #[cfg(test)]

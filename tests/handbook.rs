@@ -144,6 +144,7 @@ fn every_command_that_is_written_down_is_understood() {
         "letters",
         "logins",
         "mail-servers",
+        "pages",
         "phone-book",
         "settings",
         "story",

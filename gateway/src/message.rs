@@ -16,13 +16,17 @@
 //!   header are one attachment, what was attached to it are the next.
 //! - A file that stands uuencoded in the text is an attachment.
 //! - A detached signature is nothing. A clear signature is taken off the text.
+//! - A `winmail.dat` is opened: what it has attached is attached, messages in it are
+//!   forwarded messages, and its body is the text where the mail has none.
+//! - What was signed with the contents inside (`smime.p7m`, `contract.pdf.p7m`) is taken
+//!   out of its signature.
 //! - Visiting cards, appointments, keys and empty texts are nothing beside anything
-//!   else; alone they are attachments like any other.
+//!   else; alone they are attachments like any other, the first two read out as words.
 //! - Of several forms of one thing (`multipart/alternative`) the plain text is the
 //!   text, and the last document is the document. HTML is read where no plain text
 //!   says the same.
 //! - What cannot be read here ([`Message::protection`]) is said, also when it is in a
-//!   forwarded message. What nobody can draw, `winmail.dat` among it, stays an
+//!   forwarded message. What nobody can draw, a broken `winmail.dat` among it, stays an
 //!   attachment, so that it is refused by its name and not left out.
 //!
 //! Why the tree of parts is walked here and not by `mail-parser`: limits must hold
@@ -31,11 +35,15 @@
 //! the file, decoded when somebody asks.
 
 mod body;
+mod card;
+mod cms;
 mod fields;
 mod html;
 mod part;
 mod picture;
+mod rtf;
 mod rules;
+mod tnef;
 mod tree;
 mod uu;
 
@@ -153,10 +161,25 @@ pub enum Precedence {
 pub enum Protection {
     /// Neither, or a detached signature that leaves the contents readable.
     None,
-    /// S/MIME data with the contents inside the signature: not readable here.
+    /// S/MIME data with the contents inside, as a signature has them or compressed, which
+    /// could not be taken out.
     Opaque,
     /// S/MIME or PGP encryption: not readable here.
     Encrypted,
+}
+
+impl Protection {
+    /// Why the contents cannot be read here, where they cannot.
+    #[must_use]
+    pub fn why_unreadable(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Encrypted => Some("the message is encrypted and cannot be read here"),
+            Self::Opaque => Some(
+                "the message is inside its S/MIME signature and cannot be read here: sign it clear",
+            ),
+        }
+    }
 }
 
 /// A mail that has been read.
@@ -330,6 +353,18 @@ impl Message {
     #[must_use]
     pub fn text(&self) -> String {
         rules::words(&self.parts)
+    }
+
+    /// The body as HTML, where the sender wrote it as HTML alone and in one piece.
+    #[must_use]
+    pub fn html(&self) -> Option<String> {
+        let mut bodies = self.parts.iter().filter(|part| match part.kind {
+            Kind::TextBody => !part.text().trim().is_empty(),
+            Kind::HtmlBody => !part.said_better,
+            _ => false,
+        });
+        let body = bodies.next().filter(|body| body.kind == Kind::HtmlBody)?;
+        bodies.next().is_none().then(|| body.text())
     }
 
     /// The parts that the sender attached, in the order of the message: see the

@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use postfax_domain::{document::Resolution, number::Number, outcome::Outcome};
+use postfax_domain::{
+    document::{Paper, Resolution},
+    number::Number,
+    outcome::Outcome,
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
@@ -160,6 +164,7 @@ impl Suite<'_> {
             subaddress: None,
             pages: self.bench.pages.to_owned(),
             resolution: self.bench.resolution,
+            paper: Paper::A4,
             sender: "conformance".to_owned(),
             station_id: None,
             priority: 127,

@@ -16,7 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use postfax_domain::{
-    document::{PageLedger, Resolution},
+    document::{PageLedger, Paper, Resolution},
     number::Number,
     outcome::Outcome,
     settings::{Change, Schema, Settings},
@@ -103,8 +103,10 @@ pub struct Call {
     pub subaddress: Option<String>,
     /// TIFF-F file with exactly the pages to send.
     pub pages: PathBuf,
-    /// Lines an inch of the pages.
+    /// Dots an inch of the pages.
     pub resolution: Resolution,
+    /// The paper of the widest page.
+    pub paper: Paper,
     /// Who sends, for the server's own records.
     pub sender: String,
     /// Our station identity (TSI), where the server lets us choose.

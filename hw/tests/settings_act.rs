@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use postfax_domain::{
-    document::Resolution,
+    document::{Paper, Resolution},
     number::{Country, Number},
     outcome::Outcome,
     settings::{Change, Name, Value},
@@ -58,6 +58,7 @@ async fn call(lab: &Lab, tag: &str, pages: &Path) -> (String, Duration) {
             subaddress: None,
             pages: pages.to_owned(),
             resolution: Resolution::Fine,
+            paper: Paper::A4,
             sender: "settings".to_owned(),
             station_id: None,
             priority: 127,

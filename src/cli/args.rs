@@ -4,6 +4,7 @@
 pub(crate) mod book;
 mod config;
 mod orders;
+pub(crate) mod pages;
 
 use std::path::PathBuf;
 
@@ -218,6 +219,13 @@ pub(crate) enum Command {
         A new token is printed once; only its SHA-256 is kept. A running Postfax heeds the \
         change after postfax reload.")]
     Token(Token),
+
+    /// Show what documents will look like as a fax, and what they will cost
+    #[command(after_help = "Examples:\n  postfax pages letter.docx scan.pdf\n  \
+        postfax pages --resolution superfine --paper a3 -o out.pdf plan.pdf\n  \
+        postfax pages mail.eml --json\n\n\
+        Needs no running Postfax. Exits with 1 when a mail with them would be refused.")]
+    Pages(pages::Pages),
 
     /// Print the completions for a shell
     #[command(after_help = "Example:\n  \
@@ -506,6 +514,10 @@ mod tests {
             "token create anna --name laptop --days 90 --file t",
             "token list",
             "token revoke anna",
+            "pages a.pdf b.eml - -o - --resolution 300x300 --paper A3 --tone photo",
+            "pages a.pdf --json",
+            "pages a.pdf --preview --out x.png",
+            "pages a.pdf -r superfine -p b4 -t text --no-preview",
             "completions zsh",
             "man",
             "man /tmp/m",
@@ -539,6 +551,10 @@ mod tests {
             "config",
             "config set",
             "config set a.b",
+            "pages",
+            "pages a.pdf --resolution 17",
+            "pages a.pdf --paper a5",
+            "pages a.pdf --json --preview",
             "token create a/b",
             "token create anna --days 0",
             "token create anna --name a/b",

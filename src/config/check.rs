@@ -69,8 +69,7 @@ impl<'a> Check<'a> {
         self.needs_table(&raw.supervisor.place, "supervisor", "domain, country and postmaster");
         self.needs_table(&raw.delivery.place, "delivery", "relay and from");
         self.country = self.country(&raw.supervisor);
-        let supervisor = self.supervisor(&raw.supervisor);
-        let tls = self.tls(&raw.tls);
+        let (supervisor, tls) = (self.supervisor(&raw.supervisor), self.tls(&raw.tls));
         let listeners = self.listeners(&raw.listener, &raw.tls);
         let delivery = self.delivery(&raw.delivery);
         let (dns, http) = (self.dns(&raw.dns), self.http(&raw.http, &raw.tls));
@@ -84,12 +83,12 @@ impl<'a> Check<'a> {
         let (dial, retry) = (self.dial_rules(&raw.dial), self.retry_rules(&raw.retry));
         let routes = self.routes(&raw.route, &clients, &servers);
         let (webhooks, reached) = self.webhooks(&raw.webhook);
+        let (cover, letterheads) = self.covers(raw);
         let client_access = self.client_access(&raw.client, &raw.supervisor);
         self.members(raw, &clients, &servers);
-        let delivery = delivery?;
-        let limits = self.job_limits(&raw.limits, delivery.connections, convert.parallel);
-        let supervisor = supervisor?;
+        let (supervisor, delivery) = (supervisor?, delivery?);
         let setup = Setup {
+            limits: self.job_limits(&raw.limits, delivery.connections, convert.parallel),
             domain: supervisor.domain,
             country: self.country?,
             postmaster: supervisor.postmaster,
@@ -101,7 +100,6 @@ impl<'a> Check<'a> {
             routes,
             webhooks,
             retry,
-            limits,
         };
         Some(Config {
             setup: Arc::new(setup),
@@ -120,6 +118,8 @@ impl<'a> Check<'a> {
             access: client_access,
             intake,
             convert,
+            cover,
+            letterheads,
             keep_days,
             read_back,
             letters,

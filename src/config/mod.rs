@@ -13,6 +13,8 @@ mod access;
 mod accounts;
 pub(crate) mod address;
 mod check;
+mod convert;
+mod cover;
 mod dns;
 mod edit;
 mod findings;
@@ -45,7 +47,6 @@ use std::{
 };
 
 use postfax_domain::{
-    document::Resolution,
     names::{ClientName, HookName, ServerName},
     setup::Setup,
 };
@@ -53,6 +54,8 @@ use postfax_gateway::{sign::Signer, verify};
 
 pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
+pub(crate) use convert::{Convert, ReplyQuote, Unconfined};
+pub(crate) use cover::{Cover, Letterhead};
 pub(crate) use edit::{Found, Set, edit, show};
 pub(crate) use http::{Http, HttpLimits, TOKEN_PREFIX, Token, moment, token_name};
 pub(crate) use ldap::{Ldap, LdapAddress, LdapLimits};
@@ -109,6 +112,10 @@ pub(crate) struct Config {
     pub(crate) intake: Intake,
     /// How pages are made.
     pub(crate) convert: Convert,
+    /// What goes before a fax.
+    pub(crate) cover: Cover,
+    /// What each client of the setup writes on its faxes; it has the same names.
+    pub(crate) letterheads: BTreeMap<ClientName, Letterhead>,
     /// What our mails say.
     pub(crate) letters: Letters,
     /// How long jobs that have ended are kept, in days.
@@ -357,33 +364,6 @@ pub(crate) enum Mdn {
     Never,
     /// To whoever asks for one, and gets no other report.
     OnRequest,
-}
-
-/// How pages are made, and what making them may cost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Convert {
-    /// The resolution of a fax whose sender did not choose one.
-    pub(crate) resolution: Resolution,
-    /// Memory of one conversion, in MiB.
-    pub(crate) memory_mb: u64,
-    /// How long one conversion may last, in seconds.
-    pub(crate) wall_s: u64,
-    /// Processor time of one conversion, in seconds.
-    pub(crate) cpu_s: u64,
-    /// How many conversions run at once.
-    pub(crate) parallel: usize,
-    /// What of the mail that it answers goes out with a reply.
-    pub(crate) reply_quote: ReplyQuote,
-}
-
-/// What becomes of the original that a reply quotes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum ReplyQuote {
-    /// It is faxed with the reply.
-    #[default]
-    Keep,
-    /// Only what was added is faxed.
-    Cut,
 }
 
 /// Reads and checks the configuration: the file, and `conf.d/*.toml` beside it in

@@ -68,6 +68,7 @@ tables! {
         http: Http,
         ldap: Ldap,
         convert: Convert,
+        cover: Cover,
         limits: Limits,
         letters: Letters,
         retry: BTreeMap<String, Retry>,
@@ -181,6 +182,17 @@ tables! {
         cpu_s: Count,
         parallel: Count,
         reply_quote: Text,
+        max_line_s: Count,
+        fonts: Texts,
+        unconfined: Text,
+    }
+
+    /// `[cover]`
+    Cover {
+        default: Text,
+        template: Text,
+        folder: Text,
+        logo: Text,
     }
 
     /// `[limits]`
@@ -254,6 +266,8 @@ tables! {
         poll_s: Count,
         on_drift: Text,
         station_id: Text,
+        resolutions: Texts,
+        paper: Text,
     }
 
     /// `[[client]]`
@@ -268,6 +282,11 @@ tables! {
         users: Texts,
         may_send_as: Texts,
         max_priority: Count,
+        resolution: Text,
+        cover: Text,
+        full_name: Text,
+        company: Text,
+        phone: Text,
         max_mails_per_minute: Count,
         max_recipients_per_hour: Count,
         quota: Quota,
@@ -335,6 +354,7 @@ pub(super) fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         ("[http]", Http::KEYS),
         ("[ldap]", Ldap::KEYS),
         ("[convert]", Convert::KEYS),
+        ("[cover]", Cover::KEYS),
         ("[limits]", Limits::KEYS),
         ("[letters]", Letters::KEYS),
         ("[retry]", Retry::KEYS),

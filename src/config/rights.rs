@@ -81,8 +81,12 @@ fn withheld(key: &str, old: &Flat, new: &Flat) -> Option<&'static str> {
     if let Some((_, why)) = ADMINISTRATORS.iter().find(|(table, _)| of(table)) {
         return Some(why);
     }
-    if key.ends_with("_file") || key == "letters.folder" {
+    let names_files = ["letters.folder", "cover.folder", "cover.logo", "convert.fonts"];
+    if key.ends_with("_file") || names_files.iter().any(|table| of(table)) {
         return Some("it names a file of this host");
+    }
+    if key == "convert.unconfined" {
+        return Some("it decides what hostile documents can reach");
     }
     let beside = |name: &str| {
         let key =

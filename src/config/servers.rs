@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use postfax_domain::{names::ServerName, number::Number, settings::OnDrift, setup::Server};
+use postfax_domain::{
+    document::{Paper, Resolution},
+    names::ServerName,
+    number::Number,
+    settings::OnDrift,
+    setup::{Server, Takes},
+};
 
 use super::{
     Kind, ServerAccess,
@@ -17,6 +23,7 @@ const KINDS: &[(&str, Kind)] =
     &[("hylafax", Kind::Hylafax), ("line", Kind::Line), ("ipp", Kind::Ipp), ("mail", Kind::Mail)];
 const ON_DRIFT: &[(&str, OnDrift)] =
     &[("report", OnDrift::Report), ("adopt", OnDrift::Adopt), ("push", OnDrift::Push)];
+const PAPERS: &[(&str, Paper)] = &[("a4", Paper::A4), ("b4", Paper::B4), ("a3", Paper::A3)];
 /// The user of a server whose URL names none.
 const USER: &str = "postfax";
 /// Most characters of a station identity (T.30 5.3.6.2.4).
@@ -69,16 +76,30 @@ impl Check<'_> {
             let lines = self.small(&server.lines, 1, 1..=1000);
             let draining = server.draining.given().is_some_and(|flag| flag.value);
             let on_drift = self.choice(server.on_drift.given(), ON_DRIFT).unwrap_or_default();
+            let takes = self.takes(server);
             let reached = self.access(server);
             if let (Some(name), Some(reached)) = (name, reached) {
                 if reached.kind == Kind::Hylafax {
                     self.is_another(&name, &server.place, &reached, &mut reached_at);
                 }
-                servers.insert(name.clone(), Server { groups, numbers, lines, draining, on_drift });
+                let server = Server { groups, numbers, lines, draining, on_drift, takes };
+                servers.insert(name.clone(), server);
                 access.insert(name, reached);
             }
         }
         (servers, access)
+    }
+
+    fn takes(&mut self, raw: &raw::Server) -> Takes {
+        let resolutions = Resolution::ALL.map(|one| (one.as_str(), one));
+        let mut takes = Takes::default();
+        if let Some(list) = raw.resolutions.given() {
+            let named = list.value.iter();
+            takes.resolutions =
+                named.filter_map(|word| self.choice(Some(word), &resolutions)).collect();
+        }
+        takes.paper = self.choice(raw.paper.given(), PAPERS).unwrap_or_default();
+        takes
     }
 
     /// Two of the same would fetch the same faxes, and undo each other's settings.

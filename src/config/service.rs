@@ -1,5 +1,5 @@
 //! Checks the parts of the configuration that are about this host: the
-//! supervisor, mail out, conversion and limits.
+//! supervisor, mail out and limits.
 
 use std::{
     ops::RangeInclusive,
@@ -8,13 +8,12 @@ use std::{
 };
 
 use postfax_domain::{
-    document::Resolution,
     number::Country,
     setup::{JobLimits, OwnNumbers},
 };
 
 use super::{
-    Auth, Convert, Delivery, Intake, Login, MAX_MESSAGE_BYTES, ReplyQuote, Starttls,
+    Auth, Delivery, Intake, Login, MAX_MESSAGE_BYTES, Starttls,
     address::{self, Relay, Wrong},
     check::Check,
     raw,
@@ -40,20 +39,11 @@ const STARTTLS: &[(&str, Starttls)] = &[
 ];
 const AUTHS: &[(&str, Auth)] =
     &[("any", Auth::Any), ("plain", Auth::Plain), ("login", Auth::Login)];
-const REPLY_QUOTES: &[(&str, ReplyQuote)] = &[("keep", ReplyQuote::Keep), ("cut", ReplyQuote::Cut)];
 const OWN_NUMBERS: &[(&str, OwnNumbers)] = &[
     ("by-others", OwnNumbers::ByOthers),
     ("never", OwnNumbers::Never),
     ("always", OwnNumbers::Always),
 ];
-const RESOLUTIONS: &[(&str, Resolution)] = &[
-    ("standard", Resolution::Standard),
-    ("fine", Resolution::Fine),
-    ("superfine", Resolution::Superfine),
-    ("300x300", Resolution::Dots300),
-    ("400x400", Resolution::Dots400),
-];
-
 /// What `[supervisor]` says.
 pub(super) struct Supervisor {
     pub(super) domain: String,
@@ -196,17 +186,6 @@ impl Check<'_> {
         }
         let password = self.secret(&raw.password_file)?;
         Some(Login { user: raw.user.given()?.value.clone(), password })
-    }
-
-    pub(super) fn convert(&mut self, raw: &raw::Convert) -> Convert {
-        Convert {
-            resolution: self.choice(raw.resolution.given(), RESOLUTIONS).unwrap_or_default(),
-            memory_mb: self.count(&raw.memory_mb, 1024, 128..=65_536),
-            wall_s: self.count(&raw.wall_s, 60, 1..=3600),
-            cpu_s: self.count(&raw.cpu_s, 30, 1..=3600),
-            parallel: self.size(&raw.parallel, 2, 1..=256),
-            reply_quote: self.choice(raw.reply_quote.given(), REPLY_QUOTES).unwrap_or_default(),
-        }
     }
 
     pub(super) fn intake(&mut self, raw: &raw::Limits) -> Intake {

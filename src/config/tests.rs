@@ -3,7 +3,11 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use postfax_domain::setup::{Format, OwnNumbers, Receipts};
+use postfax_domain::{
+    document::Resolution,
+    options::CoverAsked,
+    setup::{Format, OwnNumbers, Receipts},
+};
 
 use super::*;
 
@@ -58,6 +62,22 @@ fn what_is_written_is_what_is_used() {
 }
 
 #[test]
+fn what_is_written_of_covers_is_used() {
+    let config = load_with(&folder().join("full/postfax.toml"), None).unwrap();
+    assert_eq!(
+        (&config.cover.default, config.cover.template.as_str()),
+        (&CoverAsked::Body, "sales")
+    );
+    assert_eq!(config.cover.templates.len(), 1);
+    assert!(config.cover.logo.is_some());
+    let anna = &config.letterheads[&ClientName::new("anna").unwrap()];
+    assert_eq!(anna.asked.cover, Some(CoverAsked::Named("sales".into())));
+    assert_eq!(anna.asked.resolution, Some(Resolution::Standard));
+    assert_eq!(anna.full_name.as_deref(), Some("Anna Adams"));
+    assert_eq!(anna.phone.as_ref().unwrap().as_str(), "+442079460199");
+}
+
+#[test]
 fn what_is_written_of_mail_out_and_of_limits_is_used() {
     let config = load_with(&folder().join("full/postfax.toml"), None).unwrap();
     let setup = &config.setup;
@@ -73,6 +93,9 @@ fn what_is_written_of_mail_out_and_of_limits_is_used() {
     assert_eq!((config.delivery.auth, config.delivery.returns), (Auth::Login, false));
     assert_eq!(config.delivery.ca_file.as_ref(), Some(&folder().join("full/tls/cert.pem")));
     assert_eq!(config.convert.reply_quote, ReplyQuote::Cut);
+    assert_eq!(config.convert.max_line_s, 900);
+    assert_eq!(config.convert.fonts, [folder().join("full/fonts/any.ttf")]);
+    assert_eq!(config.convert.unconfined, Unconfined::Allow);
     assert_eq!((config.intake.max_received, setup.limits.max_per_number), (50, 200));
     assert_eq!((config.intake.max_hold_s, config.intake.min_deliver_by_s), (86_400, 120));
     assert_eq!(setup.limits.own_numbers, OwnNumbers::Never);

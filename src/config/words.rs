@@ -49,7 +49,7 @@ phrases! {
         Label "label",
     }
     "count" ["count"] {
-        Page "page", Pages "pages", Seconds "seconds", Speed "speed",
+        Page "page", Pages "pages", Seconds "seconds", Minutes "minutes", Speed "speed",
     }
     "receipt" [
         "number", "subject", "about", "pages", "total", "confirmed", "last", "outcome", "by", "job"
@@ -70,6 +70,11 @@ phrases! {
         LineSpeed "speed", Job "job", Attempts "attempts", FirstPage "first_page", From "from",
         Station "station", Extension "extension", Received "received", Duration "duration",
         Server "server", Problem "problem", List "list", PhoneBook "phone_book",
+        LineTime "line_time", Warnings "warnings",
+    }
+    "pages" ["asked", "made", "time"] {
+        Standard "standard", Fine "fine", Superfine "superfine", SteppedDown "coarser",
+        SteppedToText "text", SteppedDownToText "coarser_text",
     }
     "entry" ["list", "members", "owner"] {
         OfClient "of_client", OfAll "of_all", Missed "missed",

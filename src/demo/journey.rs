@@ -209,7 +209,7 @@ async fn follow(asking: &mut Asking, id: JobId, show: &mut Show) -> Result<Job, 
     let (mut attempt, mut page) = (0, 0);
     loop {
         let job = asking.job(id).await?;
-        let pages = job.document.as_ref().map_or(0, |document| document.pages);
+        let pages = job.pages();
         if let Some(last) = job.attempts.last().filter(|last| last.number > attempt) {
             attempt = last.number;
             if let Carrier::Server(server) = &last.carrier {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{book::Owner, names::ClientName, number::Number};
+use crate::{book::Owner, names::ClientName, number::Number, options::Asked};
 
 /// Where a job goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct FaxAddress {
     /// what stood there when the fax was taken, and is never looked up again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<Named>,
+    /// What the address asks of the pages, or the phone book where a name was written.
+    #[serde(default, skip_serializing_if = "Asked::is_nothing")]
+    pub asked: Asked,
 }
 
 /// By which entry of the phone book a number was meant.
@@ -40,6 +43,9 @@ pub struct FaxAddress {
 pub struct Named {
     /// The name of the entry that has the number.
     pub entry: String,
+    /// Its company; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub company: String,
     /// The name of the list that was written and holds the entry; none where the entry
     /// itself was.
     #[serde(default, skip_serializing_if = "Option::is_none")]

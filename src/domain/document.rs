@@ -31,6 +31,14 @@ pub struct Document {
     pub bytes: u64,
 }
 
+impl Document {
+    /// What a fax server must be able to take.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        Shape { resolution: self.resolution, paper: self.paper }
+    }
+}
+
 /// Dots an inch of the pages, across and down (T.30 table 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Resolution {
@@ -111,6 +119,20 @@ impl Resolution {
             Self::Superfine | Self::Dots300 | Self::Dots400 => Some(Self::Fine),
         }
     }
+}
+
+/// What a fax server must be able to take of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Dots an inch.
+    pub resolution: Resolution,
+    /// The paper of its widest page.
+    pub paper: Paper,
+}
+
+impl Shape {
+    /// What every machine takes (T.30 table 2: nothing else is without a bit of its own).
+    pub const PLAINEST: Self = Self { resolution: Resolution::Standard, paper: Paper::A4 };
 }
 
 /// How wide the lines of a page are (T.4 2.1).

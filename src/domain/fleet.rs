@@ -2,7 +2,7 @@
 //! gets the next call.
 //!
 //! Candidates share a group with the sender, are allowed by the first dial rule
-//! that matches, are up and not draining, and have a free line. Among them the
+//! that matches, can take the document, are up and not draining, and have a free line. Among them the
 //! order of the rule decides where it gives one, else the earliest forecast
 //! completion, then the fewest failures of late.
 
@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     dial::{self, Verdict},
+    document::{Paper, Resolution, Shape},
     names::{ClientName, ServerName},
     number::Number,
     quota::UsedUp,
-    setup::{OwnNumbers, Setup},
+    setup::{OwnNumbers, Setup, Takes},
     time::Timestamp,
 };
 
@@ -175,6 +176,53 @@ fn no_own_number(
     if others.is_empty() { Err(Denial::OwnNumber(to.clone())) } else { Ok(others) }
 }
 
+/// The finest resolution, at most the wanted one, that some server takes which may call
+/// `to` for `from`. Where nobody may call it is the wanted one: then nothing is sent.
+#[must_use]
+pub fn finest(setup: &Setup, from: &ClientName, to: &Number, wanted: Resolution) -> Resolution {
+    let takers = takers(setup, from, to);
+    if takers.is_empty() {
+        return wanted;
+    }
+    // The order of all of them is that of their dots; from the wanted one downwards.
+    let coarser = Resolution::ALL.into_iter().rev().skip_while(|one| *one != wanted);
+    let taken = |one: &Resolution| takers.iter().any(|takes| takes.resolution(*one));
+    coarser.into_iter().find(taken).unwrap_or(Resolution::Standard)
+}
+
+/// The widest paper, at most the wanted one, that some server takes which takes this
+/// resolution as well and may call `to` for `from`: choose the resolution first, with
+/// [`finest`], so that one server takes both.
+#[must_use]
+pub fn widest(
+    setup: &Setup,
+    from: &ClientName,
+    to: &Number,
+    resolution: Resolution,
+    wanted: Paper,
+) -> Paper {
+    let takers = takers(setup, from, to);
+    if takers.is_empty() {
+        return wanted;
+    }
+    let fitting = takers.iter().filter(|takes| takes.resolution(resolution));
+    fitting.map(|takes| takes.paper).max().unwrap_or_default().min(wanted)
+}
+
+/// Whether there are servers that may call `to` for `from`, and none of them takes pages of
+/// this shape.
+#[must_use]
+pub fn is_beyond_all(setup: &Setup, from: &ClientName, to: &Number, shape: Shape) -> bool {
+    let takers = takers(setup, from, to);
+    !takers.is_empty() && !takers.iter().any(|takes| takes.shape(shape))
+}
+
+/// What the servers take that may make a call, up or down.
+fn takers<'s>(setup: &'s Setup, from: &ClientName, to: &Number) -> Vec<&'s Takes> {
+    let servers = permitted(setup, from, to).map_or_else(|_| Vec::new(), |may| may.servers);
+    servers.iter().filter_map(|name| setup.servers.get(name)).map(|server| &server.takes).collect()
+}
+
 /// What speaks for or against a server, for one call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -192,6 +240,10 @@ pub enum Standing {
     NotInRule,
     /// It cannot be reached.
     Down(String),
+    /// Its machines send no pages of this resolution.
+    TooFine(Resolution),
+    /// Its machines send no pages of this width.
+    TooWide(Paper),
     /// It gets no new work.
     Draining,
     /// All its lines are in use.
@@ -223,6 +275,8 @@ pub struct Need<'a> {
     pub to: &'a Number,
     /// How many pages.
     pub pages: u32,
+    /// What they are like.
+    pub shape: Shape,
     /// Servers that failed this job, and until when they are avoided.
     pub avoid: &'a BTreeMap<ServerName, Timestamp>,
 }
@@ -286,6 +340,10 @@ impl Fleet {
         let unknown = Live::default();
         let live = self.0.get(name).unwrap_or(&unknown);
         match (&live.health, need.avoid.get(name)) {
+            _ if !server.takes.resolution(need.shape.resolution) => {
+                Standing::TooFine(need.shape.resolution)
+            }
+            _ if !server.takes.shape(need.shape) => Standing::TooWide(need.shape.paper),
             _ if server.draining => Standing::Draining,
             (Health::Down { why }, _) => Standing::Down(why.clone()),
             (Health::Unknown, _) => Standing::Down("not heard of yet".into()),
@@ -297,5 +355,83 @@ impl Fleet {
                 failures: live.failures,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+    use crate::supervisor::tests::setup;
+
+    const SHAPES: &[(&str, &[Resolution], Paper)] = &[
+        ("london-1", &[Resolution::Fine, Resolution::Dots300], Paper::A4),
+        ("london-2", &[Resolution::Fine, Resolution::Superfine], Paper::A3),
+        ("paris-1", &Resolution::ALL, Paper::B4),
+    ];
+
+    fn equipped() -> Setup {
+        let mut setup = setup();
+        for (name, resolutions, paper) in SHAPES {
+            let server = setup.servers.get_mut(&ServerName::new(name).unwrap()).unwrap();
+            server.takes = Takes { resolutions: resolutions.to_vec(), paper: *paper };
+        }
+        setup
+    }
+
+    #[test]
+    fn the_best_pages_are_those_that_one_server_takes() {
+        use {Paper::*, Resolution::*};
+        let setup = equipped();
+        for (from, to, wanted, expected) in [
+            ("anna", "+442071234567", (Dots400, A3), (Dots300, A4)),
+            ("anna", "+442071234567", (Dots300, A4), (Dots300, A4)),
+            ("anna", "+442071234567", (Superfine, A3), (Superfine, A3)),
+            ("anna", "+442071234567", (Fine, B4), (Fine, B4)),
+            ("anna", "+442071234567", (Standard, A3), (Standard, A3)),
+            ("bob", "+442071234567", (Dots400, A3), (Dots400, B4)),
+            // The rule for France names london-2 and paris-1; anna has only the first.
+            ("anna", "+33142685300", (Dots400, A3), (Superfine, A3)),
+            ("carl", "+33142685300", (Dots400, A3), (Dots400, B4)),
+            // Barred: nothing is sent, and nothing stepped down.
+            ("anna", "+449012345678", (Dots400, A3), (Dots400, A3)),
+        ] {
+            let (from, to) = (ClientName::new(from).unwrap(), to.to_owned().try_into().unwrap());
+            let resolution = finest(&setup, &from, &to, wanted.0);
+            let paper = widest(&setup, &from, &to, resolution, wanted.1);
+            assert_eq!((resolution, paper), expected, "{from} {to} {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn only_servers_that_take_the_document_are_chosen() {
+        let setup = equipped();
+        let (from, to) = (ClientName::new("carl").unwrap(), "+442071234567".to_owned());
+        let to: Number = to.try_into().unwrap();
+        let up = || Live {
+            health: Health::Up { banner: String::new(), lines: vec![] },
+            ..Live::default()
+        };
+        let fleet = Fleet(setup.servers.keys().map(|name| (name.clone(), up())).collect());
+        let avoid = BTreeMap::new();
+        let choose = |resolution, paper| {
+            let shape = Shape { resolution, paper };
+            let need = Need { from: &from, to: &to, pages: 1, shape, avoid: &avoid };
+            let decision = fleet.choose(&setup, &need, Timestamp::default()).unwrap();
+            let stands = decision.servers.into_iter().map(|(_, standing)| match standing {
+                Standing::Able { .. } => "able",
+                Standing::TooFine(is) if is == resolution => "too fine",
+                Standing::TooWide(is) if is == paper => "too wide",
+                _ => "other",
+            });
+            stands.collect::<Vec<_>>()
+        };
+        assert_eq!(choose(Resolution::Dots300, Paper::A4), ["able", "too fine", "able"]);
+        assert_eq!(choose(Resolution::Fine, Paper::A3), ["too wide", "able", "too wide"]);
+        assert_eq!(choose(Resolution::Standard, Paper::A4), ["able"; 3]);
+        assert_eq!(choose(Resolution::Dots400, Paper::A3), ["too fine", "too fine", "too wide"]);
+        let beyond = Shape { resolution: Resolution::Dots400, paper: Paper::A3 };
+        assert!(is_beyond_all(&setup, &from, &to, beyond));
     }
 }

@@ -36,10 +36,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     destination::{Destination, Mailbox},
-    document::{Document, PageLedger},
+    document::{Document, PageLedger, Shape},
     fleet::Decision,
     names::{JobId, ServerName},
     notice::Planned,
+    options::{Made, Remarks},
     outcome::Outcome,
     retry::{self, Next, RetryRules, Tries},
     time::Timestamp,
@@ -67,6 +68,12 @@ pub struct Job {
     /// What it carries, once its pages are made; a receipt is written when it is
     /// delivered.
     pub document: Option<Document>,
+    /// The cover that goes before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover: Option<Document>,
+    /// What its sender is told of how both were made.
+    #[serde(default, skip_serializing_if = "Remarks::is_empty")]
+    pub remarks: Remarks,
     /// Why no pages could be made, in words.
     #[serde(default)]
     pub trouble: Option<String>,
@@ -80,7 +87,8 @@ pub struct Job {
     pub priority: i8,
     /// Pages that the remote machine has confirmed, over all attempts.
     pub confirmed: u32,
-    /// Whether the pages go out coarser, since the remote machine refused them.
+    /// Whether the pages go out coarser, since the remote machine refused them, or since no
+    /// server that may call can take them as they are.
     pub coarse: bool,
     /// How often it has ended in each way.
     pub tries: Tries,
@@ -165,7 +173,7 @@ pub struct Attempt {
     pub decision: Decision,
     /// When it began.
     pub started: Timestamp,
-    /// The first page of the document that this attempt sent, counted from 0.
+    /// The first page that this attempt sent, counted from 0 at the cover.
     pub first_page: u32,
     /// The submission in the server's own words, once it has it.
     pub ticket: Option<String>,
@@ -199,6 +207,8 @@ impl Job {
             cause,
             destination: to,
             document: None,
+            cover: None,
+            remarks: Remarks::default(),
             trouble: None,
             state,
             created: now,
@@ -275,10 +285,41 @@ impl Job {
         }
     }
 
+    /// What is sent, in its order: the cover, if there is one, and the document.
+    pub fn documents(&self) -> impl Iterator<Item = &Document> {
+        self.cover.iter().chain(&self.document)
+    }
+
+    /// All its pages, those of the cover included; none as long as they are not made.
+    #[must_use]
+    pub fn pages(&self) -> u32 {
+        self.documents().map(|document| document.pages).sum()
+    }
+
+    /// Size of all its coded pages in bytes.
+    #[must_use]
+    pub fn coded_bytes(&self) -> u64 {
+        self.documents().map(|document| document.bytes).sum()
+    }
+
     /// Pages that are still to be sent.
     #[must_use]
     pub fn pages_left(&self) -> u32 {
-        self.document.as_ref().map_or(0, |d| d.pages.saturating_sub(self.confirmed))
+        self.pages().saturating_sub(self.confirmed)
+    }
+
+    /// What a server must be able to take of it.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        match &self.document {
+            Some(document) if !self.coarse => document.shape(),
+            _ => Shape::PLAINEST,
+        }
+    }
+
+    /// From now on its pages go out coarser.
+    pub fn coarsen(&mut self) {
+        self.coarse = true;
     }
 
     /// What the last attempt ended with.
@@ -288,11 +329,11 @@ impl Job {
     }
 
     /// Its pages are made.
-    pub fn prepared(&mut self, document: Document) {
+    pub fn prepared(&mut self, made: Made) {
         let State::Preparing { due } = self.state else {
             panic!("only a job without pages gets them")
         };
-        self.document = Some(document);
+        (self.document, self.cover, self.remarks) = (Some(made.document), made.cover, made.remarks);
         self.state = State::Waiting { due };
     }
 
@@ -430,9 +471,9 @@ impl Job {
         self.attempts.last_mut().filter(|last| last.number == attempt)
     }
 
-    /// Only pages of the document count, and success means all of them.
+    /// Only pages that there are count, and success means all of them.
     fn confirm(&mut self, confirmed: u32, outcome: Outcome) {
-        let pages = self.document.as_ref().map_or(0, |d| d.pages);
+        let pages = self.pages();
         // What is left after a failure is at least one page, else nothing could
         // ever tell the remote machine that the document has ended.
         let most = if outcome.is_success() { pages } else { pages.saturating_sub(1) };
@@ -450,7 +491,7 @@ impl Job {
                 self.state = State::Waiting { due: now };
             }
             Next::Reformat => {
-                self.coarse = true;
+                self.coarsen();
                 self.state = State::Waiting { due: now };
             }
             Next::Stop => self.end(End::Failed(outcome), now),

@@ -16,6 +16,7 @@ pub mod job;
 pub mod names;
 pub mod notice;
 pub mod number;
+pub mod options;
 pub mod outcome;
 pub mod quota;
 pub mod rate;

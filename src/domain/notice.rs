@@ -304,6 +304,7 @@ mod tests {
             release: None,
             deliver_by: None,
             missed: Vec::new(),
+            wanted: crate::options::Wanted::default(),
         }
     }
 

@@ -155,6 +155,15 @@ impl Number {
         })
     }
 
+    /// The number as people write it, in groups: `+44 20 7946 0100`.
+    #[must_use]
+    pub fn spaced(&self) -> String {
+        phonenumber::parse(None, self.as_str()).map_or_else(
+            |_| self.as_str().to_owned(),
+            |read| phonenumber::format(&read).mode(phonenumber::Mode::International).to_string(),
+        )
+    }
+
     /// The number with its leading `+`.
     #[must_use]
     pub fn as_str(&self) -> &str {

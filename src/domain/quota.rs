@@ -176,7 +176,7 @@ impl Spent {
             client: sent.client.clone(),
             at: job.created,
             to: fax.number.clone(),
-            pages: job.document.as_ref().map_or(0, |document| document.pages),
+            pages: job.pages(),
         })
     }
 }

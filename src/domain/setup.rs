@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     authority::{Grant, Role},
     dial::DialRule,
+    document::{Paper, Resolution, Shape},
     names::{ClientName, GroupName, HookName, RoleName, ServerName},
     number::{Country, Number, Pattern},
     quota::Quota,
@@ -72,6 +73,38 @@ pub struct Server {
     pub draining: bool,
     /// What is done when its settings are changed at the server itself.
     pub on_drift: OnDrift,
+    /// Which pages it can take.
+    pub takes: Takes,
+}
+
+/// Which pages a fax server can take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Takes {
+    /// The resolutions; standard is one of them whether it is named or not.
+    pub resolutions: Vec<Resolution>,
+    /// The widest paper.
+    pub paper: Paper,
+}
+
+impl Default for Takes {
+    fn default() -> Self {
+        let resolutions = vec![Resolution::Standard, Resolution::Fine, Resolution::Superfine];
+        Self { resolutions, paper: Paper::A4 }
+    }
+}
+
+impl Takes {
+    /// Whether pages of this resolution can be taken.
+    #[must_use]
+    pub fn resolution(&self, resolution: Resolution) -> bool {
+        resolution == Resolution::Standard || self.resolutions.contains(&resolution)
+    }
+
+    /// Whether a document can be taken.
+    #[must_use]
+    pub fn shape(&self, shape: Shape) -> bool {
+        self.resolution(shape.resolution) && shape.paper <= self.paper
+    }
 }
 
 impl Server {

@@ -222,7 +222,6 @@ fn letter(config: &Config, mail: &Mail, rcpts: &[Rcpt], form: &Form, id: String)
         content_id: None,
         source: Source::File(upload.path.clone()),
     });
-    let resolution = form.resolution.iter();
     Letter {
         head: Head {
             from: named(mail.from.as_ref().map(ToString::to_string)),
@@ -232,7 +231,7 @@ fn letter(config: &Config, mail: &Mail, rcpts: &[Rcpt], form: &Form, id: String)
             message_id: id,
             in_reply_to: None,
             language: None,
-            headers: resolution.map(|word| ("X-Fax-Resolution".to_owned(), word.clone())).collect(),
+            headers: form.options.clone(),
         },
         automatic: None,
         text: form.text.clone().unwrap_or_default(),

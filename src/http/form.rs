@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use axum::extract::multipart::{Field, Multipart, MultipartError};
+use postfax_domain::document::Resolution;
 use postfax_gateway::desk::{DeliverBy, Notify, Release};
 use sha2::{Digest as _, Sha256};
 use tokio::{fs::File, io::AsyncWriteExt as _};
@@ -26,7 +27,7 @@ const MAX_NAME_CHARS: usize = 255;
 /// What a document is that does not say it (RFC 7578 4.4).
 const ANY_TYPE: &str = "application/octet-stream";
 
-/// A fax to be sent. Either documents or a text.
+/// A fax to be sent. Either documents or a text, or both where it has a cover.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its description is used")]
 pub(super) struct FaxForm {
@@ -37,15 +38,26 @@ pub(super) struct FaxForm {
     /// PDF, TIFF, PNG, JPEG, GIF, WebP, BMP or text. May be repeated.
     #[schema(value_type = Option<Vec<String>>, content_media_type = "application/octet-stream")]
     document: Option<Vec<Vec<u8>>>,
-    /// What is faxed when there is no document.
+    /// What is faxed when there is no document, and what stands on the cover.
     text: Option<String>,
     /// What receipts call it.
     subject: Option<String>,
     /// An address of the client, where receipts go; its first one when it is not said.
     from: Option<String>,
     /// Lines an inch.
-    #[schema(example = "fine", pattern = "^(standard|fine|superfine)$")]
+    #[schema(example = "fine", pattern = "^(standard|fine|superfine|300x300|400x400)$")]
     resolution: Option<String>,
+    /// Whether a cover goes first: off, on, or the name of a template.
+    #[schema(example = "on")]
+    cover: Option<String>,
+    /// How grey becomes black and white.
+    #[schema(example = "auto", pattern = "^(auto|text|photo)$")]
+    tone: Option<String>,
+    /// The widest paper.
+    #[schema(example = "a4", pattern = "^(a4|b4|a3)$")]
+    paper: Option<String>,
+    /// What your office calls it; for the cover.
+    reference: Option<String>,
     /// 0 is ordinary, 9 most urgent, -9 least; no more than the client may have.
     #[schema(minimum = -9, maximum = 9)]
     priority: Option<i8>,
@@ -71,7 +83,8 @@ pub(super) struct Form {
     pub(super) text: Option<String>,
     pub(super) subject: Option<String>,
     pub(super) from: Option<String>,
-    pub(super) resolution: Option<String>,
+    /// Options of the pages, as header fields of a mail; the desk judges them.
+    pub(super) options: Vec<(String, String)>,
     pub(super) priority: Option<i8>,
     pub(super) release: Option<Release>,
     pub(super) deliver_by: Option<DeliverBy>,
@@ -157,10 +170,17 @@ impl Form {
             "text" => once_only(&mut self.text, value, name)?,
             "subject" => once_only(&mut self.subject, value, name)?,
             "from" => once_only(&mut self.from, value, name)?,
-            "resolution" => match value.as_str() {
-                "standard" | "fine" | "superfine" => once_only(&mut self.resolution, value, name)?,
-                _ => return Err(bad("resolution is standard, fine or superfine")),
+            "resolution" => match Resolution::named(&value) {
+                Some(named) => self.option("X-Fax-Resolution", named.as_str().to_owned(), name)?,
+                None => {
+                    let names = Resolution::ALL.map(Resolution::as_str).join(", ");
+                    return Err(bad(format!("resolution is one of {names}")));
+                }
             },
+            "cover" => self.option("X-Fax-Cover", value, name)?,
+            "tone" => self.option("X-Fax-Tone", value, name)?,
+            "paper" => self.option("X-Fax-Paper", value, name)?,
+            "reference" => self.option("X-Fax-Reference", value, name)?,
             "priority" => {
                 let priority = value.parse().ok().filter(|level| (-9..=9).contains(level));
                 let priority = priority.ok_or_else(|| bad("priority is -9 to 9"))?;
@@ -195,14 +215,34 @@ impl Form {
         Ok(())
     }
 
+    fn option(&mut self, field: &str, value: String, name: &str) -> Result<(), Problem> {
+        if value.contains(char::is_control) {
+            return Err(bad(format!("{name} is one line")));
+        }
+        if self.options.iter().any(|(known, _)| known == field) {
+            return Err(bad(format!("say {name} once")));
+        }
+        self.options.push((field.to_owned(), value));
+        Ok(())
+    }
+
+    fn has_cover(&self) -> bool {
+        let is_cover = |(field, value): &(String, String)| {
+            field == "X-Fax-Cover" && !value.eq_ignore_ascii_case("off")
+        };
+        self.options.iter().any(is_cover)
+    }
+
     fn whole(self) -> Result<Self, Problem> {
         if self.to.is_empty() {
             return Err(bad("say whom to: to=+33140000000"));
         }
         match (self.documents.is_empty(), &self.text) {
             (true, None) => Err(bad("send a document or a text")),
-            // A mail with both is faxed without its text, which must not be a surprise.
-            (false, Some(_)) => Err(bad("send documents or a text, not both")),
+            // Without a cover both are faxed without the text, which must not be a surprise.
+            (false, Some(_)) if !self.has_cover() => {
+                Err(bad("send documents or a text, or both with a cover"))
+            }
             _ => Ok(self),
         }
     }

@@ -1,6 +1,6 @@
 //! The pages of a job, sent or received, in the form that is asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use axum::{
     extract::State,
@@ -104,19 +104,24 @@ pub(super) async fn pages(
         let words = "the pages are application/pdf, image/tiff or image/png";
         Problem::new(Code::NotAcceptable, words)
     })?;
-    let document = view::document(&job)
-        .ok_or_else(|| Problem::new(Code::WrongState, format!("job {id} has no pages")))?;
+    let all = view::documents(&job);
+    let pages: u32 = all.iter().map(|document| document.pages).sum();
+    if pages == 0 {
+        return Err(Problem::new(Code::WrongState, format!("job {id} has no pages")));
+    }
     if wanted.page.is_some() && form != Form::Png {
         return Err(Problem::new(Code::BadRequest, "a single page comes as png only"));
     }
     let page = wanted.page.unwrap_or(1);
-    if page == 0 || page > document.pages {
-        let words = format!("job {id} has the pages 1 to {}", document.pages);
+    if page == 0 || page > pages {
+        let words = format!("job {id} has the pages 1 to {pages}");
         return Err(Problem::new(Code::BadRequest, words));
     }
     let documents = &shared.context.reader.documents;
-    let from = documents.document(&document.digest);
-    let made = tokio::task::spawn_blocking(move || read(form, from, page as usize - 1));
+    let from: Vec<PathBuf> =
+        all.iter().map(|document| documents.document(&document.digest)).collect();
+    let whole = documents.spool(&format!("{}.tif", documents.new_name()));
+    let made = tokio::task::spawn_blocking(move || read(form, &from, whole, page as usize - 1));
     let bytes = made.await.map_err(|bug| bug.to_string()).flatten();
     let bytes = bytes.map_err(|why| {
         tracing::warn!(job = %id, why, "the pages of a job cannot be read");
@@ -138,12 +143,24 @@ pub(super) async fn pages(
     Ok((headers, bytes).into_response())
 }
 
-fn read(form: Form, from: PathBuf, page: usize) -> Result<Vec<u8>, String> {
+/// The pages of all files in one; several are joined in `whole` meanwhile.
+fn read(form: Form, from: &[PathBuf], whole: PathBuf, page: usize) -> Result<Vec<u8>, String> {
+    if let [one] = from {
+        return read_one(form, one, page);
+    }
+    let from: Vec<&Path> = from.iter().map(PathBuf::as_path).collect();
+    let joined = postfax_hw::pages::join(&from, 0, &whole).map_err(|bad| bad.to_string());
+    let read = joined.and_then(|_| read_one(form, &whole, page));
+    let _ = std::fs::remove_file(&whole);
+    read
+}
+
+fn read_one(form: Form, from: &Path, page: usize) -> Result<Vec<u8>, String> {
     match form {
         Form::Tiff => std::fs::read(from).map_err(|bad| bad.to_string()),
-        Form::Png => preview::png(&from, page).map_err(|bad| bad.to_string()),
+        Form::Png => preview::png(from, page).map_err(|bad| bad.to_string()),
         Form::Pdf => {
-            let shown = postfax_hw::pages::show(&from).map_err(|bad| bad.to_string());
+            let shown = postfax_hw::pages::show(from).map_err(|bad| bad.to_string());
             shown.map(|shown| shown.pdf)
         }
     }

@@ -235,7 +235,8 @@ fn status(story: &Story<'_>) -> (String, Option<String>) {
 }
 
 async fn picture(context: &Context, fax: &Job, message_id: &str) -> Option<Attachment> {
-    let document = fax.document.as_ref()?;
+    // What is sent first is what its sender knows it by.
+    let document = fax.documents().next()?;
     let tiff = context.reader.documents.document(&document.digest);
     let drawing = tokio::task::spawn_blocking(move || postfax_hw::pages::preview::png(&tiff, 0));
     // The receipt matters more than its picture.

@@ -4,11 +4,15 @@
 use postfax_domain::{
     book::{Book, Owner},
     destination::FaxAddress,
+    document::Resolution,
     job::{Attempt, Carrier, End, Job, Missed, Sent, State},
     notice::{Happened, Report},
+    options::Stepped,
     outcome::Outcome,
     time::Timestamp,
 };
+
+use postfax_hw::pages::line_time::line_time;
 
 use super::{
     other::{Line, Other},
@@ -154,6 +158,9 @@ impl<'a> Story<'a> {
             let members = members.to_string();
             page.paragraph(words.say(Phrase::Missed, &[("list", list), ("members", &members)]));
         }
+        if let Some(stepped) = &fax.remarks.stepped {
+            page.paragraph(self.stepped(stepped));
+        }
         let last = fax.attempts.last();
         let moment = |at| Some(self.moment(at));
         let while_tried = |value: Option<String>| value.filter(|_| self.is_delay());
@@ -176,12 +183,14 @@ impl<'a> Story<'a> {
             (Phrase::Cause, while_tried(self.cause().map(|cause| words.outcome(cause)))),
             (Phrase::Problem, fax.trouble.clone()),
             (Phrase::Confirmed, while_tried(self.progress())),
+            (Phrase::LineTime, while_tried(self.line_time())),
             (Phrase::NextTry, while_tried(fax.due().map(|due| self.moment(due)))),
             (Phrase::TriedUntil, while_tried(moment(fax.expires))),
             (Phrase::Remote, last.and_then(|attempt| attempt.ledger.remote_id.clone())),
             (Phrase::LineSpeed, speed.map(|rate| words.count(Phrase::Speed, rate))),
             (Phrase::Job, Some(fax.id.to_string())),
         ]);
+        page.list(Phrase::Warnings, fax.remarks.warnings.iter().cloned());
         page.list(Phrase::Attempts, fax.attempts.iter().map(|attempt| self.attempt(attempt)));
         // A number that no fax has reached yet is not worth keeping.
         if matches!(self.happened, Happened::Delivered | Happened::Coarser | Happened::Relayed) {
@@ -197,6 +206,36 @@ impl<'a> Story<'a> {
             Owner::Client(owner) => self.words.say(Phrase::OfClient, &[("owner", owner.as_str())]),
             Owner::Supervisor => self.words.say(Phrase::OfAll, &[]),
         })
+    }
+
+    /// Why the pages are not as they were asked for.
+    fn stepped(&self, stepped: &Stepped) -> String {
+        let words = self.words;
+        let phrase = match (stepped.asked == stepped.made, stepped.as_text) {
+            (true, _) => Phrase::SteppedToText,
+            (false, false) => Phrase::SteppedDown,
+            (false, true) => Phrase::SteppedDownToText,
+        };
+        let name = |resolution| match resolution {
+            Resolution::Standard => words.word(Phrase::Standard),
+            Resolution::Fine => words.word(Phrase::Fine),
+            Resolution::Superfine => words.word(Phrase::Superfine),
+            Resolution::Dots300 | Resolution::Dots400 => resolution.as_str().to_owned(),
+        };
+        let time = self.minutes(stepped.line_s);
+        let (asked, made) = (name(stepped.asked), name(stepped.made));
+        let values = [("asked", &*asked), ("made", &*made), ("time", &*time)];
+        words.say(phrase, &values)
+    }
+
+    /// How long the pages will take, as far as can be told before.
+    fn line_time(&self) -> Option<String> {
+        let (pages, bytes) = (self.fax.pages(), self.fax.coded_bytes());
+        (pages > 0).then(|| self.minutes(line_time(pages, bytes, None).as_secs()))
+    }
+
+    fn minutes(&self, seconds: u64) -> String {
+        self.words.count(Phrase::Minutes, seconds.div_ceil(60))
     }
 
     fn progress(&self) -> Option<String> {
@@ -230,7 +269,7 @@ impl<'a> Story<'a> {
 
 /// Pages of the fax.
 pub(super) fn total(fax: &Job) -> u32 {
-    fax.document.as_ref().map_or(0, |document| document.pages)
+    fax.pages()
 }
 
 /// The fax server of an attempt.

@@ -9,11 +9,12 @@
 
 use postfax_domain::{
     authority::Who,
-    book::{Book, Candidate, Reached, Resolved, Unresolved},
+    book::{Book, Candidate, Options, Reached, Resolved, Unresolved},
     destination::{FaxAddress, Named},
     fleet,
     job::Missed,
     names::ClientName,
+    options::{Asked, CoverAsked},
     setup::Setup,
 };
 use postfax_gateway::{
@@ -98,7 +99,7 @@ fn resolve(
 /// would be missed by nobody. The member is one that the client sees, or it would not be
 /// among those reached.
 fn permitted(setup: &Setup, client: &ClientName, resolved: &Resolved) -> Result<(), Reply> {
-    for Reached { id, name, line } in &resolved.reached {
+    for Reached { id, name, line, .. } in &resolved.reached {
         let Err(denial) = fleet::permitted(setup, client, &line.number) else { continue };
         let reply = denied(&denial);
         let whole = match resolved.entry.id == *id {
@@ -116,7 +117,13 @@ fn meant(resolved: Resolved, as_written: &str) -> Meant {
     let Resolved { entry: top, reached, unusable } = resolved;
     let list = |reached: &Reached| (reached.id != top.id).then(|| top.content.name.clone());
     let fax = |reached: Reached| FaxAddress {
-        named: Some(Named { list: list(&reached), entry: reached.name, owner: top.owner.clone() }),
+        asked: asked(&reached.line.options),
+        named: Some(Named {
+            list: list(&reached),
+            entry: reached.name,
+            company: reached.company,
+            owner: top.owner.clone(),
+        }),
         number: reached.line.number,
         subaddress: reached.line.subaddress,
         attention: None,
@@ -125,6 +132,12 @@ fn meant(resolved: Resolved, as_written: &str) -> Meant {
     let faxes = reached.into_iter().map(fax).collect();
     let missed = Missed { list: top.content.name.clone(), members: unusable };
     Meant { faxes, missed: (unusable > 0).then_some(missed) }
+}
+
+/// How faxes go to an entry when nobody else says anything.
+fn asked(options: &Options) -> Asked {
+    let cover = options.cover.map(|cover| if cover { CoverAsked::On } else { CoverAsked::Off });
+    Asked { cover, resolution: options.resolution, ..Asked::default() }
 }
 
 fn unresolved(why: &Unresolved, alias: &str, domain: &str) -> Reply {

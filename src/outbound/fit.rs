@@ -6,7 +6,7 @@
 //! by telephone.
 
 use postfax_gateway::{
-    message::{Message, Precedence, Protection},
+    message::{Message, Precedence},
     reply::Reply,
 };
 
@@ -48,16 +48,9 @@ pub(super) fn acceptable(loops: &Loops<'_>, message: &Message) -> Result<(), Rep
     if message.is_report() || message.auto_submitted().is_automatic() || is_answer(message) {
         return Err(Reply::new(550, (7, 1), "automatic answers and reports are not faxed"));
     }
-    match message.protection() {
-        Protection::Encrypted => {
-            Err(Reply::new(554, (6, 1), "the message is encrypted and cannot be read here"))
-        }
-        Protection::Opaque => Err(Reply::new(
-            554,
-            (6, 1),
-            "the message is inside its S/MIME signature and cannot be read here: sign it clear",
-        )),
-        Protection::None => Ok(()),
+    match message.protection().why_unreadable() {
+        Some(why) => Err(Reply::new(554, (6, 1), why)),
+        None => Ok(()),
     }
 }
 

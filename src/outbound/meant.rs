@@ -7,6 +7,7 @@ use postfax_domain::{
     job::Notify,
     names::ClientName,
     number::Number,
+    options::Wanted,
     quota,
     supervisor::{Answer, Recipient, Request},
 };
@@ -20,6 +21,7 @@ use super::{
     FaxDesk,
     alias::Meant,
     door::What,
+    options,
     replies::{denied, used_up},
 };
 use crate::config::Config;
@@ -64,12 +66,14 @@ impl FaxDesk {
         let number = Number::parse(&phone.text, setup.country)
             .map_err(|bad| Reply::new(553, (1, 3), bad.to_string()))?;
         fleet::permitted(setup, client, &number).map_err(|denial| denied(&denial))?;
+        let asked = options::of_address(&config.cover, &phone.qualifiers)?;
         Ok(Addressed::Number(FaxAddress {
             number,
             subaddress: phone.subaddress,
             attention: phone.attention,
             as_written: mailbox.to_string(),
             named: None,
+            asked,
         }))
     }
 
@@ -128,7 +132,11 @@ impl FaxDesk {
 }
 
 /// One for each number, in the order of the recipients.
-pub(super) fn recipients(rcpts: &[Rcpt], meant: &[Meant]) -> Vec<Recipient> {
+pub(super) fn recipients(
+    rcpts: &[Rcpt],
+    meant: &[Meant],
+    wanted: impl Fn(&FaxAddress) -> Wanted,
+) -> Vec<Recipient> {
     let of = |(rcpt, meant): (&Rcpt, &Meant)| {
         let original = rcpt.orcpt.as_ref().map(|o| (o.kind.clone(), o.address.clone()));
         let notify = notify(rcpt.notify.as_ref());
@@ -136,6 +144,8 @@ pub(super) fn recipients(rcpts: &[Rcpt], meant: &[Meant]) -> Vec<Recipient> {
             address: fax.clone(),
             notify,
             original: original.clone(),
+            wanted: wanted(fax),
+            made: None,
         };
         meant.faxes.iter().map(fax).collect::<Vec<_>>()
     };

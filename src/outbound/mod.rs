@@ -9,6 +9,7 @@ mod door;
 mod fit;
 mod logins;
 mod meant;
+mod options;
 mod replies;
 mod returns;
 mod who;
@@ -19,7 +20,7 @@ use async_trait::async_trait;
 use postfax_domain::{
     job::{DeliverBy, Release},
     names::ClientName,
-    supervisor::{Answer, Submission},
+    supervisor::{Answer, Recipient, Submission},
     time::Timestamp,
 };
 use postfax_gateway::{
@@ -35,7 +36,7 @@ use crate::{
     crash,
     daemon::{Context, now},
     inquiry::Inquiries,
-    prepare::{self, Contents, Trouble},
+    prepare::{self, Contents, Fax, MAX_COVERS_AT_ONCE, Press, Trouble},
     store,
 };
 use alias::Meant;
@@ -80,17 +81,14 @@ impl FaxDesk {
         let room = self.door.room_for(envelope.bytes).await;
         let contents = self.contents(&config, peer, envelope, &client).await?;
         let message = &contents.message;
+        let mut recipients = wanted(&config, &client, &contents, &envelope.rcpts, &meant)?;
         crash::point("pages");
         let converter = self.context.converters.try_acquire();
         // Few mails at a time have a converter, and the others are done with soon.
         drop(room);
-        let document = match converter {
-            Ok(_converter) => {
-                let made = prepare::pages(&self.context, &config, &contents).await;
-                Some(made.map_err(|trouble| unfit(&trouble))?)
-            }
-            Err(_) => None,
-        };
+        if let (Ok(_converter), true) = (converter, soon_made(&recipients)) {
+            self.make(&config, &client, &contents, &mut recipients).await?;
+        }
         crash::point("keep mail");
         let name = self.context.reader.documents.new_name();
         // Durable with the jobs that name it, or already.
@@ -111,8 +109,7 @@ impl FaxDesk {
             content: contents.digest.clone(),
             return_mail: envelope.mail.ret == Some(Ret::Full),
             envelope_id: envelope.mail.envid.clone(),
-            recipients: recipients(&envelope.rcpts, &meant),
-            document,
+            recipients,
             priority: envelope.granted.priority,
             release: envelope.mail.release.as_ref().map(|asked| release(asked, now())),
             deliver_by: envelope.mail.deliver_by.map(|asked| deliver_by(asked, now())),
@@ -131,6 +128,26 @@ impl FaxDesk {
             Some(Answer::Refused(refusal)) => Err(refused(&refusal, &config.timezone)),
             _ => Err(Reply::new(451, (3, 2), "going down, try again later")),
         }
+    }
+
+    /// Makes the pages of all recipients.
+    async fn make(
+        &self,
+        config: &Arc<Config>,
+        client: &ClientName,
+        contents: &Arc<Contents>,
+        recipients: &mut [Recipient],
+    ) -> Result<(), Reply> {
+        let (context, config) = (self.context.clone(), config.clone());
+        let press = Press { context, config, client: client.clone(), contents: contents.clone() };
+        let taken = now();
+        let fax = |to: &Recipient| Fax { to: to.address.clone(), wanted: to.wanted.clone(), taken };
+        let faxes: Vec<Fax> = recipients.iter().map(fax).collect();
+        let made = press.pages(&faxes).await.map_err(|trouble| unfit(&trouble))?;
+        for (to, made) in recipients.iter_mut().zip(made) {
+            to.made = Some(made);
+        }
+        Ok(())
     }
 
     /// What of a mail is to be faxed, once nothing in it forbids that.
@@ -154,6 +171,25 @@ impl FaxDesk {
             tokio::task::spawn_blocking(move || read(&config, &peer, &client, &installation, mail));
         reading.await.unwrap_or_else(|_| Err(unfit(&Trouble::Bug)))
     }
+}
+
+/// The recipients of a mail, and what the pages of each are to be.
+fn wanted(
+    config: &Config,
+    client: &ClientName,
+    contents: &Contents,
+    rcpts: &[Rcpt],
+    meant: &[Meant],
+) -> Result<Vec<Recipient>, Reply> {
+    let header = options::of_header(&config.cover, &contents.message)?;
+    let letterhead = config.letterheads.get(client).cloned().unwrap_or_default();
+    let words = !contents.words().is_empty();
+    Ok(recipients(rcpts, meant, |to| options::settled(config, &letterhead, &header, to, words)))
+}
+
+/// Whether a mail client can wait for the pages: each cover is a page of its own.
+fn soon_made(recipients: &[Recipient]) -> bool {
+    recipients.iter().filter(|to| to.wanted.cover.is_some()).count() <= MAX_COVERS_AT_ONCE
 }
 
 fn read(

@@ -52,7 +52,7 @@ pub(super) fn unfit(trouble: &Trouble) -> Reply {
     let text = trouble.to_string();
     match trouble {
         Trouble::Render(bad) => unconvertible(bad),
-        Trouble::Unsupported { .. } => Reply::new(554, (6, 1), text),
+        Trouble::Unsupported { .. } | Trouble::Locked(_) => Reply::new(554, (6, 1), text),
         Trouble::Nothing | Trouble::Empty { .. } | Trouble::Message(_) => {
             Reply::new(554, (6, 0), text)
         }
@@ -64,9 +64,9 @@ pub(super) fn unfit(trouble: &Trouble) -> Reply {
 fn unconvertible(bad: &RenderError) -> Reply {
     let text = bad.to_string();
     match bad {
-        RenderError::Unsupported { .. } | RenderError::Encrypted { .. } => {
-            Reply::new(554, (6, 1), text)
-        }
+        RenderError::Unsupported { .. }
+        | RenderError::Encrypted { .. }
+        | RenderError::Missing { .. } => Reply::new(554, (6, 1), text),
         RenderError::TooManyPages { .. } | RenderError::TooLarge => Reply::new(552, (3, 4), text),
         RenderError::Nothing => Reply::new(554, (6, 0), text),
         RenderError::Broken { .. } => Reply::new(554, (6, 5), text),

@@ -14,6 +14,11 @@ pub(super) fn text(quote: ReplyQuote, message: &Message) -> String {
     }
 }
 
+/// Whether something may be cut out of the text.
+pub(super) fn cuts(quote: ReplyQuote, message: &Message) -> bool {
+    quote == ReplyQuote::Cut && is_reply(message)
+}
+
 /// What answers nothing quotes nothing: a form with `Name:` and `Mail:` is all to be
 /// faxed.
 fn is_reply(message: &Message) -> bool {

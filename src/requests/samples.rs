@@ -12,6 +12,7 @@ use postfax_domain::{
     job::{Attempt, AttemptEnd, Carrier, Cause, End, Job, Notify, Sent, State},
     names::{ClientName, GroupName, JobId, ServerName},
     number::{Number, Pattern},
+    options::{Asked, Remarks, Wanted},
     outcome::Outcome,
     retry::Tries,
     route::Arrival,
@@ -78,6 +79,7 @@ fn sent(state: State) -> Job {
             release: None,
             deliver_by: None,
             missed: Vec::new(),
+            wanted: Wanted::default(),
         })),
         destination: Destination::Fax(FaxAddress {
             number,
@@ -85,8 +87,11 @@ fn sent(state: State) -> Job {
             attention: None,
             as_written: "0140000000@fax.example.com".into(),
             named: None,
+            asked: Asked::default(),
         }),
         document: Some(document()),
+        cover: None,
+        remarks: Remarks::default(),
         trouble: None,
         state,
         created: START,
@@ -255,6 +260,7 @@ pub(crate) fn setup() -> Setup {
             lines: 4,
             draining: false,
             on_drift: Default::default(),
+            takes: Default::default(),
         };
         (server(name), new)
     };

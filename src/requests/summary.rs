@@ -87,7 +87,7 @@ impl Summary {
             from: origin(job),
             to: job.destination.to_string(),
             name: None,
-            pages: job.document.as_ref().map_or(0, |document| document.pages),
+            pages: job.pages(),
             confirmed: confirmed(job),
             attempts: job.attempts.last().map_or(0, |attempt| attempt.number),
             created: job.created,
@@ -133,7 +133,7 @@ fn origin(job: &Job) -> String {
 
 /// Pages that the remote machine has confirmed, those of the call under way included.
 pub(crate) fn confirmed(job: &Job) -> u32 {
-    let pages = job.document.as_ref().map_or(0, |document| document.pages);
+    let pages = job.pages();
     let now = job.under_way().map_or(0, |attempt| attempt.first_page + attempt.ledger.confirmed);
     job.confirmed.max(now).min(pages)
 }

@@ -154,8 +154,14 @@ fn london() -> ServerName {
 }
 
 fn setup(on_drift: OnDrift) -> Setup {
-    let server =
-        Server { groups: Default::default(), numbers: vec![], lines: 1, draining: false, on_drift };
+    let server = Server {
+        groups: Default::default(),
+        numbers: vec![],
+        lines: 1,
+        draining: false,
+        on_drift,
+        takes: Default::default(),
+    };
     Setup {
         domain: "fax.example.com".into(),
         country: "GB".parse().unwrap(),

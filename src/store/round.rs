@@ -109,9 +109,11 @@ pub(super) async fn delete_ended(
     )
     .execute(&mut *writer)
     .await?;
-    let rows = sqlx::query("SELECT digest, message FROM jobs").fetch_all(&mut *writer).await?;
+    let rows = sqlx::query("SELECT digest, message, body ->> '$.cover.digest' AS cover FROM jobs")
+        .fetch_all(&mut *writer)
+        .await?;
     let named = rows.iter().flat_map(|row| {
-        [row.get::<Option<String>, _>("digest"), row.get::<Option<String>, _>("message")]
+        ["digest", "message", "cover"].map(|file| row.get::<Option<String>, _>(file))
     });
     Ok((gone, named.flatten().collect()))
 }

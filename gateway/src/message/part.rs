@@ -58,6 +58,9 @@ pub struct Part {
     pub disposition: Disposition,
     /// What the part is to the reader.
     pub kind: Kind,
+    /// The subject of the message within the message in which it stands; empty where that
+    /// has none.
+    pub within: Option<String>,
     /// A sibling in a `multipart/alternative` says the same as plain text.
     pub(super) said_better: bool,
     pub(super) content_id: Option<String>,
@@ -84,6 +87,22 @@ impl Part {
         body::decoded(encoded, self.encoding)
     }
 
+    /// What it is called where something is said of it: `a.pdf`, `attachment 3`, `a.pdf in
+    /// the mail 'offer'`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None if self.kind == Kind::Attachment => format!("attachment {}", self.number),
+            None => format!("part {}", self.number),
+        };
+        match self.within.as_deref() {
+            None => name,
+            Some("") => format!("{name} in the forwarded mail"),
+            Some(subject) => format!("{name} in the mail '{subject}'"),
+        }
+    }
+
     /// A page of words that stands in no part of the message as it is.
     pub(super) fn of_words(name: String, words: String) -> Self {
         Self {
@@ -92,6 +111,7 @@ impl Part {
             content_type: "text/plain".into(),
             disposition: Disposition::None,
             kind: Kind::Attachment,
+            within: None,
             said_better: false,
             content_id: None,
             charset: Some("utf-8".into()),
@@ -99,6 +119,13 @@ impl Part {
             encoding: Encoding::Identity,
             raw: words.into(),
         }
+    }
+
+    /// A file that stands in no part of the message as it is; its octets are to be added.
+    pub(super) fn of_file(name: Option<String>) -> Self {
+        let page = Self::of_words(String::new(), String::new());
+        let content_type = "application/octet-stream".to_owned();
+        Self { name, content_type, disposition: Disposition::Attachment, charset: None, ..page }
     }
 
     /// The octets as they stand in the message, still encoded: at least as many

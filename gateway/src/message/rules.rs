@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::{
+    card,
     fields::Fields,
     html,
     part::{Disposition, Kind, Part},
@@ -27,14 +28,39 @@ const ACCESSORY_NAMES: [&str; 3] = [".vcf", ".ics", ".vcs"];
 /// What opens the page of a forwarded message.
 const HEAD: [&str; 5] = ["From", "Date", "To", "Cc", "Subject"];
 
+/// The head of a message that stands within another.
+pub(super) struct Head(Vec<(&'static str, String)>);
+
+impl Head {
+    /// Of the fields that a reader wants, those that say something.
+    pub(super) fn of(fields: &Fields) -> Self {
+        let there = HEAD.iter().filter_map(|name| Some((*name, fields.text(name)?)));
+        Self(there.filter(|(_, value)| !value.is_empty()).collect())
+    }
+
+    /// Of names and values.
+    pub(super) fn from_values(values: Vec<(&'static str, String)>) -> Self {
+        Self(values)
+    }
+
+    /// What the message is called.
+    fn subject(&self) -> Option<&str> {
+        self.0.iter().find(|(name, _)| *name == "Subject").map(|(_, value)| value.as_str())
+    }
+}
+
+/// Longest subject that tells where a part stood, in characters.
+const MAX_WITHIN_CHARS: usize = 60;
+
 /// Settles what the parts from `start` on are, which are those of one message;
-/// `forwarded` are the header fields of one that stands within another.
-pub(super) fn settle(parts: &mut Vec<Part>, start: usize, forwarded: Option<&Fields>) {
+/// `forwarded` is the head of one that stands within another.
+pub(super) fn settle(parts: &mut Vec<Part>, start: usize, forwarded: Option<&Head>) {
     let own = &mut parts[start..];
     mark_inline(own);
     let text = words(own);
     let says_something = !text.is_empty();
     mark_accessories(own, says_something);
+    own.iter_mut().for_each(spell_out);
     let mut pictures = false;
     if !own.iter().any(|part| part.kind == Kind::Attachment) {
         for part in own.iter_mut().filter(|part| part.kind == Kind::Inline) {
@@ -44,8 +70,15 @@ pub(super) fn settle(parts: &mut Vec<Part>, start: usize, forwarded: Option<&Fie
             }
         }
     }
+    if let Some(head) = forwarded {
+        let subject = head.subject().map(str::trim).filter(|subject| !subject.is_empty());
+        let within: String = subject.unwrap_or("").chars().take(MAX_WITHIN_CHARS).collect();
+        // One that stands deeper has been told where.
+        let own = parts[start..].iter_mut().filter(|part| part.within.is_none());
+        own.for_each(|part| part.within = Some(within.clone()));
+    }
     let page = match forwarded {
-        Some(fields) if says_something => Some(forwarded_page(fields, &text)),
+        Some(head) if says_something => Some(forwarded_page(head, &text)),
         None if says_something && pictures => Some(Part::of_words("the text".into(), text)),
         _ => None,
     };
@@ -150,17 +183,31 @@ fn is_accessory(part: &Part) -> bool {
 /// A text that is longer, in octets, is not looked through for words.
 const BLANK_BYTES: usize = 4096;
 
+/// An appointment or a visiting card that is to be faxed is read out.
+fn spell_out(part: &mut Part) {
+    if part.kind != Kind::Attachment || !is_accessory(part) || part.encoded_len() > CARD_BYTES {
+        return;
+    }
+    let words = card::words(&part.text());
+    if !words.is_empty() {
+        let name = part.name.take().unwrap_or_else(|| part.content_type.clone());
+        let Part { number, within, .. } = part;
+        *part = Part { number: *number, within: within.take(), ..Part::of_words(name, words) };
+    }
+}
+
+/// Cards that are longer, in octets, are not read.
+const CARD_BYTES: usize = 4 << 20;
+
 /// The page of a message within a message: who wrote it to whom and when, and what.
-fn forwarded_page(fields: &Fields, text: &str) -> Part {
+fn forwarded_page(head: &Head, text: &str) -> Part {
     let mut page = String::new();
-    for name in HEAD {
-        if let Some(value) = fields.text(name).filter(|value| !value.is_empty()) {
-            page += &format!("{name}: {value}\n");
-        }
+    for (name, value) in &head.0 {
+        page += &format!("{name}: {value}\n");
     }
     page.push('\n');
     page.push_str(text);
-    let subject = fields.text("Subject").unwrap_or_default().replace(['/', '\\'], "-");
+    let subject = head.subject().unwrap_or_default().replace(['/', '\\'], "-");
     let name = tree::file_name(&subject).unwrap_or_else(|| "forwarded message".into());
     Part::of_words(name, page)
 }

@@ -1,5 +1,7 @@
 //! Messages as real clients shape them.
 
+mod containers;
+
 use super::*;
 
 fn parse(text: &str) -> Message {

@@ -8,11 +8,15 @@ use bytes::Bytes;
 use super::{
     Limits, MessageError, Protection,
     body::{self, Encoding, Flow},
+    cms::{self, Cms},
     fields::{Fields, Typed, line_end},
     part::{Disposition, Kind, Part},
-    rules, uu,
+    rules::{self, Head},
+    tnef, uu,
 };
 
+/// All packed bodies of one message, unpacked, in octets.
+const MAX_UNPACKED_BYTES: usize = 16 << 20;
 /// Longest file name that is kept, in characters.
 const MAX_NAME_CHARS: usize = 200;
 
@@ -32,6 +36,7 @@ pub(super) fn read(raw: &Bytes, limits: &Limits) -> Result<Tree, MessageError> {
         headers_bytes: 0,
         protection: Protection::None,
         parts: Vec::new(),
+        unpack: MAX_UNPACKED_BYTES,
         start: 0,
         top: None,
     };
@@ -67,6 +72,8 @@ struct Walk<'a> {
     headers_bytes: usize,
     protection: Protection,
     parts: Vec<Part>,
+    /// Octets that packed bodies may still become.
+    unpack: usize,
     /// How many parts stood before the first one of `raw`.
     start: usize,
     top: Option<(Fields, String)>,
@@ -83,11 +90,14 @@ impl Walk<'_> {
         if !kind.main.contains('/') {
             kind.main = fallback.to_owned();
         }
-        self.note_protection(&kind);
         if place.parent == Parent::Message {
             self.top = Some((fields.clone(), kind.main.clone()));
         }
         let body = body_start..range.end;
+        if is_cms(&fields, &kind) && self.signed(&fields, &kind, body.clone(), place)? {
+            return Ok(());
+        }
+        self.note_protection(&kind);
         if let Some(subtype) = kind.main.strip_prefix("multipart/")
             && let Some(boundary) = kind.parameter("boundary").filter(|text| !text.is_empty())
         {
@@ -124,17 +134,121 @@ impl Walk<'_> {
             Encoding::Identity => self.raw.slice(body),
             _ => body::decoded(&self.raw[body], encoding).into(),
         };
-        let length = inner.len();
-        let raw = mem::replace(&mut self.raw, inner);
         let start = mem::replace(&mut self.start, self.parts.len());
         let top = self.top.take();
-        let walked = self.entity(0..length, Place { depth: depth + 1, parent: Parent::Message });
-        self.raw = raw;
+        let walked = self.inside(inner, Place { depth: depth + 1, parent: Parent::Message });
         let first = mem::replace(&mut self.start, start);
         let inner = mem::replace(&mut self.top, top);
         walked?;
         let (fields, _) = inner.expect("the first entity is the message");
-        rules::settle(&mut self.parts, first, Some(&fields));
+        rules::settle(&mut self.parts, first, Some(&Head::of(&fields)));
+        Ok(())
+    }
+
+    /// Walks an entity that had to be taken out of something.
+    fn inside(&mut self, entity: Bytes, place: Place) -> Result<(), MessageError> {
+        let length = entity.len();
+        let raw = mem::replace(&mut self.raw, entity);
+        let walked = self.entity(0..length, place);
+        self.raw = raw;
+        walked
+    }
+
+    /// Takes what was signed out of its signature; false if that cannot be done.
+    fn signed(
+        &mut self,
+        fields: &Fields,
+        typed: &Typed,
+        body: Range<usize>,
+        place: Place,
+    ) -> Result<bool, MessageError> {
+        let encoding = Encoding::named(fields.word("Content-Transfer-Encoding").as_deref());
+        let signed = match cms::read(&body::decoded(&self.raw[body], encoding)) {
+            Cms::Signed(signed) => Bytes::from(signed),
+            Cms::Enveloped => {
+                self.protection = Protection::Encrypted;
+                return Ok(false);
+            }
+            Cms::Other => return Ok(false),
+        };
+        if place.depth >= self.limits.max_depth {
+            return Err(MessageError::TooDeep { limit: self.limits.max_depth });
+        }
+        let name = name_of(fields, typed).unwrap_or_default();
+        let stem = name.len().checked_sub(P7M.len()).and_then(|end| name.get(..end));
+        match stem.filter(|stem| stem.contains('.')) {
+            // `contract.pdf.p7m` is the contract and its signature.
+            Some(stem) => {
+                self.add(Part { raw: signed, ..Part::of_file(Some(stem.to_owned())) })?;
+            }
+            // RFC 8551 3.5.2: an entity with its own header.
+            None => self.inside(signed, Place { depth: place.depth + 1, parent: Parent::Mixed })?,
+        }
+        Ok(true)
+    }
+
+    /// Takes a `winmail.dat` apart; false if that cannot be done. Its words are the
+    /// sender's where no part before it says the same.
+    fn winmail(&mut self, part: &Part, depth: usize) -> Result<bool, MessageError> {
+        let octets = Bytes::from(part.bytes().into_owned());
+        let Some(message) = self.read_winmail(&octets) else { return Ok(false) };
+        let said = !rules::words(&self.parts[self.start..]).is_empty();
+        self.outlook(message, said, depth)?;
+        Ok(true)
+    }
+
+    fn read_winmail(&mut self, octets: &Bytes) -> Option<tnef::Message> {
+        tnef::read(octets, &mut self.unpack, self.limits.max_parts)
+    }
+
+    /// The parts of a message that Outlook wrote.
+    fn outlook(
+        &mut self,
+        message: tnef::Message,
+        said: bool,
+        depth: usize,
+    ) -> Result<(), MessageError> {
+        if depth >= self.limits.max_depth {
+            return Err(MessageError::TooDeep { limit: self.limits.max_depth });
+        }
+        let bodies = [
+            (message.text, Kind::TextBody, "text/plain"),
+            (message.html, Kind::HtmlBody, "text/html"),
+        ];
+        for (words, kind, content_type) in bodies {
+            if let Some(words) = words {
+                let kind = if said { Kind::Alternative } else { kind };
+                let page = Part::of_words(String::new(), words);
+                self.add(Part { kind, name: None, content_type: content_type.into(), ..page })?;
+            }
+        }
+        for one in message.attachments {
+            let name = one.name.as_deref().and_then(file_name);
+            let inner = if one.is_message { self.read_winmail(&one.data) } else { None };
+            let Some(mut inner) = inner else {
+                let content_id = one.content_id.map(|id| bare_id(&id).to_owned());
+                let mut part = Part { content_id, raw: one.data, ..Part::of_file(name) };
+                if let Some(content_type) = one.content_type {
+                    part.content_type = content_type.trim().to_ascii_lowercase();
+                }
+                self.add(part)?;
+                continue;
+            };
+            let head = Head::from_values(mem::take(&mut inner.head));
+            let start = mem::replace(&mut self.start, self.parts.len());
+            let walked = self.outlook(inner, false, depth + 1);
+            let first = mem::replace(&mut self.start, start);
+            walked?;
+            rules::settle(&mut self.parts, first, Some(&head));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, part: Part) -> Result<(), MessageError> {
+        if self.parts.len() >= self.limits.max_parts {
+            return Err(MessageError::TooManyParts { limit: self.limits.max_parts });
+        }
+        self.parts.push(part);
         Ok(())
     }
 
@@ -194,8 +308,7 @@ impl Walk<'_> {
             Some("inline") => Disposition::Inline,
             Some(_) => Disposition::Attachment,
         };
-        let name = disposed.as_ref().and_then(|typed| typed.parameter("filename"));
-        let name = name.or_else(|| typed.parameter("name")).and_then(file_name);
+        let name = name_of(fields, &typed);
         let is_first_leaf = self.parts.len() == self.start;
         let is = |key: &str, word: &str| {
             typed.parameter(key).is_some_and(|value| value.eq_ignore_ascii_case(word))
@@ -204,6 +317,7 @@ impl Walk<'_> {
         let part = Part {
             number: self.parts.len() + 1,
             kind: kind_of(&typed.main, disposition, named, place),
+            within: None,
             said_better: false,
             disposition,
             name,
@@ -214,6 +328,9 @@ impl Walk<'_> {
             content_type: typed.main,
             raw: self.raw.slice(body),
         };
+        if tnef::is(&part.head()) && self.winmail(&part, place.depth)? {
+            return Ok(());
+        }
         let files = if part.kind == Kind::TextBody { uu::take_files(&part) } else { None };
         match files {
             Some((text, files)) => {
@@ -241,6 +358,27 @@ impl Walk<'_> {
         };
         self.protection = found;
     }
+}
+
+/// The ends of the names of signatures with their contents inside.
+const P7M: &str = ".p7m";
+
+/// Whether a part says that it is a CMS structure (RFC 8551 3.2).
+fn is_cms(fields: &Fields, typed: &Typed) -> bool {
+    match typed.main.as_str() {
+        "application/pkcs7-mime" | "application/x-pkcs7-mime" => true,
+        "application/octet-stream" => {
+            let name = name_of(fields, typed).unwrap_or_default();
+            name.to_ascii_lowercase().ends_with(P7M)
+        }
+        _ => false,
+    }
+}
+
+fn name_of(fields: &Fields, typed: &Typed) -> Option<String> {
+    let disposed = fields.typed("Content-Disposition");
+    let name = disposed.as_ref().and_then(|typed| typed.parameter("filename"));
+    name.or_else(|| typed.parameter("name")).and_then(file_name)
 }
 
 /// `named` is the file name of a part that does not open its message.

@@ -1,13 +1,7 @@
 //! Files that stand uuencoded in the text of a mail (POSIX uuencode), as old programs
 //! and scripts send them. What only looks like it stays text.
 
-use bytes::Bytes;
-
-use super::{
-    body::Encoding,
-    part::{Disposition, Kind, Part},
-    tree::file_name,
-};
+use super::{body::Encoding, part::Part, tree::file_name};
 
 /// Takes the files out of a text: the text without them, and the files as parts.
 /// `None` where there is none.
@@ -24,7 +18,8 @@ pub(super) fn take_files(part: &Part) -> Option<(Part, Vec<Part>)> {
         let (line, after) = rest.split_at(end);
         match opening(line).and_then(|name| Some((name, contents(after)?))) {
             Some((name, (contents, length))) => {
-                files.push(file(name, contents.into()));
+                let file = Part::of_file(file_name(&name));
+                files.push(Part { raw: contents.into(), ..file });
                 rest = &after[length..];
             }
             None => {
@@ -38,22 +33,6 @@ pub(super) fn take_files(part: &Part) -> Option<(Part, Vec<Part>)> {
     }
     let text = Part { encoding: Encoding::Identity, raw: text.into(), ..part.clone() };
     Some((text, files))
-}
-
-fn file(name: String, raw: Bytes) -> Part {
-    Part {
-        number: 0,
-        name: file_name(&name),
-        content_type: "application/octet-stream".into(),
-        disposition: Disposition::Attachment,
-        kind: Kind::Attachment,
-        said_better: false,
-        content_id: None,
-        charset: None,
-        flow: None,
-        encoding: Encoding::Identity,
-        raw,
-    }
 }
 
 fn has_line_with(raw: &[u8], start: &[u8]) -> bool {

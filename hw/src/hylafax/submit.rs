@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use postfax_domain::document::Resolution;
+use postfax_domain::document::{Paper, Resolution};
 use tokio::time::sleep;
 
 use super::{
@@ -146,8 +146,6 @@ fn parameters(call: &Call, header_line: bool) -> Vec<String> {
         "JPARM MAXTRIES 1".to_owned(),
         format!("JPARM SCHEDPRI {}", call.priority),
         format!("JPARM VRES {}", call.resolution.lines_per_inch()),
-        "JPARM PAGEWIDTH 209".to_owned(),
-        "JPARM PAGELENGTH 296".to_owned(),
         text("PAGECHOP", "none"),
         text("DATAFORMAT", "G4"),
     ];
@@ -155,13 +153,41 @@ fn parameters(call: &Call, header_line: bool) -> Vec<String> {
         // `NO` would mean the server's own line; what prints none is an empty one.
         all.extend(["JPARM USETAGLINE YES".to_owned(), text("TAGLINE", "")]);
     }
-    if call.resolution == Resolution::Superfine {
-        all.push("JPARM USEXVRES YES".to_owned());
-    }
+    all.extend(sheet(call));
     all.extend(call.station_id.as_deref().map(|id| text("TSI", id)));
     all.extend(call.subaddress.as_deref().map(|address| text("SUBADDR", address)));
     all
 }
+
+/// How large and how fine the pages are.
+///
+/// HylaFAX draws pages again, by way of PostScript, that are not as it means to send them.
+/// The width chooses one of three lines, 215, 255 or 303 mm: up to 230, up to 270, above.
+/// The length is the most that it lets pass, up to 300 as A4, up to 380 as B4, above
+/// without end, and never more than the remote machine takes. Without USEXVRES it sends
+/// 98 or 196 lines an inch, by VRES; with it, the most that both the modem and what it
+/// knows of the remote machine have: that is worth it only for pages that are finer.
+fn sheet(call: &Call) -> Vec<String> {
+    let (width_mm, length_mm) = match call.paper {
+        Paper::A4 => (209, LEGAL_MM),
+        Paper::B4 => (255, B4_MM),
+        Paper::A3 => (303, A3_MM),
+    };
+    let mut all =
+        vec![format!("JPARM PAGEWIDTH {width_mm}"), format!("JPARM PAGELENGTH {length_mm}")];
+    match call.resolution {
+        Resolution::Standard | Resolution::Fine => {}
+        Resolution::Superfine | Resolution::Dots300 | Resolution::Dots400 => {
+            all.push("JPARM USEXVRES YES".to_owned());
+        }
+    }
+    all
+}
+
+/// Lengths of the longest sheets, as HylaFAX takes them, in whole millimetres.
+const LEGAL_MM: u32 = 355;
+const B4_MM: u32 = 364;
+const A3_MM: u32 = 420;
 
 #[cfg(test)]
 mod tests {
@@ -174,6 +200,7 @@ mod tests {
             subaddress: Some("4312".into()),
             pages: "x.tif".into(),
             resolution: Resolution::Fine,
+            paper: Paper::A4,
             sender: "anna\"\r\nJKILL 1".into(),
             station_id: None,
             priority: 127,
@@ -201,6 +228,33 @@ mod tests {
         }
         assert!(!all.iter().any(|line| line.contains("TSI") || line.contains("USEXVRES")));
         assert!(all.iter().all(|line| !line.contains(['\r', '\n'])));
+    }
+
+    #[test]
+    fn the_server_hears_how_large_and_fine_the_pages_are() {
+        for (paper, resolution, lines, finer) in [
+            (
+                Paper::A4,
+                Resolution::Standard,
+                ["VRES 98", "PAGEWIDTH 209", "PAGELENGTH 355"],
+                false,
+            ),
+            (Paper::A4, Resolution::Fine, ["VRES 196", "PAGEWIDTH 209", "PAGELENGTH 355"], false),
+            (
+                Paper::B4,
+                Resolution::Superfine,
+                ["VRES 391", "PAGEWIDTH 255", "PAGELENGTH 364"],
+                true,
+            ),
+            (Paper::A3, Resolution::Dots300, ["VRES 300", "PAGEWIDTH 303", "PAGELENGTH 420"], true),
+            (Paper::A3, Resolution::Dots400, ["VRES 400", "PAGEWIDTH 303", "PAGELENGTH 420"], true),
+        ] {
+            let all = parameters(&Call { paper, resolution, ..call() }, true);
+            for line in lines.map(|line| format!("JPARM {line}")) {
+                assert!(all.contains(&line), "{line} in {all:?}");
+            }
+            assert_eq!(all.iter().any(|line| line == "JPARM USEXVRES YES"), finer);
+        }
     }
 
     #[test]

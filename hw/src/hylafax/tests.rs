@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use postfax_domain::{document::Resolution, outcome::Outcome, time::Timestamp};
+use postfax_domain::{
+    document::{Paper, Resolution},
+    outcome::Outcome,
+    time::Timestamp,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -154,6 +158,7 @@ fn call(folder: &Path) -> Call {
         subaddress: None,
         pages,
         resolution: Resolution::Fine,
+        paper: Paper::A4,
         sender: "anna".into(),
         station_id: None,
         priority: 127,

@@ -25,6 +25,7 @@ pub mod kind;
 mod layout;
 pub mod line_time;
 pub mod pdf;
+pub mod png;
 pub mod preview;
 pub mod rasterise;
 pub mod rest;
@@ -32,7 +33,7 @@ pub mod sheet;
 pub mod tiff;
 
 /// How the pages of a fax are to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Look {
     /// Dots an inch.
     pub resolution: Resolution,
@@ -57,13 +58,26 @@ pub fn count(path: &Path) -> Result<u32, TiffError> {
 /// # Errors
 /// [`TiffError`], also when no page is left.
 pub fn cut(path: &Path, first: u32, out: &Path) -> Result<u32, TiffError> {
-    let file = tiff::read(path)?;
-    let (first, pages) = (first as usize, file.pages().len());
-    if first >= pages {
+    join(&[path], first, out)
+}
+
+/// The same of several files, one after the other: a cover, and what it covers.
+///
+/// # Errors
+/// [`TiffError`], also when no page is left.
+pub fn join(paths: &[&Path], first: u32, out: &Path) -> Result<u32, TiffError> {
+    let mut all: Vec<CodedPage> = Vec::new();
+    for path in paths {
+        let file = tiff::read(path)?;
+        for index in 0..file.pages().len() {
+            all.push(file.coded(index)?);
+        }
+    }
+    let pages = all.len();
+    let left = all.split_off(pages.min(first as usize));
+    if left.is_empty() {
         return Err(TiffError::NoSuchPage { pages });
     }
-    let left: Vec<CodedPage> =
-        (first..pages).map(|index| file.coded(index)).collect::<Result<_, _>>()?;
     let bytes = tiff::write(&left, FillOrder::HighestFirst);
     fs::write(out, &bytes).map_err(TiffError::io(out))?;
     Ok(left.len() as u32)

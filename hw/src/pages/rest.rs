@@ -1,5 +1,5 @@
 //! What a file of pages is, as far as it must be known without looking at them, and
-//! the same pages with half the lines.
+//! the same pages as the plainest machine takes them.
 
 use std::{
     fs::{self, File},
@@ -11,6 +11,8 @@ use postfax_domain::document::{Digest, Paper, Resolution};
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    Look,
+    bilevel::bilevel,
     bitmap::{Bitmap, Size},
     sheet,
     tiff::{self, CodedPage, FillOrder, TiffError},
@@ -60,9 +62,13 @@ pub fn digest(path: &Path) -> io::Result<(Digest, u64)> {
     Ok((Digest(hex), size))
 }
 
-/// Writes the pages at standard resolution: two lines become one that is black
-/// wherever one of them is, so that thin strokes stay. Pages that are coarse already
-/// stay as they are.
+/// Writes the pages as every machine takes them: A4 at standard resolution, which is all
+/// that a machine must have (T.30 table 2). Pages that are so already stay as they are.
+///
+/// Of A4 pages at fine two lines become one that is black wherever one of them is, so that
+/// thin strokes stay. What is finer or wider is drawn again, smaller, as any picture would
+/// be: thin strokes grow light and are found by the threshold, and photographs get dots
+/// that fit the new grid, where merged lines would be black all over.
 ///
 /// # Errors
 /// [`TiffError`].
@@ -71,16 +77,44 @@ pub fn coarsen(path: &Path, out: &Path) -> Result<(), TiffError> {
     let mut pages = Vec::with_capacity(file.pages().len());
     for index in 0..file.pages().len() {
         let coded = file.coded(index)?;
-        let steps = (coded.density.y / 98.0).round().max(1.0);
-        if steps < 2.0 {
-            pages.push(coded);
-            continue;
-        }
-        let page = merged(&coded.decode().page, steps as u32);
+        let is_a4 = coded.size.width() <= Paper::A4.pixels(Resolution::Standard);
+        let page = match sheet::nearest(coded.density) {
+            Resolution::Standard if is_a4 => {
+                pages.push(coded);
+                continue;
+            }
+            Resolution::Fine if is_a4 => merged(&coded.decode().page, 2),
+            _ => redrawn(&coded)?,
+        };
         pages.push(CodedPage::mmr(&page, sheet::density(Resolution::Standard)));
     }
     let bytes = tiff::write(&pages, FillOrder::HighestFirst);
     fs::write(out, &bytes).map_err(TiffError::io(out))
+}
+
+/// The page at standard resolution, no wider than A4 and, where it had to shrink for
+/// that, no longer; in the middle of its lines.
+fn redrawn(coded: &CodedPage) -> Result<Bitmap, TiffError> {
+    let look = Look { resolution: Resolution::Standard, ..Look::default() };
+    let (width, length) = (Paper::A4.pixels(look.resolution), sheet::longest(look.resolution));
+    let density = sheet::density(look.resolution);
+    // What the page would measure at the new density, and how much that is too large.
+    let across = coded.size.width() as f32 * density.x / coded.density.x;
+    let down = coded.size.lines() as f32 * density.y / coded.density.y;
+    let (a4, widest) = (sheet::a4(look.resolution) as f32, width as f32);
+    // A hair more than the sheet, as 300 dots an inch have, is cut and not shrunk.
+    let is_wide = across > widest * 1.01;
+    let longest = if is_wide { a4 } else { length as f32 };
+    let scale =
+        if is_wide { (widest / across).min(longest / down) } else { (longest / down).min(1.0) };
+    let shrunk = |dots: f32| ((dots * scale).round() as u32).max(1);
+    let (across, down) = (shrunk(across).min(width), shrunk(down));
+    let gray = coded.decode().page.to_gray().scaled(across, down);
+    let small = bilevel(&gray, look).ok_or(TiffError::TooLarge("a page"))?;
+    let size = Size::new(width, down).ok_or(TiffError::TooLarge("a page"))?;
+    let mut page = Bitmap::white(size);
+    page.lay(&small, (width - across) / 16 * 8, 0);
+    Ok(page)
 }
 
 fn merged(page: &Bitmap, steps: u32) -> Bitmap {
@@ -125,6 +159,50 @@ mod tests {
         // Once more changes nothing.
         coarsen(&to, &from).unwrap();
         assert_eq!(tiff::read(&from).unwrap().decode(0).unwrap().page, coarse);
+    }
+
+    #[test]
+    fn wide_and_fine_pages_become_pages_that_every_machine_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("fine.tif"), folder.path().join("coarse.tif"));
+        for (paper, resolution, mm, lines) in [
+            (Paper::A4, Resolution::Superfine, 297.0, 1143),
+            (Paper::A4, Resolution::Dots300, 297.0, 1146),
+            (Paper::A4, Resolution::Dots400, 279.4, 1078),
+            (Paper::B4, Resolution::Fine, 353.0, 1143),
+            (Paper::A3, Resolution::Standard, 420.0, 1143),
+            (Paper::A3, Resolution::Dots400, 420.0, 1143),
+        ] {
+            let high = sheet::lines(resolution, mm);
+            let wide = paper.pixels(resolution);
+            let mut page = Bitmap::white(Size::new(wide, high).unwrap());
+            // A thin frame, a thin line across the middle, and a grey field.
+            for y in 0..high {
+                page.set_black(wide / 8, y);
+                page.set_black(wide - wide / 8, y);
+                for x in (wide / 4..wide / 2).filter(|x| y > high / 2 && (x / 2 + y / 2) % 2 == 0) {
+                    page.set_black(x, y);
+                }
+            }
+            page.blacken(high / 4, wide / 8, wide - wide / 8);
+            let coded = CodedPage::mmr(&page, sheet::density(resolution));
+            std::fs::write(&from, tiff::write(&[coded], FillOrder::HighestFirst)).unwrap();
+            coarsen(&from, &to).unwrap();
+            let plainest =
+                Contents { pages: 1, resolution: Resolution::Standard, paper: Paper::A4 };
+            assert_eq!(inspect(&to).unwrap(), plainest, "{paper:?} {resolution:?}");
+            let coarse = tiff::read(&to).unwrap().decode(0).unwrap().page;
+            let size = coarse.size();
+            assert_eq!(size.width(), 1728);
+            assert!(size.lines().abs_diff(lines) <= 2, "{paper:?} {resolution:?} {}", size.lines());
+            // The strokes are there, and the field is grey: neither white nor black.
+            let row = |y: u32| (0..1728).filter(|&x| coarse.is_black(x, y)).count();
+            let (above, field) = (row(size.lines() / 8), row(size.lines() * 3 / 4));
+            assert!((2..=8).contains(&above), "{paper:?} {resolution:?}: {above}");
+            let across = (size.lines() / 4 - 3..size.lines() / 4 + 3).map(row).max().unwrap();
+            assert!(across > 900, "{paper:?} {resolution:?}: {across}");
+            assert!((60..420).contains(&field), "{paper:?} {resolution:?}: {field}");
+        }
     }
 
     #[test]

@@ -3,7 +3,10 @@
 
 use std::{
     io,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::{
@@ -12,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    RenderError,
+    Progress, RenderError,
     error::one_line,
     protocol::{MAX_PAGE_BYTES, Reply, length, parse},
 };
@@ -31,18 +34,23 @@ const MAX_WARNINGS: usize = 50;
 /// What all documents of a call may have together.
 pub(super) struct Budget {
     max_pages: u32,
-    pages: AtomicU32,
+    progress: Arc<Progress>,
     coded_bytes: AtomicU64,
 }
 
 impl Budget {
-    pub(super) fn new(max_pages: u32) -> Self {
-        Self { max_pages, pages: AtomicU32::new(0), coded_bytes: AtomicU64::new(0) }
+    /// What is taken of it is shown as `progress`.
+    pub(super) fn new(max_pages: u32, progress: Arc<Progress>) -> Self {
+        progress.pages.store(0, Ordering::Relaxed);
+        progress.drawn.store(0, Ordering::Relaxed);
+        Self { max_pages, progress, coded_bytes: AtomicU64::new(0) }
     }
 
     /// Pages that were kept do not count any more.
     pub(super) fn give_back(&self, drawn: &Drawn) {
-        self.pages.fetch_sub(drawn.pages.len() as u32, Ordering::Relaxed);
+        let pages = drawn.pages.len() as u32;
+        self.progress.pages.fetch_sub(pages, Ordering::Relaxed);
+        self.progress.drawn.fetch_sub(pages, Ordering::Relaxed);
         let bytes = drawn.pages.iter().map(|page| page.bytes.len() as u64).sum();
         self.coded_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -90,7 +98,7 @@ impl<'a> Answer<'a> {
         self.kept = true;
         // One that was announced and did not come is none.
         let missing = self.announced - self.pages.len() as u32;
-        self.budget.pages.fetch_sub(missing, Ordering::Relaxed);
+        self.budget.progress.pages.fetch_sub(missing, Ordering::Relaxed);
         let (pages, warnings) = (&mut self.pages, &mut self.warnings);
         Drawn { pages: std::mem::take(pages), warnings: std::mem::take(warnings), blank }
     }
@@ -127,6 +135,7 @@ impl<'a> Answer<'a> {
                     inverted: false,
                     bytes: coded,
                 });
+                self.budget.progress.drawn.fetch_add(1, Ordering::Relaxed);
             }
             Reply::Warning(text) if self.warnings.len() < MAX_WARNINGS => {
                 self.warnings.push(one_line(&text));
@@ -143,7 +152,8 @@ impl<'a> Answer<'a> {
         // A child never announces more than the limit; what does is none of ours.
         let pages = pages.min(limit.saturating_add(1));
         self.announced = self.announced.saturating_add(pages);
-        let sum = self.budget.pages.fetch_add(pages, Ordering::Relaxed).saturating_add(pages);
+        let sum =
+            self.budget.progress.pages.fetch_add(pages, Ordering::Relaxed).saturating_add(pages);
         if sum > limit { Err(RenderError::TooManyPages { pages: sum, limit }) } else { Ok(()) }
     }
 
@@ -162,7 +172,9 @@ impl<'a> Answer<'a> {
 impl Drop for Answer<'_> {
     fn drop(&mut self) {
         if !self.kept {
-            self.budget.pages.fetch_sub(self.announced, Ordering::Relaxed);
+            self.budget.progress.pages.fetch_sub(self.announced, Ordering::Relaxed);
+            let drawn = self.pages.len() as u32;
+            self.budget.progress.drawn.fetch_sub(drawn, Ordering::Relaxed);
             self.budget.coded_bytes.fetch_sub(self.coded_bytes, Ordering::Relaxed);
         }
     }

@@ -33,7 +33,13 @@ mod protocol;
 mod running;
 mod tools;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use postfax_domain::document::{Digest, Paper};
 
@@ -110,6 +116,27 @@ pub struct Rendered {
     pub warnings: Vec<String>,
 }
 
+/// How far one call of [`Renderer::render`] is; looked at from elsewhere while it runs.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pages: AtomicU32,
+    drawn: AtomicU32,
+}
+
+impl Progress {
+    /// The pages of all documents that have been opened so far.
+    #[must_use]
+    pub fn pages(&self) -> u32 {
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that are drawn.
+    #[must_use]
+    pub fn drawn(&self) -> u32 {
+        self.drawn.load(Ordering::Relaxed)
+    }
+}
+
 /// Makes pages, by way of children.
 #[derive(Debug, Clone)]
 pub struct Renderer {
@@ -119,6 +146,7 @@ pub struct Renderer {
     fonts: Vec<PathBuf>,
     threads: u32,
     allow_unconfined: bool,
+    progress: Option<Arc<Progress>>,
 }
 
 impl Renderer {
@@ -140,6 +168,7 @@ impl Renderer {
             fonts: Vec::new(),
             threads,
             allow_unconfined: false,
+            progress: None,
         }
     }
 
@@ -168,6 +197,17 @@ impl Renderer {
     #[must_use]
     pub fn allow_unconfined(self, allow_unconfined: bool) -> Self {
         Self { allow_unconfined, ..self }
+    }
+
+    /// Whoever else has `progress` sees how far this renderer is; for one that draws one
+    /// fax at a time.
+    #[must_use]
+    pub fn with_progress(self, progress: Arc<Progress>) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
+    fn progress(&self) -> Arc<Progress> {
+        self.progress.clone().unwrap_or_default()
     }
 
     /// Has a program of others convert one document, within the limits, in a scratch

@@ -34,7 +34,7 @@ pub(super) async fn render(
     let sizes = sizes(sources, limits).await?;
     let fonts = read_fonts(&renderer.fonts).await?;
     let side_by_side = sources.len().min(renderer.threads as usize).max(1);
-    let budget = Budget::new(limits.max_pages.min(tiff::MAX_PAGES as u32));
+    let budget = Budget::new(limits.max_pages.min(tiff::MAX_PAGES as u32), renderer.progress());
     let call = Call {
         renderer,
         look,

@@ -90,6 +90,8 @@ fn in_a_word(standing: &Standing) -> &'static str {
         Standing::NoSharedGroup => "shares no group with the sender",
         Standing::NotInRule => "is not in the rule",
         Standing::Down(_) => "is down",
+        Standing::TooFine(_) => "does not take its resolution",
+        Standing::TooWide(_) => "does not take its paper",
         Standing::Draining => "is draining",
         Standing::NoFreeLine => "has no free line",
         Standing::Avoided { .. } => "has just failed it",
@@ -118,6 +120,12 @@ fn words(view: &View, standing: &Standing, chosen: bool) -> (String, Option<Pain
         Standing::NoSharedGroup => ("shares no group with the sender".into(), Some(Paint::Dim)),
         Standing::NotInRule => ("the dial rule does not name it".into(), Some(Paint::Dim)),
         Standing::Down(why) => (format!("down: {why}"), Some(Paint::Bad)),
+        Standing::TooFine(resolution) => {
+            (format!("takes no pages at {}", resolution.as_str()), Some(Paint::Dim))
+        }
+        Standing::TooWide(paper) => {
+            (format!("takes no pages as wide as {}", paper.as_str()), Some(Paint::Dim))
+        }
         Standing::Draining => ("draining, gets no new work".into(), Some(Paint::Attention)),
         Standing::NoFreeLine => ("all its lines are in use".into(), Some(Paint::Attention)),
         Standing::Avoided { until } => {

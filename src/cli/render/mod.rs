@@ -13,7 +13,7 @@ mod lists;
 mod settings;
 mod status;
 mod story;
-mod table;
+pub(super) mod table;
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub(super) struct View {
 
 /// What a colour means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Paint {
+pub(in crate::cli) enum Paint {
     Good,
     Bad,
     Attention,
@@ -149,7 +149,7 @@ fn standing(state: &State) -> (&'static str, Option<Paint>) {
 
 /// Foreign text without anything that a terminal would obey or that turns the
 /// direction of writing.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -5,9 +5,11 @@ use postfax_domain::{
     destination::{Destination, Named},
     document::PageLedger,
     job::{Attempt, Carrier, Cause, End, Job, State},
+    options::Stepped,
     route::Arrival,
     time::Timestamp,
 };
+use postfax_hw::pages::line_time::line_time;
 
 use super::{Paint, View, clean, count, duration, explain, standing, status::carrier};
 use crate::requests::{Story, Summary};
@@ -55,8 +57,22 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
     if let Some(document) = &job.document {
         let inch = document.resolution.lines_per_inch();
         let coarse = if job.coarse { ", sent coarser" } else { "" };
-        let pages = count(document.pages, "page");
-        fact("Pages", Some(format!("{pages}, {inch} lines an inch{coarse}")));
+        let pages = count(job.pages(), "page");
+        let cover = job.cover.as_ref().map(|cover| format!(" ({} of them cover)", cover.pages));
+        let cover = cover.unwrap_or_default();
+        fact("Pages", Some(format!("{pages}{cover}, {inch} lines an inch{coarse}")));
+        if job.sender().is_some() {
+            let line_s = line_time(job.pages(), job.coded_bytes(), None).as_secs();
+            fact("Line time", Some(format!("about {line_s} s")));
+        }
+        if let Some(Stepped { asked, as_text, line_s, .. }) = &job.remarks.stepped {
+            let text = if *as_text { ", pictures as text" } else { "" };
+            let asked = asked.as_str();
+            fact("Made coarser", Some(format!("{asked} would have taken {line_s} s{text}")));
+        }
+        for warning in &job.remarks.warnings {
+            fact("Warning", Some(warning.clone()));
+        }
     }
     if let Destination::Fax(fax) = &job.destination {
         fact("Written as", Some(fax.as_written.clone()));
@@ -131,8 +147,8 @@ impl Teller<'_> {
 
     fn attempt(&mut self, job: &Job, attempt: &Attempt) {
         let mut line = format!("attempt {} by {}", attempt.number, carrier(&attempt.carrier));
-        if let Some(document) = job.document.as_ref().filter(|_| attempt.first_page > 0) {
-            line += &format!(", from page {} of {}", attempt.first_page + 1, document.pages);
+        if attempt.first_page > 0 && job.pages() > 0 {
+            line += &format!(", from page {} of {}", attempt.first_page + 1, job.pages());
         }
         if let Some(ticket) = &attempt.ticket {
             line += &format!(", which calls it {ticket}");
@@ -245,6 +261,7 @@ mod tests {
         let expected = "\
 Job 12: a fax from anna to +33140000000, delivered
   Pages       4 pages, 196 lines an inch
+  Line time   about 103 s
   Written as  0140000000@fax.example.com
   Sender      anna@example.com
   Subject     Offer 4711

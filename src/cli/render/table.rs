@@ -6,31 +6,36 @@ use super::{Paint, View, clean};
 const GAP: &str = "  ";
 
 /// One field.
-pub(super) struct Cell {
+pub(in crate::cli) struct Cell {
     text: String,
     paint: Option<Paint>,
     right: bool,
 }
 
 /// Text, perhaps foreign.
-pub(super) fn text(text: impl AsRef<str>) -> Cell {
+pub(in crate::cli) fn text(text: impl AsRef<str>) -> Cell {
     Cell { text: clean(text.as_ref()), paint: None, right: false }
 }
 
 /// Something that counts, set to the right.
-pub(super) fn number(number: impl ToString) -> Cell {
+pub(in crate::cli) fn number(number: impl ToString) -> Cell {
     Cell { text: number.to_string(), paint: None, right: true }
 }
 
 impl Cell {
     /// The same in a colour.
-    pub(super) fn painted(self, paint: impl Into<Option<Paint>>) -> Self {
+    pub(in crate::cli) fn painted(self, paint: impl Into<Option<Paint>>) -> Self {
         Self { paint: paint.into(), ..self }
     }
 }
 
 /// Rows under a heading, each beginning with `indent`.
-pub(super) fn table(view: &View, indent: &str, heading: &[&str], rows: Vec<Vec<Cell>>) -> String {
+pub(in crate::cli) fn table(
+    view: &View,
+    indent: &str,
+    heading: &[&str],
+    rows: Vec<Vec<Cell>>,
+) -> String {
     let mut widths: Vec<usize> = heading.iter().map(|head| head.chars().count()).collect();
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -43,6 +43,8 @@ pub struct Reached {
     pub id: EntryId,
     /// Its name.
     pub name: String,
+    /// Its company; empty where there is none.
+    pub company: String,
     /// Where it is, and how faxes go there.
     pub line: Line,
 }
@@ -203,7 +205,8 @@ impl Book {
                 Reach::Fax(line) => {
                     if numbers.insert((line.number.clone(), line.subaddress.clone())) {
                         let name = entry.content.name.clone();
-                        resolved.reached.push(Reached { id, name, line: line.clone() });
+                        let company = entry.content.company.clone();
+                        resolved.reached.push(Reached { id, name, company, line: line.clone() });
                     }
                 }
             }

@@ -2,7 +2,9 @@
 //! how often it is tried, and whom it calls. Whether they may is decided elsewhere.
 
 use super::{Job, State};
-use crate::{destination::Destination, number::Number, retry::Tries, time::Timestamp};
+use crate::{
+    destination::Destination, number::Number, options::Remarks, retry::Tries, time::Timestamp,
+};
 
 /// What is to be different; what is absent stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,12 +67,23 @@ impl Job {
             fax.number = number.clone();
             // The entry of the phone book has another number.
             fax.named = None;
+            self.forget_cover();
             // Another machine has none of the pages, and has failed at nothing yet.
             self.confirmed = 0;
             self.tries = Tries::default();
             self.avoid.clear();
         }
         true
+    }
+
+    /// A cover says whom it is for: that of another number is made anew, with the pages
+    /// that go with it.
+    fn forget_cover(&mut self) {
+        let has_cover = self.sender().is_some_and(|sent| sent.wanted.cover.is_some());
+        if let (true, State::Waiting { due }) = (has_cover, &self.state) {
+            self.state = State::Preparing { due: *due };
+            (self.document, self.cover, self.remarks) = (None, None, Remarks::default());
+        }
     }
 
     /// Counts an attempt that did not end it. True when there are to be no more.

@@ -6,6 +6,7 @@ use crate::{
     document::Digest,
     names::{ClientName, HookName, JobId, ServerName},
     notice::{DeliverBy, Notify, Release, Report},
+    options::Wanted,
     route::Arrival,
     settings::Change,
     webhook::Trouble,
@@ -225,6 +226,9 @@ pub struct Sent {
     /// its sender is told once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missed: Vec<Missed>,
+    /// What its pages are to be.
+    #[serde(default)]
+    pub wanted: Wanted,
 }
 
 /// A list of the phone book of which some members could not be used: they are gone, or

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Action, Answer, DuplicateKey, Supervisor};
 use crate::{
     destination::{Destination, FaxAddress},
-    document::{Digest, Document},
+    document::Digest,
     fleet::{self, Denial},
     job::{Cause, DeliverBy, Job, Missed, Notify, Release, Sent, State},
     names::{ClientName, JobId, Token},
     notice,
     number::Number,
+    options::{Made, Wanted},
     quota::{Used, UsedUp},
     time::Timestamp,
 };
@@ -36,8 +37,6 @@ pub struct Submission {
     pub envelope_id: Option<String>,
     /// Who is to get it; at least one.
     pub recipients: Vec<Recipient>,
-    /// The pages, durable; none when they are still to be made.
-    pub document: Option<Document>,
     /// 0 is ordinary, 9 most urgent, -9 least.
     pub priority: i8,
     /// When it is to go out, if not at once.
@@ -59,6 +58,16 @@ pub struct Recipient {
     pub notify: Notify,
     /// ORCPT, as its type and decoded address.
     pub original: Option<(String, String)>,
+    /// What its pages are to be.
+    pub wanted: Wanted,
+    /// Its pages, durable; none when they are still to be made.
+    pub made: Option<Made>,
+}
+
+impl Recipient {
+    fn pages(&self) -> u32 {
+        self.made.as_ref().map_or(0, Made::pages)
+    }
 }
 
 /// Why a submission is not taken.
@@ -103,7 +112,7 @@ impl Supervisor {
     /// [`Refusal`] says why not.
     pub fn admit(&self, submission: &Submission) -> Result<(), Refusal> {
         let limits = &self.setup.limits;
-        let pages = submission.document.as_ref().map_or(0, |document| document.pages);
+        let pages = submission.recipients.iter().map(Recipient::pages).max().unwrap_or(0);
         if pages > limits.max_pages {
             return Err(Refusal::TooManyPages { pages, limit: limits.max_pages });
         }
@@ -183,14 +192,13 @@ impl Supervisor {
         let is_new = |to: &&Recipient| {
             duplicate_key(mail, to).is_none_or(|key| self.taken_before(&key, oldest).is_none())
         };
-        // Pages that are still to be made are charged when they are.
-        let pages = mail.document.as_ref().map_or(0, |document| document.pages);
         let mut seen = BTreeSet::new();
         let mut wanted = Used::default();
         for to in mail.recipients.iter().filter(is_new) {
             // A number that the same mail names twice is called once.
             if seen.insert(called(to)) {
-                wanted += Used::by_fax(&to.address.number, pages, self.setup.country);
+                // Pages that are still to be made are charged when they are.
+                wanted += Used::by_fax(&to.address.number, to.pages(), self.setup.country);
             }
         }
         self.quotas.admit(&self.setup, &mail.client, wanted, now)?;
@@ -221,6 +229,7 @@ impl Supervisor {
             release: mail.release.clone(),
             deliver_by: mail.deliver_by,
             missed,
+            wanted: to.wanted.clone(),
         };
         let address = Destination::Fax(to.address.clone());
         let due = mail.release.as_ref().map_or(now, |release| release.at.max(now));
@@ -228,17 +237,17 @@ impl Supervisor {
         let expires = due + self.setup.limits.expire;
         let planned = notice::planned(&sent, due, self.setup.limits.delay_notice);
         let cause = Cause::Sent(Box::new(sent));
-        Job {
+        let mut job = Job {
             planned,
-            document: mail.document.clone(),
             priority: mail.priority,
-            state: match mail.document {
-                Some(_) => State::Waiting { due },
-                None => State::Preparing { due },
-            },
+            state: State::Preparing { due },
             expires: given_back.map_or(expires, |by| by.min(expires)),
             ..Job::new(id, cause, address, now, self.setup.limits.expire)
+        };
+        if let Some(made) = &to.made {
+            job.prepared(made.clone());
         }
+        job
     }
 
     fn forget_old_mails(&mut self, now: Timestamp) {

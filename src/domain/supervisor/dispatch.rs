@@ -9,7 +9,8 @@ use super::{
 use crate::{
     destination::Destination,
     dial,
-    fleet::{Decision, Denial, Need},
+    document::Shape,
+    fleet::{self, Decision, Denial, Need},
     job::{Carrier, Cause, Job},
     names::{ClientName, JobId},
     number::Number,
@@ -91,7 +92,14 @@ impl Supervisor {
             if self.is_number_called(job) || hopeless.contains(&kin) {
                 continue;
             }
-            match self.decide(job, now) {
+            if self.is_beyond_all(job) {
+                // The setup has changed since the pages were made, or two numbers share them.
+                self.change(id, actions, |job| {
+                    job.coarsen();
+                    true
+                });
+            }
+            match self.decide(&self.jobs[&id], now) {
                 Ok(Decision { chosen: Some(server), rule, servers }) => {
                     let chosen = Some(server.clone());
                     let decision = Decision { rule, servers, chosen };
@@ -115,15 +123,23 @@ impl Supervisor {
         }
     }
 
-    /// Jobs of the same sender under the same dial rule have the same servers, except
-    /// that no server calls itself.
-    fn kin(&self, job: &Job) -> Option<(ClientName, Option<usize>, Option<Number>)> {
+    /// Whether no server that may call the number takes pages like these.
+    fn is_beyond_all(&self, job: &Job) -> bool {
+        let (Some(sent), Destination::Fax(fax)) = (job.sender(), &job.destination) else {
+            return false;
+        };
+        fleet::is_beyond_all(&self.setup, &sent.client, &fax.number, job.shape())
+    }
+
+    /// Jobs of the same sender and shape under the same dial rule have the same servers,
+    /// except that no server calls itself.
+    fn kin(&self, job: &Job) -> Option<Kin> {
         let (Some(sent), Destination::Fax(fax)) = (job.sender(), &job.destination) else {
             return None;
         };
         let rule = dial::first_match(&self.setup, &sent.client, &fax.number).map(|(at, _)| at);
         let own = self.setup.is_own_number(&fax.number).then(|| fax.number.clone());
-        Some((sent.client.clone(), rule, own))
+        Some(Kin { client: sent.client.clone(), rule, own, shape: job.shape() })
     }
 
     fn is_number_called(&self, job: &Job) -> bool {
@@ -138,6 +154,7 @@ impl Supervisor {
             from: &sent.client,
             to: &fax.number,
             pages: job.pages_left(),
+            shape: job.shape(),
             avoid: &job.avoid,
         };
         self.fleet.choose(&self.setup, &need, now)
@@ -157,6 +174,16 @@ impl Supervisor {
         });
         actions.push(Action::Carry(Box::new(self.jobs[&id].clone())));
     }
+}
+
+/// What jobs have in common that have the same servers.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Kin {
+    client: ClientName,
+    rule: Option<usize>,
+    /// The number, where it is one of our own.
+    own: Option<Number>,
+    shape: Shape,
 }
 
 /// A setup that changed after a fax was accepted may forbid it.

@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Answer, Request, Submission, Unfit};
+use super::{Answer, Request, Submission, Unfit, Work};
 use crate::{
     audit::Line,
     book,
-    document::{Document, PageLedger},
+    document::PageLedger,
     fleet::Health,
     job::{AttemptEnd, Carrier, Job},
     names::{HookName, JobId, ServerName, Token},
+    options::Made,
     route::Arrival,
     settings::{Held, NotPushed, Schema, Settings, Standing, Version},
     setup::Setup,
@@ -25,8 +26,8 @@ pub enum Event {
     Prepared {
         /// The mail.
         message: String,
-        /// Its pages.
-        made: Result<Document, Unfit>,
+        /// The pages of each fax that was ordered.
+        made: Result<BTreeMap<JobId, Made>, Unfit>,
     },
     /// A server has taken an attempt.
     Placed {
@@ -98,8 +99,8 @@ pub enum Action {
     Cancel(JobId, Carrier),
     /// Let the server drop its record of an attempt that is durable here.
     Forget(ServerName, String),
-    /// Make the pages of this mail, and tell with [`Event::Prepared`].
-    Prepare(String),
+    /// Make the pages of a mail, and tell with [`Event::Prepared`].
+    Prepare(Box<Work>),
     /// Let the server delete a received fax that is durable here.
     Release(ServerName, String),
     /// Try at once what waits for this hook.

@@ -28,7 +28,7 @@ mod webhooks;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod told;
 #[cfg(test)]
@@ -44,7 +44,7 @@ use std::{
 pub use accept::{Recipient, Refusal, Submission};
 pub use dispatch::TICK;
 pub use event::{Action, Change, Event};
-pub use press::Unfit;
+pub use press::{Order, Unfit, Work};
 pub use requests::{Answer, Request, ServerStatus, SettingsStatus, Status, Unable, Unread};
 pub use returned::{Returned, Said};
 pub use settings::{AskSettings, SettingsRefusal, SettingsRequest, Sheet, no_such_version};

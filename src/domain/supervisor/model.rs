@@ -16,6 +16,7 @@ use crate::{
     document::PageLedger,
     job::{AttemptEnd, Cause, End},
     names::Token,
+    options::Made,
     outcome::{Outcome, TABLE},
     route::Arrival,
     setup::Setup,
@@ -84,7 +85,7 @@ struct World {
     store: BTreeMap<JobId, Job>,
     arrivals: BTreeSet<(ServerName, String)>,
     under_way: BTreeMap<JobId, Job>,
-    presses: BTreeSet<String>,
+    presses: BTreeMap<String, Vec<JobId>>,
     delivered: BTreeSet<JobId>,
     promised: BTreeSet<JobId>,
     drained: BTreeSet<ServerName>,
@@ -100,7 +101,7 @@ impl World {
             store: BTreeMap::new(),
             arrivals: BTreeSet::new(),
             under_way: BTreeMap::new(),
-            presses: BTreeSet::new(),
+            presses: BTreeMap::new(),
             delivered: BTreeSet::new(),
             promised: BTreeSet::new(),
             drained: BTreeSet::new(),
@@ -132,8 +133,10 @@ impl World {
                     }
                 }
                 Action::Carry(job) => self.carry(*job),
-                Action::Prepare(mail) => {
-                    assert!(self.presses.insert(mail), "the pages of a mail are made twice");
+                Action::Prepare(work) => {
+                    let orders = work.orders.iter().map(|order| order.job).collect();
+                    let twice = self.presses.insert(work.message, orders);
+                    assert!(twice.is_none(), "the pages of a mail are made twice");
                     assert!(self.presses.len() <= self.setup.limits.converters);
                 }
                 Action::Release(server, key) => {
@@ -191,10 +194,11 @@ impl World {
     }
 
     fn make(&mut self, message: String, fit: bool) {
-        self.presses.remove(&message);
+        let orders: Vec<JobId> = self.presses.remove(&message).unwrap_or_default();
         let said = "it is a picture of nothing".into();
         let made = match fit {
-            true => Ok(document(3)),
+            // Every other fax has a cover.
+            true => Ok(orders.into_iter().map(|id| (id, made(id.0 % 2 == 0))).collect()),
             false => Err(Unfit { outcome: Outcome::BadDocument, said }),
         };
         self.event(Event::Prepared { message, made });
@@ -237,12 +241,12 @@ impl World {
                 let mut offer = submission(CLIENTS[from], &to, &format!("<{mail}@example.com>"));
                 offer.message = format!("m{}", mail % 7);
                 if !pages {
-                    offer.document = None;
+                    offer.recipients[0].made = None;
                 }
                 self.event(Event::Submitted(Box::new(offer), Token(0)));
             }
             Step::Make { which, fit } => {
-                if let Some(mail) = self.presses.iter().nth(which).cloned() {
+                if let Some(mail) = self.presses.keys().nth(which).cloned() {
                     self.make(mail, fit);
                 }
             }
@@ -326,7 +330,7 @@ impl World {
             self.ask(Request::Release(id));
         }
         for _ in 0..10_000 {
-            if let Some(mail) = self.presses.first().cloned() {
+            if let Some(mail) = self.presses.keys().next().cloned() {
                 self.make(mail, true);
                 continue;
             }
@@ -345,6 +349,8 @@ impl World {
         for job in self.store.values() {
             let over = job.is_ended() || job.state == State::Held;
             assert!(over, "job {} never ends: {:?}", job.id, job.state);
+            assert!(job.confirmed <= job.pages(), "job {}", job.id);
+            assert!(!delivered_fax(job) || job.pages_left() == 0, "job {}", job.id);
             let unfit = job.trouble.is_some() && job.document.is_none();
             assert!(!unfit || job.attempts.is_empty(), "called without pages");
             let delivered = matches!(job.state, State::Ended { end: End::Delivered, .. });
@@ -354,6 +360,15 @@ impl World {
             assert!(self.store[id].is_ended());
         }
     }
+}
+
+fn made(covered: bool) -> Made {
+    Made { cover: covered.then(|| document(1)), ..document(3).into() }
+}
+
+fn delivered_fax(job: &Job) -> bool {
+    let is_fax = matches!(job.destination, Destination::Fax(_));
+    is_fax && matches!(job.state, State::Ended { end: End::Delivered, .. })
 }
 
 fn arrival(from: usize, key: u32, now: Timestamp) -> Arrival {

@@ -1,4 +1,5 @@
-//! The press: which mail's pages are made next. All jobs of one mail share its pages.
+//! The press: which mail's pages are made next. They are made once for all jobs of a
+//! mail that want them alike; a cover is one job's own.
 //!
 //! Why a job may wait for its pages: to make them takes a fraction of a second, to
 //! take a mail a fraction of a millisecond. When many mails come at once they are
@@ -7,14 +8,15 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use super::{Action, Supervisor};
 use crate::{
-    document::Document,
+    destination::{Destination, FaxAddress},
     job::{Job, State},
-    names::JobId,
+    names::{ClientName, JobId},
+    options::{Made, Wanted},
     outcome::Outcome,
     quota::Used,
     time::Timestamp,
@@ -29,6 +31,37 @@ pub struct Unfit {
     pub said: String,
 }
 
+/// A mail whose pages are to be made.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// Names the mail.
+    pub message: String,
+    /// Who sent it.
+    pub client: ClientName,
+    /// Its faxes; at least one.
+    pub orders: Vec<Order>,
+}
+
+/// One fax of a mail, as far as its pages depend on it.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Which one.
+    pub job: JobId,
+    /// Whom it goes to.
+    pub to: FaxAddress,
+    /// What its pages are to be.
+    pub wanted: Wanted,
+    /// When it was taken.
+    pub taken: Timestamp,
+}
+
+impl Order {
+    fn of(job: &Job) -> Option<Self> {
+        let (sent, Destination::Fax(to)) = (job.sender()?, &job.destination) else { return None };
+        Some(Self { job: job.id, to: to.clone(), wanted: sent.wanted.clone(), taken: job.created })
+    }
+}
+
 /// Mails without pages, and those whose pages are being made.
 #[derive(Debug, Default)]
 pub(super) struct Press {
@@ -36,8 +69,8 @@ pub(super) struct Press {
     waiting: BTreeSet<(Reverse<i8>, Timestamp, JobId)>,
     /// The same jobs by their mail.
     mails: HashMap<String, BTreeSet<JobId>>,
-    /// Mails whose pages are being made.
-    at_work: HashSet<String>,
+    /// Mails whose pages are being made, and where each of the faxes is to go.
+    at_work: HashMap<String, HashMap<JobId, FaxAddress>>,
 }
 
 impl Press {
@@ -83,12 +116,16 @@ impl Supervisor {
         }
         let mut begun = 0;
         for (.., id) in &press.waiting {
-            let mail = &self.jobs[id].sender().expect("only a mail has pages to be made").message;
-            if press.at_work.contains(mail) {
+            let sent = self.jobs[id].sender().expect("only a mail has pages to be made");
+            let (message, client) = (sent.message.clone(), sent.client.clone());
+            if press.at_work.contains_key(&message) {
                 continue;
             }
-            press.at_work.insert(mail.clone());
-            actions.push(Action::Prepare(mail.clone()));
+            let faxes = press.mails.get(&message).into_iter().flatten();
+            let orders: Vec<Order> = faxes.filter_map(|id| Order::of(&self.jobs[id])).collect();
+            let ordered = orders.iter().map(|order| (order.job, order.to.clone())).collect();
+            press.at_work.insert(message.clone(), ordered);
+            actions.push(Action::Prepare(Box::new(Work { message, client, orders })));
             begun += 1;
             if begun == free {
                 return;
@@ -100,18 +137,27 @@ impl Supervisor {
     pub(super) fn prepared(
         &mut self,
         mail: &str,
-        made: Result<Document, Unfit>,
+        made: Result<BTreeMap<JobId, Made>, Unfit>,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
-        self.press.at_work.remove(mail);
-        let made = made.and_then(|document| self.short_enough(document));
+        let ordered = self.press.at_work.remove(mail).unwrap_or_default();
         for id in self.press.mails.get(mail).cloned().unwrap_or_default() {
-            let made = made.clone().and_then(|document| self.charge_pages(id, document, now));
+            // It came to the others, or got another number, after the pages were ordered.
+            let is_stale = |to: &FaxAddress| ordered.get(&id).is_some_and(|then| then != to);
+            let made = match (&made, &self.jobs[&id].destination) {
+                (Ok(_), Destination::Fax(to)) if is_stale(to) => continue,
+                (Ok(all), _) => match all.get(&id) {
+                    Some(made) => self.short_enough(made.clone()),
+                    None => continue,
+                },
+                (Err(unfit), _) => Err(unfit.clone()),
+            };
+            let made = made.and_then(|made| self.charge_pages(id, made, now));
             self.change(id, actions, |job| {
                 match made {
                     _ if job.expires <= now => job.expire(now),
-                    Ok(document) => job.prepared(document),
+                    Ok(made) => job.prepared(made),
                     Err(unfit) => job.unfit(unfit.outcome, unfit.said, now),
                 }
                 true
@@ -121,19 +167,14 @@ impl Supervisor {
     }
 
     /// Takes the pages from the sender's quota, of which the call was taken before.
-    fn charge_pages(
-        &mut self,
-        id: JobId,
-        document: Document,
-        now: Timestamp,
-    ) -> Result<Document, Unfit> {
+    fn charge_pages(&mut self, id: JobId, made: Made, now: Timestamp) -> Result<Made, Unfit> {
         let sender = self.jobs[&id].sender().expect("only a mail has pages to be made");
         let client = sender.client.clone();
-        let wanted = Used { pages: document.pages, ..Used::default() };
+        let wanted = Used { pages: made.pages(), ..Used::default() };
         match self.quotas.admit(&self.setup, &client, wanted, now) {
             Ok(()) => {
                 self.quotas.charge(&self.setup, &client, wanted, now);
-                Ok(document)
+                Ok(made)
             }
             Err(used_up) => {
                 Err(Unfit { outcome: Outcome::TooManyPages, said: used_up.to_string() })
@@ -141,10 +182,10 @@ impl Supervisor {
         }
     }
 
-    fn short_enough(&self, document: Document) -> Result<Document, Unfit> {
-        let (pages, limit) = (document.pages, self.setup.limits.max_pages);
+    fn short_enough(&self, made: Made) -> Result<Made, Unfit> {
+        let (pages, limit) = (made.pages(), self.setup.limits.max_pages);
         if pages <= limit {
-            return Ok(document);
+            return Ok(made);
         }
         let said = format!("{pages} pages, limit {limit}");
         Err(Unfit { outcome: Outcome::TooManyPages, said })

@@ -13,6 +13,7 @@ use crate::{
     authority::{Sight, Who},
     book,
     destination::Destination,
+    document::Shape,
     fleet::{Decision, Denial, Live, Need},
     job::{Alteration, Answered, Cause, Forwarded, Inquiry, Job, State},
     names::{ClientName, HookName, JobId, ServerName},
@@ -307,7 +308,9 @@ impl Supervisor {
             }
             Request::Explain { from, to, pages } => {
                 let avoid = Default::default();
-                let need = Need { from: &from, to: &to, pages, avoid: &avoid };
+                // Pages that are not made yet are made so that some server takes them.
+                let shape = Shape::PLAINEST;
+                let need = Need { from: &from, to: &to, pages, shape, avoid: &avoid };
                 let chosen = self.fleet.choose(&self.setup, &need, now);
                 let one = Used::by_fax(&to, pages, self.setup.country);
                 let room = self.quotas.admit(&self.setup, &from, one, now);

@@ -12,6 +12,7 @@ use crate::{
     names::{ClientName, GroupName, Token},
     notice::Report,
     number::Pattern,
+    options::{Asked, Made, Wanted},
     outcome::Outcome,
     quota::Quota,
     retry::RetryRules,
@@ -62,6 +63,7 @@ pub(crate) fn setup() -> Setup {
         lines,
         draining: false,
         on_drift: Default::default(),
+        takes: Default::default(),
     };
     Setup {
         domain: "fax.example.com".into(),
@@ -124,12 +126,14 @@ pub(super) fn submission(from: &str, to: &str, message_id: &str) -> Submission {
                 attention: None,
                 as_written: format!("{to}@fax.example.com"),
                 named: None,
+                asked: Asked::default(),
             },
             notify: Notify::Unsaid,
             original: None,
+            wanted: Wanted::default(),
+            made: Some(document(3).into()),
         }],
         content: Digest("what is faxed".into()),
-        document: Some(document(3)),
         priority: 0,
         disposition: false,
         release: None,
@@ -223,7 +227,7 @@ fn refusals_name_their_reason() {
         "{barred}"
     );
     let mut long = submission("anna", "+442071234567", "<x@y>");
-    long.document = Some(document(201));
+    long.recipients[0].made = Some(document(201).into());
     let event = Event::Submitted(Box::new(long), Token(1));
     assert_eq!(refused(supervisor.handle(event, NOW)), "201 pages, limit 200");
 }
@@ -249,6 +253,19 @@ fn a_local_fault_moves_at_once_and_a_busy_number_waits() {
     assert_eq!(supervisor.next_wake(NOW), Some(NOW + Duration::from_secs(180)));
     let later = supervisor.handle(Event::Woke, NOW + Duration::from_secs(180));
     assert_eq!(carried(&later).len(), 1);
+}
+
+#[test]
+fn pages_that_no_server_takes_go_out_coarser_and_not_never() {
+    let mut supervisor = supervisor(&["london-1", "london-2", "paris-1"]);
+    let mut wide = submission("anna", "+442071234567", "<wide@x>");
+    let made = Document { paper: Paper::A3, resolution: Resolution::Dots400, ..document(3) };
+    wide.document = Some(made);
+    let actions = supervisor.handle(Event::Submitted(Box::new(wide), Token(1)), NOW);
+    assert_eq!(carried(&actions).len(), 1);
+    let job = supervisor.jobs.get(&JobId(1)).unwrap();
+    assert!(job.coarse);
+    assert_eq!(job.shape(), crate::document::Shape::PLAINEST);
 }
 
 #[test]
@@ -351,8 +368,12 @@ fn a_list_that_misses_somebody_is_told_of_by_one_new_fax() {
 fn another_number_is_not_that_of_the_entry() {
     let mut supervisor = supervisor(&[]);
     let mut mail = submission("anna", "+442071234567", "named");
-    mail.recipients[0].address.named =
-        Some(Named { entry: "Acme".into(), list: None, owner: Owner::Supervisor });
+    mail.recipients[0].address.named = Some(Named {
+        entry: "Acme".into(),
+        company: String::new(),
+        list: None,
+        owner: Owner::Supervisor,
+    });
     supervisor.handle(Event::Submitted(Box::new(mail), Token(1)), NOW);
     let to = |supervisor: &Supervisor| match &supervisor.job(JobId(1)).unwrap().destination {
         Destination::Fax(fax) => fax.shown(),
@@ -644,15 +665,20 @@ fn an_operator_without_a_mailbox_is_nobody() {
 fn offer(supervisor: &mut Supervisor, message: &str, to: &str) -> Vec<Action> {
     let mut bare = submission("anna", to, &format!("<{message}>"));
     bare.message = message.into();
-    bare.document = None;
+    bare.recipients[0].made = None;
     supervisor.handle(Event::Submitted(Box::new(bare), Token(0)), NOW)
+}
+
+fn made<const N: usize>(message: &str, ids: [u64; N]) -> Event {
+    let pages = ids.map(|id| (JobId(id), Made::from(document(2))));
+    Event::Prepared { message: message.into(), made: Ok(pages.into()) }
 }
 
 fn presses(actions: &[Action]) -> Vec<&str> {
     let mut mails = Vec::new();
     for action in actions {
-        if let Action::Prepare(mail) = action {
-            mails.push(mail.as_str());
+        if let Action::Prepare(work) = action {
+            mails.push(work.message.as_str());
         }
     }
     mails
@@ -668,8 +694,7 @@ fn pages_are_made_of_as_many_mails_as_there_are_converters_and_then_called() {
         begun.extend(presses(&actions).into_iter().map(String::from));
     }
     assert_eq!(begun, ["m1", "m2"]);
-    let made = Event::Prepared { message: "m1".into(), made: Ok(document(2)) };
-    let actions = supervisor.handle(made, NOW);
+    let actions = supervisor.handle(made("m1", [1]), NOW);
     assert_eq!((presses(&actions), carried(&actions).len()), (vec!["m3"], 1));
 }
 
@@ -696,15 +721,88 @@ fn a_mail_that_makes_no_pages_ends_with_a_receipt_that_says_why() {
 fn all_recipients_of_a_mail_share_its_pages() {
     let mut supervisor = supervisor(&["london-1"]);
     let mut bare = submission("anna", "+442071234561", "<x@y>");
-    bare.document = None;
     bare.recipients.push(submission("anna", "+442071234562", "<x@y>").recipients.remove(0));
+    bare.recipients.iter_mut().for_each(|to| to.made = None);
     let actions = supervisor.handle(Event::Submitted(Box::new(bare), Token(0)), NOW);
     assert_eq!(presses(&actions), ["m"]);
-    let made = Event::Prepared { message: "m".into(), made: Ok(document(2)) };
-    supervisor.handle(made, NOW);
+    supervisor.handle(made("m", [1, 2]), NOW);
     for id in [1, 2] {
         assert!(supervisor.job(JobId(id)).unwrap().document.is_some());
     }
+}
+
+/// A fax with a cover of one page and two pages of its own, called.
+fn covered() -> (Supervisor, Job) {
+    let mut supervisor = supervisor(&["london-1"]);
+    let mut mail = submission("anna", "+442071234567", "covered");
+    mail.recipients[0].made = Some(Made { cover: Some(document(1)), ..document(2).into() });
+    mail.recipients[0].wanted.cover = Some("standard".into());
+    let actions = supervisor.handle(Event::Submitted(Box::new(mail), Token(1)), NOW);
+    assert_eq!(carried(&actions).len(), 1);
+    let job = supervisor.job(JobId(1)).unwrap().clone();
+    (supervisor, job)
+}
+
+#[test]
+fn the_cover_counts_as_a_page_until_all_of_them_arrived() {
+    let (mut supervisor, job) = covered();
+    assert_eq!((job.pages(), job.pages_left()), (3, 3));
+    let end = |outcome| AttemptEnd { at: NOW, outcome, said: String::new() };
+    let ledger = |confirmed| PageLedger { confirmed, ..PageLedger::default() };
+    let lost = Event::Ended {
+        job: JobId(1),
+        attempt: 1,
+        ledger: ledger(9),
+        end: end(Outcome::Disconnected),
+    };
+    supervisor.handle(lost, NOW);
+    let job = supervisor.job(JobId(1)).unwrap();
+    assert_eq!((job.confirmed, job.pages_left()), (2, 1), "the last page is still to be sent");
+    supervisor.handle(Event::Woke, job.due().unwrap());
+    let attempt = supervisor.job(JobId(1)).unwrap().under_way().unwrap();
+    assert_eq!((attempt.number, attempt.first_page), (2, 2));
+}
+
+#[test]
+fn the_cover_of_another_number_is_made_anew() {
+    let (mut supervisor, _) = covered();
+    let busy = AttemptEnd { at: NOW, outcome: Outcome::Busy, said: String::new() };
+    let (job, ledger) = (JobId(1), PageLedger::default());
+    supervisor.handle(Event::Ended { job, attempt: 1, ledger, end: busy }, NOW);
+    let number = Some(number("+442071234568"));
+    let to_other = Alteration { number, ..Alteration::default() };
+    let actions = supervisor.handle(Event::Asked(Request::Alter(job, to_other), Token(2)), NOW);
+    assert_eq!(presses(&actions), ["m"]);
+    assert_eq!(supervisor.job(job).unwrap().pages(), 0);
+    let of_others = made("m", [7]);
+    supervisor.handle(of_others, NOW);
+    let still = &supervisor.job(job).unwrap().state;
+    assert!(matches!(still, State::Preparing { .. }), "pages of another fax: {still:?}");
+}
+
+#[test]
+fn a_number_that_is_changed_while_its_cover_is_made_gets_a_cover_of_its_own() {
+    let mut supervisor = supervisor(&["london-1"]);
+    offer(&mut supervisor, "m1", "+442071234561");
+    let number = Some(number("+442071234562"));
+    let to_other = Alteration { number, ..Alteration::default() };
+    supervisor.handle(Event::Asked(Request::Alter(JobId(1), to_other), Token(2)), NOW);
+    let actions = supervisor.handle(made("m1", [1]), NOW);
+    assert_eq!((presses(&actions), carried(&actions)), (vec!["m1"], vec![]));
+    assert_eq!(carried(&supervisor.handle(made("m1", [1]), NOW)).len(), 1);
+}
+
+#[test]
+fn pages_of_a_cover_are_charged_and_limited() {
+    let mut supervisor = supervisor(&["london-1"]);
+    let mut long = submission("anna", "+442071234567", "long");
+    long.recipients[0].made = Some(Made { cover: Some(document(1)), ..document(200).into() });
+    let refused = supervisor.handle(Event::Submitted(Box::new(long), Token(1)), NOW);
+    let too_many = Refusal::TooManyPages { pages: 201, limit: 200 };
+    assert!(
+        matches!(&refused[..], [Action::Promise(_, Answer::Refused(why))] if *why == too_many),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -715,12 +813,11 @@ fn a_fax_whose_pages_come_too_late_is_not_called_any_more() {
     let actions = supervisor.handle(Event::Woke, late);
     let receipt = |action: &Action| matches!(action, Action::Carry(job) if matches!(job.cause, Cause::Receipt { .. }));
     assert!(actions.iter().any(receipt), "its sender is told: {actions:?}");
-    let made = Event::Prepared { message: "m1".into(), made: Ok(document(2)) };
-    assert_eq!(carried(&supervisor.handle(made.clone(), late)), []);
+    assert_eq!(carried(&supervisor.handle(made("m1", [1]), late)), []);
     // Nobody has looked at the clock in between.
     offer(&mut supervisor, "m1", "+442071234562");
     let of_fax = |(_, carrier): &(JobId, String)| carrier != "mail";
-    assert!(!carried(&supervisor.handle(made, late)).iter().any(of_fax));
+    assert!(!carried(&supervisor.handle(made("m1", [2]), late)).iter().any(of_fax));
 }
 
 #[test]

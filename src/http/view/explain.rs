@@ -91,6 +91,10 @@ fn against(standing: &Standing) -> (Option<String>, Option<f64>) {
         Standing::NoSharedGroup => "no group in common with the sender".to_owned(),
         Standing::NotInRule => "the dial rule does not name it".to_owned(),
         Standing::Down(why) => format!("it cannot be reached: {why}"),
+        Standing::TooFine(resolution) => {
+            format!("it takes no pages at {}", resolution.as_str())
+        }
+        Standing::TooWide(paper) => format!("it takes no pages as wide as {}", paper.as_str()),
         Standing::Draining => "it gets no new work".to_owned(),
         Standing::NoFreeLine => "all its lines are in use".to_owned(),
         Standing::Avoided { until } => format!("it is avoided until {}", moment(*until)),

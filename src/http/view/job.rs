@@ -216,17 +216,17 @@ impl JobStory {
                 _ => None,
             },
             trouble: job.trouble.clone(),
-            document: document(job).map(|pages| pages.digest.to_string()),
+            document: documents(job).last().map(|pages| pages.digest.to_string()),
             attempts: job.attempts.iter().map(AttemptView::from).collect(),
             receipts: receipts.iter().map(JobRow::from).collect(),
         }
     }
 }
 
-/// The pages of a job: those that it sends, or those that have arrived.
-pub(in crate::http) fn document(job: &Job) -> Option<&Document> {
+/// The pages of a job: those that it sends, its cover first, or those that have arrived.
+pub(in crate::http) fn documents(job: &Job) -> Vec<&Document> {
     match &job.cause {
-        Cause::Arrived(fax) => Some(&fax.document),
-        _ => job.document.as_ref(),
+        Cause::Arrived(fax) => vec![&fax.document],
+        _ => job.documents().collect(),
     }
 }

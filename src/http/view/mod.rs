@@ -28,7 +28,7 @@ pub(super) use config::{
     KeyChanges, Reloaded, TextsView, VersionsAsked,
 };
 pub(super) use explain::{ExplanationView, Question};
-pub(super) use job::{Filter, JobList, JobStory, document};
+pub(super) use job::{Filter, JobList, JobStory, documents};
 pub(super) use order::{Alteration, Assignment, Done};
 pub(super) use settings::{
     Back, DifferencesView, FieldView, Reason, RegisteredView, SchemaView, SettingsAsked,

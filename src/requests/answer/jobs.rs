@@ -178,7 +178,7 @@ impl Desk<'_> {
         };
         let past = job.attempts.iter().filter_map(past_choice).collect();
         let (from, to) = (sent.client.clone(), fax.number.clone());
-        let pages = job.document.as_ref().map_or(pages, |document| document.pages);
+        let pages = job.pages().max(pages);
         Ok(Reply::Explained(Box::new(Explanation { job: Some(id), from, to, pages, past, now })))
     }
 

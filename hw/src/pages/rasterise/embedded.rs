@@ -36,7 +36,9 @@ pub(crate) fn decode(bytes: &[u8], most: u64) -> Result<Gray, Refusal> {
     let decoded = DynamicImage::from_decoder(decoder).map_err(picture::refusal)?;
     let mut gray = DynamicImage::ImageLuma8(picture::on_white(decoded));
     gray.apply_orientation(orientation);
-    picture::to_gray(gray)
+    let gray = gray.into_luma8();
+    let (width, height) = gray.dimensions();
+    Gray::from_pixels(width, height, gray.into_raw()).ok_or(Refusal::TooLarge)
 }
 
 fn reader(bytes: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>, Refusal> {
