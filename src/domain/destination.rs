@@ -9,6 +9,7 @@ use crate::{book::Owner, names::ClientName, number::Number, options::Asked};
 /// Where a job goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "most jobs are faxes, and a job is boxed as a whole")]
 pub enum Destination {
     /// A fax machine.
     Fax(FaxAddress),
