@@ -1,6 +1,8 @@
 //! T.4 and T.6 to pages. Whatever the bytes are, the result is a page of the
 //! size that was asked for, and a count of what was wrong with it.
 
+use std::ops::Range;
+
 use super::{
     Coding,
     bits::Reader,
@@ -21,6 +23,9 @@ pub struct Decoded {
     pub page: Bitmap,
     /// What was wrong.
     pub damage: Damage,
+    /// Where it was wrong: stretches of lines that could not be read or that the data
+    /// ended before, in their order, counted from 0.
+    pub bad: Vec<Range<u32>>,
 }
 
 /// What was wrong with a coded page.
@@ -62,6 +67,7 @@ pub fn decode(bytes: &[u8], coding: Coding, size: Size) -> Decoded {
         y: 0,
         stretch: 0,
         damage: Damage::default(),
+        bad: Vec::new(),
     };
     match coding {
         Coding::Mmr => decoder.t6(),
@@ -69,7 +75,7 @@ pub fn decode(bytes: &[u8], coding: Coding, size: Size) -> Decoded {
         Coding::Mh { .. } => decoder.t4(false),
         Coding::Mr { .. } => decoder.t4(true),
     }
-    Decoded { page: decoder.page, damage: decoder.damage }
+    Decoded { page: decoder.page, damage: decoder.damage, bad: decoder.bad }
 }
 
 /// Whether the bytes begin with an EOL, as T.4 does and compression 2 does not.
@@ -100,6 +106,7 @@ struct Decoder<'a> {
     y: u32,
     stretch: u32,
     damage: Damage,
+    bad: Vec<Range<u32>>,
 }
 
 impl Decoder<'_> {
@@ -120,14 +127,33 @@ impl Decoder<'_> {
             self.page.copy_row(self.y - 1, self.y);
         }
         self.damage.bad_lines += 1;
+        self.mark(self.y..self.y + 1);
         self.stretch += 1;
         self.damage.longest = self.damage.longest.max(self.stretch);
         self.y += 1;
     }
 
+    /// Notes where lines are bad; the next of a stretch makes it longer.
+    fn mark(&mut self, lines: Range<u32>) {
+        match self.bad.last_mut() {
+            Some(last) if last.end == lines.start => last.end = lines.end,
+            _ if lines.is_empty() => {}
+            _ => self.bad.push(lines),
+        }
+    }
+
     fn ended(&mut self, by_block: bool) {
         self.damage.missing_lines = self.lines() - self.y;
+        self.mark(self.y..self.lines());
         self.damage.block_ended = by_block;
+    }
+
+    /// Nothing from here to the end of the page can be trusted.
+    fn rest_is_bad(&mut self) {
+        let left = self.lines() - self.y;
+        self.damage.bad_lines = left;
+        self.damage.longest = left;
+        self.mark(self.y..self.lines());
     }
 
     fn t6(&mut self) {
@@ -138,10 +164,7 @@ impl Decoder<'_> {
             }
             if self.two_dimensions().is_err() {
                 // Nothing after the first error can be trusted.
-                let left = self.lines() - self.y;
-                self.damage.bad_lines = left;
-                self.damage.longest = left;
-                return;
+                return self.rest_is_bad();
             }
             self.good_line();
         }
@@ -155,10 +178,7 @@ impl Decoder<'_> {
             }
             if self.one_dimension().is_err() {
                 // Without ends of line nobody knows where the next line starts.
-                let left = self.lines() - self.y;
-                self.damage.bad_lines = left;
-                self.damage.longest = left;
-                return;
+                return self.rest_is_bad();
             }
             self.bits.align();
             self.good_line();
