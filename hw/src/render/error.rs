@@ -50,6 +50,19 @@ pub enum RenderError {
         /// The attachment.
         name: String,
     },
+    /// A document that another program would draw, which is not installed.
+    #[error("attachment {name} cannot be faxed: {program} is not installed (package {package})")]
+    Missing {
+        /// The attachment.
+        name: String,
+        /// The program.
+        program: &'static str,
+        /// The package that brings it.
+        package: &'static str,
+    },
+    /// The kernel cannot confine a process as is needed, and nobody allowed to go on.
+    #[error("documents cannot be drawn safely here: {0}")]
+    Unconfined(String),
     /// There were no documents, or no pages in them.
     #[error("message contains nothing to fax")]
     Nothing,
@@ -63,12 +76,15 @@ impl RenderError {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::TimedOut { .. } | Self::Crashed { .. } | Self::Local(_) => true,
+            Self::TimedOut { .. } | Self::Crashed { .. } | Self::Unconfined(_) | Self::Local(_) => {
+                true
+            }
             Self::Unsupported { .. }
             | Self::Broken { .. }
             | Self::Encrypted { .. }
             | Self::TooManyPages { .. }
             | Self::TooLarge
+            | Self::Missing { .. }
             | Self::Nothing => false,
         }
     }

@@ -14,9 +14,11 @@
 //! the child can do is to be the wrong picture.
 
 mod child;
+mod convert;
 mod error;
 mod parent;
 mod protocol;
+mod tools;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +29,7 @@ use crate::pages::Look;
 pub use crate::pages::kind::Kind;
 pub use child::child_main;
 pub use error::RenderError;
+pub use tools::{Conversion, Tool, Tools};
 
 /// The hidden subcommand that makes the binary the child.
 pub const CHILD_ARGUMENT: &str = "render-child";
@@ -90,14 +93,43 @@ pub struct Rendered {
 #[derive(Debug, Clone)]
 pub struct Renderer {
     exe: PathBuf,
+    tools: Tools,
+    scratch: PathBuf,
 }
 
 impl Renderer {
     /// `exe` is a binary that calls [`child_main`] when its first argument is
-    /// [`CHILD_ARGUMENT`].
+    /// [`CHILD_ARGUMENT`]. It draws without the programs of others.
     #[must_use]
     pub fn new(exe: PathBuf) -> Self {
-        Self { exe }
+        Self::with_tools(exe, Tools::default())
+    }
+
+    /// The same, and programs of others help where they are installed.
+    #[must_use]
+    pub fn with_tools(exe: PathBuf, tools: Tools) -> Self {
+        Self { exe, tools, scratch: std::env::temp_dir() }
+    }
+
+    /// Where the programs of others get their scratch folders, each of which goes when
+    /// its program has ended: the folder for temporary files, unless said here.
+    #[must_use]
+    pub fn with_scratch(self, scratch: PathBuf) -> Self {
+        Self { scratch, ..self }
+    }
+
+    /// Has a program of others convert one document, within the limits, in a scratch
+    /// folder of its own. Dropping the future kills it.
+    ///
+    /// # Errors
+    /// [`RenderError`]; [`RenderError::Missing`] names what is to be installed.
+    pub async fn convert(
+        &self,
+        conversion: &Conversion,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<Vec<u8>, RenderError> {
+        convert::convert(self, conversion, input, "document", limits).await
     }
 
     /// Draws all documents, in order, to one TIFF-F (MMR) at `out`, which is durable

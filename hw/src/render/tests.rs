@@ -163,3 +163,41 @@ async fn input_beyond_the_limit_is_not_even_started() {
     let error = nowhere.render(&[source], Look::default(), &limits, &desk.out()).await.unwrap_err();
     assert!(matches!(error, RenderError::TooLarge), "{error}");
 }
+
+/// An installed program, or the test has nothing to say.
+fn with(tool: Tool) -> Option<Renderer> {
+    let tools = Tools::find();
+    tools.path(tool)?;
+    Some(Renderer::with_tools(exe(), tools))
+}
+
+#[tokio::test]
+async fn programs_of_others_convert_and_leave_nothing_behind() {
+    let limits = Limits::default();
+    let scratch = tempfile::tempdir().unwrap();
+    if let Some(renderer) = with(Tool::Soffice) {
+        let office = Conversion::OfficeToPdf { extension: "rtf".into() };
+        let renderer = renderer.with_scratch(scratch.path().to_owned());
+        let made = renderer.convert(&office, b"{\\rtf1 Hello}", &limits).await.unwrap();
+        assert!(made.starts_with(b"%PDF-"));
+    }
+    if let Some(renderer) = with(Tool::Pdftoppm) {
+        let renderer = renderer.with_scratch(scratch.path().to_owned());
+        let conversion =
+            Conversion::PdfToPages { dots_per_inch: 204, lines_per_inch: 98, first: 1, last: 9 };
+        let hello = pdf("BT /F1 24 Tf 72 700 Td (Hello fax) Tj ET");
+        let made = renderer.convert(&conversion, &hello, &limits).await.unwrap();
+        assert!(made.starts_with(b"P5\n1686 1147\n255\n"), "{:?}", &made[..16]);
+        let error = renderer.convert(&conversion, b"no PDF", &limits).await.unwrap_err();
+        assert!(matches!(error, RenderError::Broken { .. }), "{error}");
+    }
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_missing_program_is_named_with_its_package() {
+    let renderer = Renderer::new(exe());
+    let heif = renderer.convert(&Conversion::HeifToPng, b"x", &Limits::default()).await;
+    let said = heif.unwrap_err().to_string();
+    assert!(said.contains("heif-convert") && said.contains("libheif-examples"), "{said}");
+}
