@@ -24,6 +24,7 @@ mod parties;
 mod problem;
 mod raw;
 mod read;
+mod received;
 mod rights;
 mod rules;
 mod secret;
@@ -56,7 +57,9 @@ pub(crate) use address::{Cidr, Relay};
 pub(crate) use edit::{Found, Set, edit, show};
 pub(crate) use http::{Http, HttpLimits, TOKEN_PREFIX, Token, moment, token_name};
 pub(crate) use ldap::{Ldap, LdapAddress, LdapLimits};
+pub(crate) use letters::{Letters, Mdn};
 pub(crate) use problem::{Problem, report, summary};
+pub(crate) use received::Received;
 pub(crate) use rights::{permitted, touchable};
 pub(crate) use secret::Secret;
 pub(crate) use texts::Text;
@@ -109,6 +112,8 @@ pub(crate) struct Config {
     pub(crate) intake: Intake,
     /// How pages are made.
     pub(crate) convert: Convert,
+    /// What is made of received faxes.
+    pub(crate) received: Received,
     /// What our mails say.
     pub(crate) letters: Letters,
     /// How long jobs that have ended are kept, in days.
@@ -336,27 +341,6 @@ pub(crate) struct Intake {
     pub(crate) command_timeout_s: u64,
     /// Longest wait for the next part of a message, in seconds.
     pub(crate) data_timeout_s: u64,
-}
-
-/// What our mails say.
-#[derive(Debug, Clone)]
-pub(crate) struct Letters {
-    /// The words, in all languages.
-    pub(crate) languages: Languages,
-    /// The language of the postmaster, and of clients that have not chosen one.
-    pub(crate) language: String,
-    /// Whether disposition notifications are sent.
-    pub(crate) mdn: Mdn,
-}
-
-/// Whether disposition notifications are sent (RFC 8098).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Mdn {
-    /// Not at all.
-    #[default]
-    Never,
-    /// To whoever asks for one, and gets no other report.
-    OnRequest,
 }
 
 /// How pages are made, and what making them may cost.

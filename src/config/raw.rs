@@ -68,6 +68,7 @@ tables! {
         http: Http,
         ldap: Ldap,
         convert: Convert,
+        received: Received,
         limits: Limits,
         letters: Letters,
         retry: BTreeMap<String, Retry>,
@@ -183,6 +184,19 @@ tables! {
         reply_quote: Text,
     }
 
+    /// `[received]`
+    Received {
+        text: Text,
+        languages: Text,
+        max_text_pages: Count,
+        text_page_s: Count,
+        text_wait_s: Count,
+        codes: Flag,
+        code_pages: Count,
+        code_wait_s: Count,
+        trim: Texts,
+    }
+
     /// `[limits]`
     Limits {
         max_pages: Count,
@@ -277,6 +291,8 @@ tables! {
     Receive {
         format: Text,
         language: Text,
+        text: Text,
+        trim: Texts,
     }
 
     /// `[[role]]`
@@ -299,6 +315,7 @@ tables! {
         from_number: Text,
         tsi: Text,
         subaddress: Text,
+        code: Text,
         server: Text,
         line: Text,
         group: Text,
@@ -335,6 +352,7 @@ pub(super) fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         ("[http]", Http::KEYS),
         ("[ldap]", Ldap::KEYS),
         ("[convert]", Convert::KEYS),
+        ("[received]", Received::KEYS),
         ("[limits]", Limits::KEYS),
         ("[letters]", Letters::KEYS),
         ("[retry]", Retry::KEYS),

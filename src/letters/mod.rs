@@ -10,6 +10,7 @@ mod answer;
 mod fax;
 mod other;
 mod page;
+mod reading;
 mod receipt;
 mod story;
 

@@ -268,6 +268,7 @@ fn arrival() -> Arrival {
         caller_name: None,
         tsi: Some("MUELLER\u{1b}[2J\nTo: nobody".into()),
         subaddress: None,
+        codes: Vec::new(),
         document: Document {
             digest: Digest("d".into()),
             pages: 1,
@@ -290,7 +291,7 @@ fn a_received_fax_is_announced_in_every_language() {
         let words = config.letters.languages.of(language);
         let mut fax = arrival();
         let nobody = Other::default();
-        let text = received::page(&config, words, &fax, &nobody).text();
+        let text = received::page(&config, words, &fax, &nobody, &received::Findings::default()).text();
         let incomplete = received::subject(words, &fax, &nobody);
         (fax.caller, fax.tsi, fax.error) = (None, None, None);
         (text, incomplete, received::subject(words, &fax, &nobody))
@@ -345,7 +346,7 @@ fn the_name_of_a_station_stays_in_its_comment() {
     ] {
         let mut fax = arrival();
         fax.tsi = Some(tsi.to_owned());
-        let headers = received::headers(&config, &fax);
+        let headers = received::headers(&config, &fax, &received::Findings::default());
         let (_, line) = headers.iter().find(|(name, _)| name == "Received").unwrap();
         let comment = format!("from +4930123456 (TSI \"{said}\") by ");
         assert!(line.starts_with(&comment), "{line:?}");

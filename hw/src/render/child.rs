@@ -8,12 +8,14 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 
-use super::protocol::{Reply, Request, header, length, parse};
+use super::protocol::{Reply, Request, Task, header, length, parse};
 use crate::pages::{
     Look,
     bitmap::Bitmap,
     ccitt::{self, Coding},
+    codes,
     rasterise::{Refusal, Sink, rasterise},
+    tiff,
 };
 
 /// Open files: the three that it was given, and one to spare.
@@ -56,13 +58,30 @@ fn run() -> io::Result<()> {
         if bytes.len() as u64 != document.bytes {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if let Err(refusal) = rasterise(document.kind, bytes, out.look, &mut out) {
+        let done = match request.task {
+            Task::Draw => rasterise(document.kind, bytes, out.look, &mut out),
+            Task::Codes => read_codes(bytes, &mut out),
+        };
+        if let Err(refusal) = done {
             out.say(&Reply::Refused(refusal), &[]);
             return out.finish();
         }
     }
     out.say(&Reply::Done, &[]);
     out.finish()
+}
+
+/// Says what the codes on fax pages say.
+fn read_codes<W: Write>(bytes: Vec<u8>, out: &mut Out<W>) -> Result<(), Refusal> {
+    let broken = |error: tiff::TiffError| Refusal::Broken(error.to_string());
+    let file = tiff::File::parse(bytes).map_err(broken)?;
+    for (index, page) in file.pages().iter().enumerate() {
+        let decoded = file.decode(index).map_err(broken)?;
+        for code in codes::read(&decoded.page, page.density) {
+            out.say(&Reply::Code(code), &[]);
+        }
+    }
+    Ok(())
 }
 
 /// Before a byte is read: no core, no file written, no process started, and last in

@@ -14,6 +14,7 @@
 //! the child can do is to be the wrong picture.
 
 mod child;
+mod codes;
 mod convert;
 mod error;
 mod parent;
@@ -130,6 +131,15 @@ impl Renderer {
         limits: &Limits,
     ) -> Result<Vec<u8>, RenderError> {
         convert::convert(self, conversion, input, "document", limits).await
+    }
+
+    /// What the QR codes on the pages of a TIFF-F say, page after page, from the top on;
+    /// each once. Dropping the future kills the child.
+    ///
+    /// # Errors
+    /// [`RenderError`]; that there are none is no error.
+    pub async fn codes(&self, pages: &[u8], limits: &Limits) -> Result<Vec<String>, RenderError> {
+        codes::read(&self.exe, pages, limits).await
     }
 
     /// Draws all documents, in order, to one TIFF-F (MMR) at `out`, which is durable

@@ -19,7 +19,7 @@ use tokio::{
 use super::{
     CHILD_ARGUMENT, Limits, RenderError, Rendered, Source,
     error::one_line,
-    protocol::{Document, MAX_PAGE_BYTES, Reply, Request, header, length, parse},
+    protocol::{Document, MAX_PAGE_BYTES, Reply, Request, Task, header, length, parse},
 };
 use crate::pages::{
     Look,
@@ -83,7 +83,7 @@ pub(super) async fn render(
     Ok(written.map_err(io::Error::other)??)
 }
 
-fn no_pipe() -> io::Error {
+pub(super) fn no_pipe() -> io::Error {
     io::Error::other("the child has no pipe")
 }
 
@@ -106,6 +106,7 @@ async fn open(
         documents.push(Document { kind: source.kind, bytes });
     }
     let request = Request {
+        task: Task::Draw,
         look,
         memory_bytes: limits.memory_bytes,
         cpu_s: limits.cpu_s,
@@ -115,7 +116,7 @@ async fn open(
     Ok((header(&request)?, files))
 }
 
-fn start(exe: &Path) -> io::Result<Child> {
+pub(super) fn start(exe: &Path) -> io::Result<Child> {
     Command::new(exe)
         .arg(CHILD_ARGUMENT)
         .env_clear()
@@ -140,7 +141,7 @@ async fn feed(
     to.shutdown().await
 }
 
-async fn last_words(from: ChildStderr) -> String {
+pub(super) async fn last_words(from: ChildStderr) -> String {
     let mut words = Vec::new();
     let mut from = from.take(MAX_LAST_WORDS_BYTES);
     let _ = from.read_to_end(&mut words).await;
@@ -149,7 +150,7 @@ async fn last_words(from: ChildStderr) -> String {
     one_line(&String::from_utf8_lossy(&words))
 }
 
-async fn gone(child: &mut Child) -> io::Result<ExitStatus> {
+pub(super) async fn gone(child: &mut Child) -> io::Result<ExitStatus> {
     match tokio::time::timeout(Duration::from_secs(MAX_EXIT_S), child.wait()).await {
         Ok(status) => status,
         Err(_) => {
@@ -235,7 +236,7 @@ impl<'a> Answer<'a> {
             Reply::Warning(text) if self.warnings.len() < MAX_WARNINGS => {
                 self.warnings.push(format!("{}: {}", self.current(), one_line(&text)));
             }
-            Reply::Warning(_) => {}
+            Reply::Warning(_) | Reply::Code(_) => {}
             Reply::Refused(refusal) => {
                 return Ok(Some(End::Refused(RenderError::refused(refusal, self.current()))));
             }

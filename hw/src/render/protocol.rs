@@ -15,11 +15,24 @@ pub(super) const MAX_PAGE_BYTES: u32 = 32 << 20;
 /// The one thing that the parent says; the documents follow in order.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request {
+    #[serde(default)]
+    pub(super) task: Task,
     pub(super) look: Look,
     pub(super) memory_bytes: u64,
     pub(super) cpu_s: u64,
     pub(super) max_pages: u32,
     pub(super) documents: Vec<Document>,
+}
+
+/// What is to become of the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Task {
+    /// Pages.
+    #[default]
+    Draw,
+    /// The texts of the codes on them; they are fax pages already.
+    Codes,
 }
 
 /// A document that follows.
@@ -37,6 +50,8 @@ pub(super) enum Reply {
     Begins,
     /// A page of MMR; its bytes follow.
     Page { width: u32, lines: u32, bytes: u32 },
+    /// What a code on a page says.
+    Code(String),
     /// The sender should know.
     Warning(String),
     /// The current document cannot be drawn; the last word.
