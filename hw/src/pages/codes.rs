@@ -22,9 +22,10 @@ const MAX_SIDE: u32 = 4_000;
 #[must_use]
 pub fn read(page: &Bitmap, density: Density) -> Vec<String> {
     let plain = squared(page, density, DOTS_PER_INCH);
-    let looks: [&dyn Fn() -> Gray; 3] = [
+    let looks: [&dyn Fn() -> Gray; 4] = [
         &|| smoothed(&plain),
         &|| plain.clone(),
+        &|| smoothed(&squared(page, density, DOTS_PER_INCH * 1.5)),
         &|| squared(page, density, DOTS_PER_INCH / 2.0),
     ];
     let mut found: Vec<(i32, String)> = Vec::new();
@@ -33,9 +34,6 @@ pub fn read(page: &Bitmap, density: Density) -> Vec<String> {
             if found.len() < MAX_CODES && found.iter().all(|(_, known)| *known != text) {
                 found.push((top, text));
             }
-        }
-        if !found.is_empty() {
-            break;
         }
     }
     found.sort_by_key(|(top, _)| *top);
@@ -86,3 +84,6 @@ fn search(picture: &Gray) -> Vec<(i32, String)> {
     };
     prepared.detect_grids().into_iter().filter_map(read).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,9 @@ use alphabet::{Alphabet, CHAR_WIDTH, Piece};
 const POINTS_PER_INCH: f32 = 72.0;
 /// The longest side that viewers take, in points (ISO 32000-1 annex C.2).
 const MAX_POINTS: f32 = 14_400.0;
+/// The picture is a hair smaller than its page: a viewer that takes an edge on a border
+/// of pixels for one more of them would draw it a pixel too wide.
+const INSET: f32 = 0.001;
 /// Who made it.
 const PRODUCER: &str = "Postfax";
 /// The bar beside bad lines: its place and width, its least height, and the gap that
@@ -125,7 +128,8 @@ impl Book {
         self.pages.push(own);
 
         let mut drawing = Content::new();
-        drawing.save_state().transform([width, 0.0, 0.0, height, 0.0, 0.0]);
+        let (across, down) = (width - 2.0 * INSET, height - 2.0 * INSET);
+        drawing.save_state().transform([across, 0.0, 0.0, down, INSET, INSET]);
         drawing.x_object(Name(b"P")).restore_state();
         draw_bars(&mut drawing, sheet, height);
         let fonts = self.write_words(&mut drawing, sheet.words, (width, height));

@@ -159,3 +159,6 @@ fn is_blank(file: &File, index: usize, decoded: &Decoded) -> bool {
     decoded.damage.lines() <= decoded.page.size().lines() / 10
         && trim::is_blank(&decoded.page, file.pages()[index].density)
 }
+
+#[cfg(test)]
+mod tests;

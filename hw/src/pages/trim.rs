@@ -150,24 +150,25 @@ impl<'a> Side<'a> {
 /// line does not that should.
 fn walk(a: &Side<'_>, b: &Side<'_>, slack: u32) -> Option<u32> {
     let (mut i, mut j, mut out_of_step, mut proof) = (0, 0, 0, 0);
+    // Damage that makes another line of a line is not noticed: there is some wherever
+    // there is damage that is.
+    let mut strays = a.damaged + b.damaged;
     while i < a.lines && j < b.lines {
+        let near = a.bad_within(i, NEAR_LINES) || b.bad_within(j, NEAR_LINES);
         if alike(a.page.row(i), b.page.row(j)) {
             proof += u32::from(a.page.row(i).iter().any(|byte| *byte != 0));
-        } else if a.bad_within(i, NEAR_LINES) || b.bad_within(j, NEAR_LINES) {
-            // A bad line may stand for more lines than one, or for none.
-            match in_step(a, b, i, j) {
-                Some((more_i, more_j)) => {
-                    out_of_step += more_i + more_j;
-                    (i, j) = (i + more_i, j + more_j);
-                    if out_of_step > slack {
-                        return None;
-                    }
-                    continue;
-                }
-                None if a.is_bad(i) || b.is_bad(j) => {}
-                None => return None,
+        } else if agree(a, b, i + 1, j + 1) {
+            if !near {
+                strays = strays.checked_sub(1)?;
             }
-        } else {
+        } else if let Some((more_i, more_j)) = in_step(a, b, i, j).filter(|_| near) {
+            out_of_step += more_i + more_j;
+            (i, j) = (i + more_i, j + more_j);
+            if out_of_step > slack {
+                return None;
+            }
+            continue;
+        } else if !a.is_bad(i) && !b.is_bad(j) {
             return None;
         }
         (i, j) = (i + 1, j + 1);
@@ -178,13 +179,17 @@ fn walk(a: &Side<'_>, b: &Side<'_>, slack: u32) -> Option<u32> {
 
 /// The fewest lines to pass over on one side so that the next ones agree.
 fn in_step(a: &Side<'_>, b: &Side<'_>, i: u32, j: u32) -> Option<(u32, u32)> {
-    let agree = |(more_i, more_j): &(u32, u32)| {
-        (0..AGREE).all(|ahead| {
-            let (i, j) = (i + more_i + ahead, j + more_j + ahead);
-            i < a.lines && j < b.lines && a.page.row(i) == b.page.row(j)
-        })
+    let fits = |(more_i, more_j): &(u32, u32)| agree(a, b, i + more_i, j + more_j);
+    (1..=STEPS).flat_map(|more| [(more, 0), (0, more)]).find(fits)
+}
+
+/// Whether some lines from these on are the same.
+fn agree(a: &Side<'_>, b: &Side<'_>, i: u32, j: u32) -> bool {
+    let same = |ahead| {
+        let (i, j) = (i + ahead, j + ahead);
+        i < a.lines && j < b.lines && alike(a.page.row(i), b.page.row(j))
     };
-    (1..=STEPS).flat_map(|more| [(more, 0), (0, more)]).find(agree)
+    (0..AGREE).all(same)
 }
 
 /// Whether two lines are one but for a few pixels.
