@@ -86,4 +86,4 @@ fn search(picture: &Gray) -> Vec<(i32, String)> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -20,6 +20,7 @@ pub mod bitmap;
 pub mod ccitt;
 pub mod codes;
 pub mod cover;
+pub mod fonts;
 pub mod gray;
 pub mod kind;
 pub mod line_time;

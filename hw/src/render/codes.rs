@@ -1,19 +1,23 @@
 //! Codes on received pages, looked for by a child: it gets a file of fax pages and
 //! answers with texts instead of pages.
 
-use std::{io, time::Duration};
+use std::io;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
+    process::ChildStdin,
+};
 
 use super::{
-    Limits, RenderError,
-    parent::{gone, last_words, no_pipe, start},
-    protocol::{Document, Reply, Request, Task, header, length, parse},
+    Limits, RenderError, Renderer,
+    cell::Sort,
+    convert::deadline,
+    protocol::{Input, Reply, Request, header, length, parse},
+    running::{Running, died, last_words},
 };
 use crate::pages::{
     Look,
     codes::{MAX_CODE_CHARS, MAX_CODES},
-    kind::Kind,
 };
 
 /// What is looked at, in errors.
@@ -21,7 +25,7 @@ const NAME: &str = "received pages";
 
 /// The texts of the codes on all pages of a TIFF-F, in their order.
 pub(super) async fn read(
-    exe: &std::path::Path,
+    renderer: &Renderer,
     pages: &[u8],
     limits: &Limits,
 ) -> Result<Vec<String>, RenderError> {
@@ -29,42 +33,44 @@ pub(super) async fn read(
         return Err(RenderError::TooLarge);
     }
     let request = header(&Request {
-        task: Task::Codes,
         look: Look::default(),
-        memory_bytes: limits.memory_bytes,
-        cpu_s: limits.cpu_s,
         max_pages: limits.max_pages,
-        documents: vec![Document { kind: Kind::Tiff, bytes: pages.len() as u64 }],
+        threads: 1,
+        input: Input::Codes { bytes: pages.len() as u64 },
+        fonts: Vec::new(),
     })?;
-    let mut child = start(exe)?;
-    let mut stdin = child.stdin.take().ok_or_else(no_pipe)?;
-    let stdout = child.stdout.take().ok_or_else(no_pipe)?;
-    let stderr = child.stderr.take().ok_or_else(no_pipe)?;
+    let cell = renderer.cell(Sort::Draw, limits, 1, None);
+    let mut running = Running::start(&renderer.exe, &cell)?;
+    let (stdin, stdout) = (running.stdin()?, running.stdout()?);
+    let stderr = running.stderr()?;
     let talk = async {
-        let feed = async {
-            stdin.write_all(&request).await?;
-            stdin.write_all(pages).await?;
-            stdin.shutdown().await?;
-            drop(stdin);
-            io::Result::Ok(())
-        };
-        let (_, codes, words) =
-            tokio::join!(feed, answer(BufReader::new(stdout)), last_words(stderr));
+        // A child that refuses early closes its end; its answer says why.
+        let (_, codes, words) = tokio::join!(
+            feed(stdin, &request, pages),
+            answer(BufReader::new(stdout)),
+            last_words(stderr)
+        );
         (codes, words)
     };
-    let talked = tokio::time::timeout(Duration::from_secs(limits.wall_s), talk).await;
-    let Ok((codes, words)) = talked else {
-        child.kill().await?;
+    let Ok((codes, words)) = tokio::time::timeout_at(deadline(limits), talk).await else {
+        running.end().await?;
         return Err(RenderError::TimedOut { name: NAME.into() });
     };
-    let status = gone(&mut child).await?;
+    let status = running.gone().await?;
     codes.map_err(|error| {
         tracing::warn!(%status, %error, words, "the child that looks for codes died");
-        RenderError::Crashed { name: NAME.into() }
+        let crashed = || RenderError::Crashed { name: NAME.into() };
+        died(status, NAME, &words).unwrap_or_else(crashed)
     })
 }
 
-async fn answer(mut from: impl tokio::io::AsyncRead + Unpin) -> io::Result<Vec<String>> {
+async fn feed(mut to: ChildStdin, request: &[u8], pages: &[u8]) -> io::Result<()> {
+    to.write_all(request).await?;
+    to.write_all(pages).await?;
+    to.shutdown().await
+}
+
+async fn answer(mut from: impl AsyncRead + Unpin) -> io::Result<Vec<String>> {
     let mut codes = Vec::new();
     loop {
         let mut prefix = [0; 4];
@@ -72,14 +78,17 @@ async fn answer(mut from: impl tokio::io::AsyncRead + Unpin) -> io::Result<Vec<S
         let mut json = vec![0; length(prefix)?];
         from.read_exact(&mut json).await?;
         match parse(&json)? {
-            Reply::Code(text) if codes.len() < MAX_CODES && !codes.contains(&text) => {
+            Reply::Code(text) if codes.len() < MAX_CODES => {
                 // Nothing in it may begin a line of its own, or play with a terminal.
                 let clean = |c: char| if c.is_control() { ' ' } else { c };
-                codes.push(text.chars().take(MAX_CODE_CHARS).map(clean).collect());
+                let text: String = text.chars().take(MAX_CODE_CHARS).map(clean).collect();
+                if !codes.contains(&text) {
+                    codes.push(text);
+                }
             }
-            Reply::Done => return Ok(codes),
+            Reply::Done { .. } => return Ok(codes),
             Reply::Refused(refusal) => return Err(io::Error::other(refusal.to_string())),
-            Reply::Begins | Reply::Code(_) | Reply::Warning(_) | Reply::Page { .. } => {}
+            Reply::Code(_) | Reply::Announces(_) | Reply::Warning(_) | Reply::Page { .. } => {}
         }
     }
 }

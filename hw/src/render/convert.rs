@@ -1,85 +1,124 @@
 //! Has a program of others convert one document: in a scratch folder of its own, which
-//! goes whatever happens, and in a process group that is killed whole.
+//! goes whatever happens.
 
-use std::{
-    io,
-    path::Path,
-    process::{ExitStatus, Stdio},
-    time::Duration,
+use std::{io, path::Path, process::ExitStatus, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    Conversion, Limits, RenderError, Renderer, Tool,
+    cell::{Cell, Program},
+    running::{Running, died, last_words, up_to},
+    tools::Call,
 };
-
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    process::{Child, Command},
-    time::Instant,
-};
-
-use super::{Conversion, Limits, RenderError, Renderer, Tool, error::one_line};
 
 /// The most that a conversion may give, in bytes.
 const MAX_OUTPUT_BYTES: u64 = 256 << 20;
-/// What a dying program may say, in bytes.
-const MAX_LAST_WORDS_BYTES: u64 = 4096;
 /// What LibreOffice ends with when it has made its profile and is to be started again.
 const AGAIN: i32 = 81;
+/// Threads that a program may have, where it may have any.
+const THREADS: u32 = 8;
+
+/// A document that a program of others is to read: its bytes, and what it is called.
+#[derive(Clone, Copy)]
+pub(super) struct Foreign<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) name: &'a str,
+}
 
 pub(super) async fn convert(
     renderer: &Renderer,
     conversion: &Conversion,
-    input: &[u8],
-    name: &str,
+    document: Foreign<'_>,
     limits: &Limits,
+    deadline: Instant,
 ) -> Result<Vec<u8>, RenderError> {
+    let desk = Desk::lay(renderer, conversion, document, limits).await?;
     let tool = conversion.tool();
-    let Some(program) = renderer.tools.path(tool) else {
-        let (program, package) = (tool.program(), tool.package());
-        return Err(RenderError::Missing { name: name.to_owned(), program, package });
-    };
-    if input.len() as u64 > limits.max_input_bytes {
-        return Err(RenderError::TooLarge);
+    let mut ended = run(renderer, &desk, document.name, deadline).await?;
+    if tool == Tool::Soffice && ended.status.code() == Some(AGAIN) {
+        ended = run(renderer, &desk, document.name, deadline).await?;
     }
-    let scratch = Scratch::new(&renderer.scratch)?;
-    let call = conversion.call(scratch.path())?;
-    if let Some(file) = &call.input {
-        tokio::fs::write(scratch.path().join(file), input).await?;
-    }
-    let deadline = Instant::now() + Duration::from_secs(limits.wall_s);
-    let mut ended = run(program, &call.arguments, &scratch, deadline, name).await?;
-    if tool == Tool::Soffice && ended.2.code() == Some(AGAIN) {
-        ended = run(program, &call.arguments, &scratch, deadline, name).await?;
-    }
-    let (printed, words, status) = ended;
+    let Ended { printed, words, status } = ended;
     if !status.success() {
-        tracing::warn!(program = tool.program(), %status, words, "a converter failed");
-        return Err(failed(status, name, tool.program()));
+        return Err(failed(status, document.name, tool, &words));
     }
-    if call.output.is_empty() {
+    if desk.call.output.is_empty() {
         return whole(printed);
     }
-    let made = call.output.iter().map(|file| scratch.path().join(file)).find(|f| f.is_file());
-    let Some(made) = made else {
+    let made = desk.call.output.iter().map(|file| desk.scratch.path().join(file));
+    let Some(made) = made.into_iter().find(|file| file.is_file()) else {
         let why = format!("{} made nothing of it", tool.program());
-        return Err(RenderError::Broken { name: name.to_owned(), why });
+        return Err(RenderError::Broken { name: document.name.to_owned(), why });
     };
     let file = tokio::fs::File::open(made).await?;
     whole(up_to(file, MAX_OUTPUT_BYTES + 1).await?)
 }
 
+/// When a conversion that begins now must be over.
+pub(super) fn deadline(limits: &Limits) -> Instant {
+    Instant::now() + Duration::from_secs(limits.wall_s)
+}
+
+/// Where a program works: its folder with the document in it, and how it is called.
+pub(super) struct Desk {
+    scratch: tempfile::TempDir,
+    call: Call,
+    cell: Cell,
+}
+
+impl Desk {
+    pub(super) async fn lay(
+        renderer: &Renderer,
+        conversion: &Conversion,
+        document: Foreign<'_>,
+        limits: &Limits,
+    ) -> Result<Self, RenderError> {
+        let tool = conversion.tool();
+        let Some(path) = renderer.tools.path(tool) else {
+            let (program, package) = (tool.program(), tool.package());
+            return Err(RenderError::Missing { name: document.name.to_owned(), program, package });
+        };
+        if document.bytes.len() as u64 > limits.max_input_bytes {
+            return Err(RenderError::TooLarge);
+        }
+        let scratch = tempfile::Builder::new().prefix("postfax-").tempdir_in(&renderer.scratch)?;
+        let call = conversion.call(scratch.path())?;
+        tokio::fs::write(scratch.path().join(&call.input), document.bytes).await?;
+        let program = Program {
+            path: path.to_owned(),
+            arguments: call.arguments.clone(),
+            scratch: scratch.path().to_owned(),
+        };
+        let cell = renderer.cell(tool.into(), limits, THREADS, Some(program));
+        Ok(Self { scratch, call, cell })
+    }
+
+    pub(super) fn start(&self, exe: &Path) -> io::Result<Running> {
+        Running::start(exe, &self.cell)
+    }
+}
+
+struct Ended {
+    printed: Vec<u8>,
+    words: String,
+    status: ExitStatus,
+}
+
 async fn run(
-    program: &Path,
-    arguments: &[String],
-    scratch: &Scratch,
-    deadline: Instant,
+    renderer: &Renderer,
+    desk: &Desk,
     name: &str,
-) -> Result<(Vec<u8>, String, ExitStatus), RenderError> {
-    let mut running = Running::start(program, arguments, scratch)?;
-    let Ok(talked) = tokio::time::timeout_at(deadline, running.talk()).await else {
-        running.kill();
-        let _ = running.child.wait().await;
+    deadline: Instant,
+) -> Result<Ended, RenderError> {
+    let mut running = desk.start(&renderer.exe)?;
+    let (stdout, stderr) = (running.stdout()?, running.stderr()?);
+    let talk = async { tokio::join!(up_to(stdout, MAX_OUTPUT_BYTES + 1), last_words(stderr)) };
+    let Ok((printed, words)) = tokio::time::timeout_at(deadline, talk).await else {
+        running.end().await?;
         return Err(RenderError::TimedOut { name: name.to_owned() });
     };
-    Ok(talked?)
+    Ok(Ended { printed: printed?, words, status: running.gone().await? })
 }
 
 fn whole(bytes: Vec<u8>) -> Result<Vec<u8>, RenderError> {
@@ -87,86 +126,11 @@ fn whole(bytes: Vec<u8>) -> Result<Vec<u8>, RenderError> {
     fits.then_some(bytes).ok_or(RenderError::TooLarge)
 }
 
-fn failed(status: ExitStatus, name: &str, program: &str) -> RenderError {
-    use std::os::unix::process::ExitStatusExt;
-    let name = name.to_owned();
-    let out_of_time = [Signal::XCPU, Signal::KILL].map(Signal::as_raw);
-    match status.signal() {
-        Some(signal) if out_of_time.contains(&signal) => RenderError::TimedOut { name },
-        Some(_) => RenderError::Crashed { name },
-        None => RenderError::Broken { name, why: format!("{program} cannot read it") },
-    }
-}
-
-async fn up_to(from: impl AsyncRead + Unpin, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut from = from.take(most);
-    from.read_to_end(&mut bytes).await?;
-    // Drained, or a program that says more would wait for ever.
-    tokio::io::copy(&mut from.into_inner(), &mut tokio::io::sink()).await?;
-    Ok(bytes)
-}
-
-/// A folder of one program, which goes with this.
-struct Scratch(tempfile::TempDir);
-
-impl Scratch {
-    fn new(folder: &Path) -> io::Result<Self> {
-        Ok(Self(tempfile::Builder::new().prefix("postfax-").tempdir_in(folder)?))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-/// A program and all that it started; they go with this.
-struct Running {
-    child: Child,
-    group: Option<Pid>,
-}
-
-impl Running {
-    fn start(program: &Path, arguments: &[String], scratch: &Scratch) -> io::Result<Self> {
-        let child = Command::new(program)
-            .args(arguments)
-            .env_clear()
-            .env("HOME", scratch.path())
-            .env("TMPDIR", scratch.path())
-            .env("LC_ALL", "C.UTF-8")
-            .env("OMP_THREAD_LIMIT", "1")
-            .current_dir(scratch.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
-        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        Ok(Self { child, group })
-    }
-
-    async fn talk(&mut self) -> io::Result<(Vec<u8>, String, ExitStatus)> {
-        let no_pipe = || io::Error::other("the program has no pipe");
-        let stdout = self.child.stdout.take().ok_or_else(no_pipe)?;
-        let stderr = self.child.stderr.take().ok_or_else(no_pipe)?;
-        let (printed, words, status) = tokio::join!(
-            up_to(stdout, MAX_OUTPUT_BYTES + 1),
-            up_to(stderr, MAX_LAST_WORDS_BYTES),
-            self.child.wait()
-        );
-        Ok((printed?, one_line(&String::from_utf8_lossy(&words?)), status?))
-    }
-
-    fn kill(&self) {
-        if let Some(group) = self.group {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.kill();
-    }
+pub(super) fn failed(status: ExitStatus, name: &str, tool: Tool, words: &str) -> RenderError {
+    let program = tool.program();
+    tracing::warn!(program, %status, words, "a converter failed");
+    died(status, name, words).unwrap_or_else(|| RenderError::Broken {
+        name: name.to_owned(),
+        why: format!("{program} cannot read it"),
+    })
 }

@@ -5,35 +5,56 @@
 //!
 //! ```text
 //! parent                                   child (`postfax render-child`)
-//!   request header, documents   ──stdin──▶   limits itself, then draws
+//!   request header, document    ──stdin──▶   confines itself, then draws
 //!   TIFF-F, fsync, digest       ◀─stdout──   pages (MMR), warnings, refusal
 //!   kills it when the time is up
+//!
+//!   a document in a scratch folder           the same, but becomes a program
+//!   what the program has made   ◀────────    of others: LibreOffice, poppler
 //! ```
+//!
+//! Each document has a child of its own, and so many draw at once as there are cores.
+//! What a child may use is one table, `cell`; a kernel that cannot enforce it is no
+//! place to draw foreign documents, unless an administrator says so.
 //!
 //! The parent trusts nothing that comes back: sizes are checked, and all that
 //! the child can do is to be the wrong picture.
 
+mod answer;
+mod cell;
 mod child;
 mod codes;
+mod confine;
 mod convert;
+mod document;
 mod error;
+mod grey;
 mod parent;
 mod protocol;
+mod running;
 mod tools;
 
 use std::path::{Path, PathBuf};
 
 use postfax_domain::document::{Digest, Paper};
 
+use self::{
+    cell::{Cell, Program, Sort},
+    convert::Foreign,
+};
 use crate::pages::Look;
 
 pub use crate::pages::kind::Kind;
-pub use child::child_main;
+pub use child::{child_main, confined};
+pub use confine::{Confinement, confinement};
 pub use error::RenderError;
 pub use tools::{Conversion, Tool, Tools};
 
 /// The hidden subcommand that makes the binary the child.
 pub const CHILD_ARGUMENT: &str = "render-child";
+
+/// What a child ends with that could not be confined.
+const EXIT_UNCONFINED: u8 = 120;
 
 /// What a child may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +117,9 @@ pub struct Renderer {
     exe: PathBuf,
     tools: Tools,
     scratch: PathBuf,
+    fonts: Vec<PathBuf>,
+    threads: u32,
+    allow_unconfined: bool,
 }
 
 impl Renderer {
@@ -109,7 +133,15 @@ impl Renderer {
     /// The same, and programs of others help where they are installed.
     #[must_use]
     pub fn with_tools(exe: PathBuf, tools: Tools) -> Self {
-        Self { exe, tools, scratch: std::env::temp_dir() }
+        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        Self {
+            exe,
+            tools,
+            scratch: std::env::temp_dir(),
+            fonts: Vec::new(),
+            threads,
+            allow_unconfined: false,
+        }
     }
 
     /// Where the programs of others get their scratch folders, each of which goes when
@@ -117,6 +149,26 @@ impl Renderer {
     #[must_use]
     pub fn with_scratch(self, scratch: PathBuf) -> Self {
         Self { scratch, ..self }
+    }
+
+    /// Font files that text is set in where ours have no glyph, in order of preference;
+    /// [`crate::pages::fonts::MAX_FONTS_BYTES`] in sum.
+    #[must_use]
+    pub fn with_fonts(self, fonts: Vec<PathBuf>) -> Self {
+        Self { fonts, ..self }
+    }
+
+    /// How many documents or pages are drawn at once: as many as there are cores, unless
+    /// said here.
+    #[must_use]
+    pub fn with_threads(self, threads: u32) -> Self {
+        Self { threads: threads.max(1), ..self }
+    }
+
+    /// Whether to draw also where the kernel cannot confine a child ([`confinement`]).
+    #[must_use]
+    pub fn allow_unconfined(self, allow_unconfined: bool) -> Self {
+        Self { allow_unconfined, ..self }
     }
 
     /// Has a program of others convert one document, within the limits, in a scratch
@@ -130,7 +182,9 @@ impl Renderer {
         input: &[u8],
         limits: &Limits,
     ) -> Result<Vec<u8>, RenderError> {
-        convert::convert(self, conversion, input, "document", limits).await
+        self.confines()?;
+        let document = Foreign { bytes: input, name: "document" };
+        convert::convert(self, conversion, document, limits, convert::deadline(limits)).await
     }
 
     /// What the QR codes on the pages of a TIFF-F say, page after page, from the top on;
@@ -139,7 +193,8 @@ impl Renderer {
     /// # Errors
     /// [`RenderError`]; that there are none is no error.
     pub async fn codes(&self, pages: &[u8], limits: &Limits) -> Result<Vec<String>, RenderError> {
-        codes::read(&self.exe, pages, limits).await
+        self.confines()?;
+        codes::read(self, pages, limits).await
     }
 
     /// Draws all documents, in order, to one TIFF-F (MMR) at `out`, which is durable
@@ -154,7 +209,27 @@ impl Renderer {
         limits: &Limits,
         out: &Path,
     ) -> Result<Rendered, RenderError> {
-        parent::render(&self.exe, sources, look, limits, out).await
+        self.confines()?;
+        parent::render(self, sources, look, limits, out).await
+    }
+
+    fn confines(&self) -> Result<(), RenderError> {
+        match confinement().lack() {
+            Some(lack) if !self.allow_unconfined => Err(RenderError::Unconfined(lack.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    fn cell(&self, sort: Sort, limits: &Limits, threads: u32, program: Option<Program>) -> Cell {
+        Cell {
+            sort,
+            memory_bytes: limits.memory_bytes,
+            cpu_s: limits.cpu_s,
+            threads,
+            parent: std::process::id(),
+            allow_unconfined: self.allow_unconfined,
+            program,
+        }
     }
 }
 

@@ -12,52 +12,50 @@ pub(super) const MAX_HEADER_BYTES: u32 = 1 << 20;
 /// Longest coded page in bytes.
 pub(super) const MAX_PAGE_BYTES: u32 = 32 << 20;
 
-/// The one thing that the parent says; the documents follow in order.
+/// The one thing that the parent says; what is to be drawn follows, and then fonts.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request {
-    #[serde(default)]
-    pub(super) task: Task,
     pub(super) look: Look,
-    pub(super) memory_bytes: u64,
-    pub(super) cpu_s: u64,
     pub(super) max_pages: u32,
-    pub(super) documents: Vec<Document>,
+    /// Threads that may draw.
+    pub(super) threads: u32,
+    pub(super) input: Input,
+    /// The size of each font in bytes.
+    pub(super) fonts: Vec<u64>,
 }
 
-/// What is to become of the documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// What follows.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Task {
-    /// Pages.
-    #[default]
-    Draw,
-    /// The texts of the codes on them; they are fax pages already.
-    Codes,
-}
-
-/// A document that follows.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Document {
-    pub(super) kind: Kind,
-    pub(super) bytes: u64,
+pub(super) enum Input {
+    /// A document of so many bytes.
+    Document { kind: Kind, bytes: u64 },
+    /// Grey pages (binary PGM) until the input ends, in so many dots an inch, as another
+    /// program has drawn them.
+    Grey { across: u32, down: u32 },
+    /// A TIFF-F of so many bytes, of which nothing is wanted but what its codes say.
+    Codes { bytes: u64 },
 }
 
 /// What the child says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Reply {
-    /// It turns to the next document.
-    Begins,
+    /// So many more pages will come, unless the parent thinks that they are too many.
+    Announces(u32),
     /// A page of MMR; its bytes follow.
     Page { width: u32, lines: u32, bytes: u32 },
     /// What a code on a page says.
     Code(String),
     /// The sender should know.
     Warning(String),
-    /// The current document cannot be drawn; the last word.
+    /// The document cannot be drawn; the last word.
     Refused(Refusal),
-    /// All are drawn; the last word.
-    Done,
+    /// All is drawn; the last word.
+    Done {
+        /// There is no ink on any page.
+        blank: bool,
+    },
 }
 
 /// A header with its length before it.

@@ -134,9 +134,8 @@ pub enum Conversion {
 /// How a program is called for a conversion.
 pub(super) struct Call {
     pub(super) arguments: Vec<String>,
-    /// The name in the scratch folder that the input gets; `None`: it comes on standard
-    /// input.
-    pub(super) input: Option<String>,
+    /// The name in the scratch folder that the input gets.
+    pub(super) input: String,
     /// The names in the scratch folder that the result may have, the first that is
     /// there counts; empty: it comes on standard output.
     pub(super) output: &'static [&'static str],
@@ -170,11 +169,11 @@ impl Conversion {
                 );
                 arguments.extend(["--outdir".to_owned(), format!("{scratch}/out")]);
                 arguments.push(format!("{scratch}/{input}"));
-                Call { arguments, input: Some(input), output: &["out/document.pdf"] }
+                Call { arguments, input, output: &["out/document.pdf"] }
             }
             Self::HeifToPng => Call {
                 arguments: words(&["picture.heif", "picture.png"]),
-                input: Some("picture.heif".to_owned()),
+                input: "picture.heif".to_owned(),
                 // Of several pictures each gets a number.
                 output: &["picture.png", "picture-1.png"],
             },
@@ -199,7 +198,7 @@ impl Conversion {
                     &last,
                     "document.pdf",
                 ]);
-                Call { arguments, input: Some("document.pdf".to_owned()), output: &[] }
+                Call { arguments, input: "document.pdf".to_owned(), output: &[] }
             }
             Self::WordsOfPage { languages } => {
                 let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '+');
@@ -210,7 +209,7 @@ impl Conversion {
                     return Err(no_such("languages as in eng+deu"));
                 }
                 let arguments = words(&["page", "stdout", "-l", languages, "tsv"]);
-                Call { arguments, input: Some("page".to_owned()), output: &[] }
+                Call { arguments, input: "page".to_owned(), output: &[] }
             }
         })
     }
@@ -242,7 +241,7 @@ mod tests {
             ("Ä", "document.bin"),
         ] {
             let office = Conversion::OfficeToPdf { extension: extension.into() };
-            assert_eq!(office.call(scratch).unwrap().input.unwrap(), input);
+            assert_eq!(office.call(scratch).unwrap().input, input);
         }
         for languages in ["", "eng deu", "../eng", "eng;x", "-c", &"e".repeat(65)] {
             let words = Conversion::WordsOfPage { languages: languages.into() };

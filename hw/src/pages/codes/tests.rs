@@ -4,6 +4,7 @@ use super::*;
 use crate::pages::{
     bitmap::Size,
     ccitt::{self, Coding},
+    tiff::CodedPage,
 };
 
 /// QR codes, a row of modules in each number, the leftmost in its highest bit.
@@ -85,6 +86,13 @@ impl Sheet {
             self.page.set_black((state >> 8) % size.width(), (state >> 4) % size.lines());
         }
     }
+}
+
+/// A page with a code on it, for other tests, and what the code says.
+pub(crate) fn invoice() -> (CodedPage, &'static str) {
+    let mut sheet = Sheet::new((204.0, 98.0));
+    sheet.draw(INVOICE.1, (5.0, 0.8), 0.04, 0.0);
+    (CodedPage::mmr(&sheet.page, sheet.density), INVOICE.0)
 }
 
 #[test]

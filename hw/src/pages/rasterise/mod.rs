@@ -62,6 +62,11 @@ pub trait Sink {
 
     /// Something that the sender should know though the fax goes out.
     fn warn(&mut self, text: String);
+
+    /// How many threads may draw the pages of one document.
+    fn threads(&self) -> usize {
+        1
+    }
 }
 
 /// Draws all pages of a document.
@@ -86,6 +91,25 @@ pub fn rasterise(
             picture::draw(kind, &bytes, resolution, sink)
         }
     }
+}
+
+/// Lays a grey page that another program has drawn, so many dots an inch across and down.
+/// One page was announced for it.
+///
+/// # Errors
+/// [`Refusal::TooLarge`]
+pub fn grey_page(
+    page: &Gray,
+    (across, down): (u32, u32),
+    look: Look,
+    sink: &mut dyn Sink,
+) -> Result<(), Refusal> {
+    let size = Inches {
+        width: f64::from(page.width()) / f64::from(across),
+        height: f64::from(page.height()) / f64::from(down),
+    };
+    sink.page(&lay(page, size, look.resolution)?);
+    Ok(())
 }
 
 /// Lays a grey picture of a known true size on a sheet and makes it bi-level.
