@@ -9,7 +9,10 @@ fn main() {
         let d = file.decode(i).unwrap();
         let dens = file.pages()[i].density;
         let s = d.page.size();
-        let g = d.page.to_gray().scaled((s.width() as f32 / dens.x * w) as u32, (s.lines() as f32 / dens.y * h) as u32);
+        let g = d
+            .page
+            .to_gray()
+            .scaled((s.width() as f32 / dens.x * w) as u32, (s.lines() as f32 / dens.y * h) as u32);
         let mut p = format!("P5\n{} {}\n255\n", g.width(), g.height()).into_bytes();
         p.extend_from_slice(g.pixels());
         std::fs::write(format!("{}.{i}.pgm", a[2]), p).unwrap();

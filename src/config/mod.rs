@@ -66,7 +66,9 @@ pub(crate) use texts::Text;
 #[cfg(test)]
 pub(crate) use webhooks::Url as HookUrl;
 pub(crate) use webhooks::{Key, Webhook};
-pub(crate) use words::{Languages, Phrase, Words};
+#[cfg(test)]
+pub(crate) use words::Languages;
+pub(crate) use words::{Phrase, Words};
 pub(crate) use write::{mend, replace};
 
 use check::Check;

@@ -4,13 +4,7 @@
 use postfax_domain::setup::{TextLayer, Trim};
 use postfax_hw::render::{Tool, Tools};
 
-use super::{
-    address::Wrong,
-    check::Check,
-    findings::Placed,
-    raw::Raw,
-    read::Entry,
-};
+use super::{address::Wrong, check::Check, findings::Placed, raw::Raw, read::Entry};
 
 const TEXTS: &[(&str, TextLayer)] = &[("off", TextLayer::Off), ("pdf", TextLayer::Pdf)];
 const LANGUAGES: &str = "eng";

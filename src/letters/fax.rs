@@ -250,7 +250,8 @@ impl Findings {
         };
         let damaged = self.damaged.iter().map(|one| {
             let (number, lines) = (one.page.to_string(), (one.bad + one.missing).to_string());
-            let values = [("page", &*number), ("lines", &*lines), ("total", &*one.lines.to_string())];
+            let values =
+                [("page", &*number), ("lines", &*lines), ("total", &*one.lines.to_string())];
             words.say(Phrase::FaxDamagedPage, &values)
         });
         page.list(Phrase::FaxDamaged, named(damaged.collect()));
@@ -269,9 +270,12 @@ impl Findings {
 
     fn headers(&self) -> Vec<(String, String)> {
         let mut headers = Vec::new();
-        for Damaged { page, bad, longest, missing, lines } in self.damaged.iter().take(MAX_NAMED_PAGES)
+        for Damaged { page, bad, longest, missing, lines } in
+            self.damaged.iter().take(MAX_NAMED_PAGES)
         {
-            let value = format!("page={page}; bad={bad}; longest={longest}; missing={missing}; lines={lines}");
+            let value = format!(
+                "page={page}; bad={bad}; longest={longest}; missing={missing}; lines={lines}"
+            );
             headers.push(("X-Fax-Damage".to_owned(), value));
         }
         for (page, why) in self.left_out.iter().take(MAX_NAMED_PAGES) {
@@ -281,9 +285,10 @@ impl Findings {
             };
             headers.push(("X-Fax-Left-Out".to_owned(), format!("page={page}; why={why}")));
         }
-        headers.extend(self.read.map(|(read, all)| {
-            ("X-Fax-Text".to_owned(), format!("pages={read}; of={all}"))
-        }));
+        headers.extend(
+            self.read
+                .map(|(read, all)| ("X-Fax-Text".to_owned(), format!("pages={read}; of={all}"))),
+        );
         headers
     }
 }
@@ -385,7 +390,8 @@ async fn show(
         (true, TextLayer::Pdf) => {
             let words = reading::words(context, config, &fax.document.digest, &received).await;
             let on_pages = |page: &usize| words.contains_key(page);
-            findings.read = Some((received.shown().filter(on_pages).count(), received.shown().count()));
+            findings.read =
+                Some((received.shown().filter(on_pages).count(), received.shown().count()));
             words
         }
         (false, _) | (_, TextLayer::Off) => Arc::default(),

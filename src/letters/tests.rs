@@ -291,7 +291,8 @@ fn a_received_fax_is_announced_in_every_language() {
         let words = config.letters.languages.of(language);
         let mut fax = arrival();
         let nobody = Other::default();
-        let text = received::page(&config, words, &fax, &nobody, &received::Findings::default()).text();
+        let text =
+            received::page(&config, words, &fax, &nobody, &received::Findings::default()).text();
         let incomplete = received::subject(words, &fax, &nobody);
         (fax.caller, fax.tsi, fax.error) = (None, None, None);
         (text, incomplete, received::subject(words, &fax, &nobody))

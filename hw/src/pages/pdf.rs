@@ -118,10 +118,8 @@ impl Book {
     pub(super) fn put(&mut self, sheet: &Sheet<'_>) {
         let page = &sheet.page;
         let points = |dots: u32, density: f32| dots as f32 / density * POINTS_PER_INCH;
-        let (width, height) = (
-            points(page.size.width(), page.density.x),
-            points(page.size.lines(), page.density.y),
-        );
+        let (width, height) =
+            (points(page.size.width(), page.density.x), points(page.size.lines(), page.density.y));
         let shrink = (MAX_POINTS / width.max(height)).min(1.0);
         let (width, height) = (width * shrink, height * shrink);
         let [own, content, picture] = [self.object(), self.object(), self.object()];

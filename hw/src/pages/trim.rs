@@ -8,11 +8,7 @@
 
 use std::ops::Range;
 
-use super::{
-    bitmap::Bitmap,
-    ccitt::Decoded,
-    tiff::Density,
-};
+use super::{bitmap::Bitmap, ccitt::Decoded, tiff::Density};
 
 const INCH_MM: f32 = 25.4;
 /// Shadows of the scanner: nothing that is looked at stands so near to an edge.
@@ -134,8 +130,15 @@ impl<'a> Side<'a> {
         }
     }
 
+    /// Whether a line is bad, or may be: damage that is noticed on one line may have
+    /// begun on the one above.
     fn is_bad(&self, y: u32) -> bool {
-        self.bad_within(y, 0)
+        self.bad_within(y + 1, 1)
+    }
+
+    /// Whether a line is so near to a bad one that the copies may be out of step.
+    fn is_near_bad(&self, y: u32) -> bool {
+        self.bad_within(y + 2, NEAR_LINES)
     }
 
     /// Whether a line is bad, or one of so many before it.
@@ -154,7 +157,7 @@ fn walk(a: &Side<'_>, b: &Side<'_>, slack: u32) -> Option<u32> {
     // there is damage that is.
     let mut strays = a.damaged + b.damaged;
     while i < a.lines && j < b.lines {
-        let near = a.bad_within(i, NEAR_LINES) || b.bad_within(j, NEAR_LINES);
+        let near = a.is_near_bad(i) || b.is_near_bad(j);
         if alike(a.page.row(i), b.page.row(j)) {
             proof += u32::from(a.page.row(i).iter().any(|byte| *byte != 0));
         } else if agree(a, b, i + 1, j + 1) {
@@ -253,10 +256,13 @@ mod tests {
         assert!(with(&header), "the header line alone");
         assert!(with(&|page| noise(page, 500)), "specks");
         assert!(with(&|page| (0..2286).for_each(|y| page.blacken(y, 0, 9))), "a shadow");
-        assert!(!with(&|page| {
-            header(page);
-            write(page, 1100, 24, 240, 0);
-        }), "two letters");
+        assert!(
+            !with(&|page| {
+                header(page);
+                write(page, 1100, 24, 240, 0);
+            }),
+            "two letters"
+        );
         assert!(!with(&|page| (900..904).for_each(|y| page.blacken(y, 800, 804))), "a full stop");
         assert!(!with(&|page| write(page, 30, 80, 1500, 0)), "three lines of text on top");
         assert!(!with(&|page| write(page, 300, 24, 1500, 0)), "one line of text further down");

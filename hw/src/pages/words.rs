@@ -1,10 +1,7 @@
 //! Words on received pages: the picture of a page that `tesseract` is given, and what
 //! is made of its answer. Runs nothing; the answer may be anything.
 
-use super::{
-    bitmap::Bitmap,
-    tiff::Density,
-};
+use super::{bitmap::Bitmap, tiff::Density};
 
 /// Words of a page; a newspaper has fewer.
 const MAX_WORDS: usize = 5_000;
@@ -40,9 +37,8 @@ impl Word {
     /// Whether it is written from the right to the left.
     #[must_use]
     pub fn is_right_to_left(&self) -> bool {
-        let right = |c: char| {
-            matches!(u32::from(c), 0x590..=0x8ff | 0xfb1d..=0xfdff | 0xfe70..=0xfeff)
-        };
+        let right =
+            |c: char| matches!(u32::from(c), 0x590..=0x8ff | 0xfb1d..=0xfdff | 0xfe70..=0xfeff);
         self.text.chars().find(|c| c.is_alphabetic()).is_some_and(right)
     }
 }
@@ -54,7 +50,8 @@ pub fn picture(page: &Bitmap, density: Density) -> Vec<u8> {
         ((dots as f32 / density * DOTS_PER_INCH).round() as u32).clamp(1, MAX_SIDE)
     };
     let size = page.size();
-    let square = page.to_gray().scaled(side(size.width(), density.x), side(size.lines(), density.y));
+    let square =
+        page.to_gray().scaled(side(size.width(), density.x), side(size.lines(), density.y));
     let mut picture = format!("P5\n{} {}\n255\n", square.width(), square.height()).into_bytes();
     picture.extend_from_slice(square.pixels());
     picture

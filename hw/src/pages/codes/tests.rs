@@ -11,18 +11,42 @@ use crate::pages::{
 const INVOICE: (&str, &[u32]) = (
     "INV-2024-00817",
     &[
-        0x1f_c47f, 0x10_5e41, 0x17_4f5d, 0x17_435d, 0x17_5b5d, 0x10_4641, 0x1f_d57f, 0x0, 0x15_4d12,
-        0x5_beac, 0x1a_e2d9, 0x1c_978a, 0x11_6e7b, 0x189d, 0x1f_c955, 0x10_4059, 0x17_5dff,
-        0x17_4692, 0x17_5e61, 0x10_43bf, 0x1f_d255,
+        0x1f_c47f, 0x10_5e41, 0x17_4f5d, 0x17_435d, 0x17_5b5d, 0x10_4641, 0x1f_d57f, 0x0,
+        0x15_4d12, 0x5_beac, 0x1a_e2d9, 0x1c_978a, 0x11_6e7b, 0x189d, 0x1f_c955, 0x10_4059,
+        0x17_5dff, 0x17_4692, 0x17_5e61, 0x10_43bf, 0x1f_d255,
     ],
 );
 const LINK: (&str, &[u32]) = (
     "https://fax.example.com/r/4711?k=Zürich",
     &[
-        0x1fc9_847f, 0x105c_8141, 0x175a_335d, 0x1753_af5d, 0x1742_8f5d, 0x1048_3941, 0x1fd5_557f,
-        0x1d_6200, 0x1055_e8ce, 0x1a9a_4236, 0x1ccc_8c00, 0xbbe_67a8, 0x648_0561, 0x1d2b_9ed3,
-        0x6fd_39dc, 0x1003_4045, 0x6ca_1c2c, 0x1836_a377, 0x1de8_2bd9, 0x1417_a590, 0x1551_4ff7,
-        0x18_6118, 0x1fc7_3b5c, 0x104c_7310, 0x174a_c7fa, 0x1747_608d, 0x174d_f4fe, 0x1048_928d,
+        0x1fc9_847f,
+        0x105c_8141,
+        0x175a_335d,
+        0x1753_af5d,
+        0x1742_8f5d,
+        0x1048_3941,
+        0x1fd5_557f,
+        0x1d_6200,
+        0x1055_e8ce,
+        0x1a9a_4236,
+        0x1ccc_8c00,
+        0xbbe_67a8,
+        0x648_0561,
+        0x1d2b_9ed3,
+        0x6fd_39dc,
+        0x1003_4045,
+        0x6ca_1c2c,
+        0x1836_a377,
+        0x1de8_2bd9,
+        0x1417_a590,
+        0x1551_4ff7,
+        0x18_6118,
+        0x1fc7_3b5c,
+        0x104c_7310,
+        0x174a_c7fa,
+        0x1747_608d,
+        0x174d_f4fe,
+        0x1048_928d,
         0x1fdb_be34,
     ],
 );
@@ -66,8 +90,9 @@ impl Sheet {
     fn sent(&self, per_mille: u32, seed: u32) -> Bitmap {
         let coding = Coding::Mh { aligned: true };
         let mut bytes = ccitt::encode(&self.page, coding);
-        let eols: Vec<usize> =
-            (0..bytes.len() - 1).filter(|&at| bytes[at] & 0x0f == 0 && bytes[at + 1] == 1).collect();
+        let eols: Vec<usize> = (0..bytes.len() - 1)
+            .filter(|&at| bytes[at] & 0x0f == 0 && bytes[at + 1] == 1)
+            .collect();
         let mut state = seed;
         for eol in eols.windows(2) {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -77,10 +77,8 @@ impl Alphabet {
         let first = if number == 0 { b' ' } else { first_code(number) };
         let ascii = (b' '..=b'~').map(|code| (code, char::from(code)));
         let others = self.fonts[number].iter().zip(first_code(number)..);
-        let all: Vec<(u8, char)> = ascii
-            .filter(|_| number == 0)
-            .chain(others.map(|(c, code)| (code, *c)))
-            .collect();
+        let all: Vec<(u8, char)> =
+            ascii.filter(|_| number == 0).chain(others.map(|(c, code)| (code, *c))).collect();
         let names: Vec<Vec<u8>> = all.iter().map(|(_, c)| glyph_name(*c)).collect();
         let last = all.last().map_or(first, |(code, _)| *code);
         let mut font = pdf.type3_font(own);
