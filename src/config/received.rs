@@ -109,4 +109,36 @@ mod tests {
             assert!(languages(bad).is_err(), "{bad}");
         }
     }
+
+    #[test]
+    fn what_is_written_is_used_and_a_client_may_differ() {
+        let minimal = include_str!("../../tests/config/good/minimal.toml");
+        let read = |more: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("postfax.toml");
+            std::fs::write(&file, format!("{minimal}\n{more}")).unwrap();
+            crate::config::load(&file)
+        };
+        let plain = read("").unwrap();
+        assert_eq!((plain.received.text, plain.received.codes), (TextLayer::Off, false));
+        assert_eq!(plain.received.trim, Trim::default());
+        let config = read(
+            "[received]\ncodes = true\ncode_pages = 3\nlanguages = \"deu\"\ntrim = [\"blank\"]\n\
+             [[client]]\nname = \"zoe\"\nmail = [\"zoe@example.org\"]\n\
+             receive = { trim = [], text = \"off\" }\n[[route]]\ncode = \"INV-*\"\nto = [\"zoe\"]\n",
+        )
+        .unwrap();
+        let received = &config.received;
+        assert_eq!((received.codes, received.code_pages, &*received.languages), (true, 3, "deu"));
+        assert_eq!(received.trim, Trim { blank: true, duplicate: false });
+        let zoe = config.setup.clients.values().find(|client| client.owns("zoe@example.org"));
+        let receive = &zoe.unwrap().receive;
+        assert_eq!((receive.trim, receive.text), (Some(Trim::default()), Some(TextLayer::Off)));
+        let route = config.setup.routes.last().unwrap();
+        assert!(route.code.as_ref().unwrap().matches("inv-7"));
+        let wrong = read("[received]\ntrim = [\"white\"]\nlanguages = \"a b\"\n").unwrap_err();
+        assert_eq!(wrong.len(), 2, "{wrong:?}");
+        let in_vain = read("[[route]]\ncode = \"x\"\nto = []\n").unwrap_err();
+        assert!(format!("{in_vain:?}").contains("no codes are looked for"), "{in_vain:?}");
+    }
 }
