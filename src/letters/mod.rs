@@ -8,6 +8,7 @@
 mod alarm;
 mod answer;
 mod fax;
+mod findings;
 mod other;
 mod page;
 mod reading;
