@@ -319,7 +319,7 @@ async fn keep(context: &Arc<Context>, spool: &Path, fax: &Waiting) -> Result<Doc
 /// What the codes on the first pages say, by which the fax may be routed. It is durable
 /// by now, and waits only so long; one whose codes cannot be read has none.
 async fn codes(context: &Arc<Context>, document: &Document) -> Vec<String> {
-    let config = context.config.load();
+    let config = context.config.load_full();
     let rules = &config.received;
     if !rules.codes {
         return Vec::new();
