@@ -249,6 +249,7 @@ fn arrived(id: JobId, document: &Document) -> Job {
         caller_name: None,
         tsi: Some("+44 20 7946 0100".into()),
         subaddress: None,
+        codes: Vec::new(),
         document: document.clone(),
         received: now(),
         local: WallClock { weekday: 0, minute: 0 },

@@ -1,7 +1,8 @@
 //! The fax servers as they report by themselves: how they are, and what arrived.
 //!
 //! One task for each server. A fax that waits there is fetched and made durable
-//! here; only when the supervisor has it as well is the server told to let go.
+//! here; then the codes on it are read, by which it may be routed; and only when the
+//! supervisor has it as well is the server told to let go.
 //! A server that cannot let go keeps its copy, which is recognised by its key.
 
 use std::{
@@ -24,7 +25,8 @@ use postfax_domain::{
 use postfax_hw::{
     driver::{Condition, Driver, DriverError, LineCondition, Waiting},
     hylafax::{self, Hylafax},
-    pages,
+    pages::{self, received::Received},
+    render::{Limits, Renderer},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{info, warn};
@@ -216,7 +218,8 @@ impl Watcher {
                 return Ok(());
             }
         };
-        let arrival = self.arrival(&fax, document);
+        let codes = codes(&self.context, &document).await;
+        let arrival = Arrival { codes, ..self.arrival(&fax, document) };
         info!(server = %self.name, pages = arrival.document.pages, "a fax has arrived");
         self.in_hand.insert(fax.key.clone(), fax);
         crash::point("tell");
@@ -261,6 +264,7 @@ impl Watcher {
             caller_name: fax.caller_name.clone(),
             tsi: fax.tsi.clone(),
             subaddress: fax.subaddress.clone(),
+            codes: Vec::new(),
             document,
             received: fax.received,
             local: wall_clock(fax.received, &config.timezone),
@@ -309,5 +313,36 @@ async fn keep(context: &Arc<Context>, spool: &Path, fax: &Waiting) -> Result<Doc
     });
     keeping.await.unwrap_or_else(|bug| {
         Err(StoreError::File { path: kept, source: std::io::Error::other(bug) })
+    })
+}
+
+/// What the codes on the first pages say, by which the fax may be routed. It is durable
+/// by now, and waits only so long; one whose codes cannot be read has none.
+async fn codes(context: &Arc<Context>, document: &Document) -> Vec<String> {
+    let config = context.config.load_full();
+    let rules = &config.received;
+    if !rules.codes {
+        return Vec::new();
+    }
+    let limits = Limits {
+        memory_bytes: config.convert.memory_mb << 20,
+        cpu_s: rules.code_wait_s,
+        wall_s: rules.code_wait_s,
+        max_pages: rules.code_pages,
+        ..Limits::default()
+    };
+    let path = context.reader.documents.document(&document.digest);
+    let most = rules.code_pages as usize;
+    let looked = async {
+        let first = tokio::task::spawn_blocking(move || Received::first_pages(&path, most)).await;
+        let first = first.map_err(|bug| bug.to_string())?.map_err(|bad| bad.to_string())?;
+        let renderer = Renderer::new(context.exe.clone());
+        renderer.codes(&first, &limits).await.map_err(|failed| failed.to_string())
+    };
+    let wait = Duration::from_secs(rules.code_wait_s);
+    let looked = tokio::time::timeout(wait, looked).await;
+    looked.unwrap_or_else(|_| Err("it takes too long".into())).unwrap_or_else(|why| {
+        warn!(why, "the codes on a received fax cannot be read");
+        Vec::new()
     })
 }

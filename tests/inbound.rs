@@ -123,3 +123,42 @@ fn a_fax_that_nobody_may_have_is_kept_and_the_postmaster_told() {
     assert_eq!(faxes, 0, "a fax never leaves its groups");
     assert_eq!(postfax.status()["unrouted"], 1);
 }
+
+/// Text that Tesseract reads, a code, and a page with nothing on it.
+#[test]
+fn a_fax_is_routed_by_its_code_trimmed_and_can_be_searched() {
+    let lab = Lab::start(Servers::Stations, 1);
+    let sink = Sink::start();
+    let mut postfax = Postfax::prepare(&lab.about, &sink, "");
+    // The first route that fits decides, so that this one comes first.
+    let config = fs::read_to_string(postfax.config()).unwrap();
+    let rules = "[received]\ncodes = true\ntext = \"pdf\"\ntrim = [\"blank\"]\n\
+                 [[route]]\ncode = \"inv-*\"\nto = [\"carl\"]\n[[route]]\n";
+    fs::write(postfax.config(), config.replacen("[[route]]\n", rules, 1)).unwrap();
+    postfax.run();
+    postfax.wait_for_servers();
+    let text = "BT /F1 24 Tf 72 760 Td (Confirmation of payment) Tj ET ";
+    let file = postfax.file("invoice.pdf");
+    fs::write(&file, pages::pdf_of(&[format!("{text}{}", pages::code()), String::new()])).unwrap();
+    let to = format!("{}@fax.example.com", lab.number_of(1));
+    assert!(postfax.send("anna", "anna@example.com", &to, Some(&file)).accepted);
+    let mail = sink.wait("the fax", "carl@example.com", 90, is_fax);
+    assert_eq!(mail.header("X-Fax-Code").as_deref(), Some("INV-2024-00817"));
+    assert_eq!(mail.header("X-Fax-Pages").as_deref(), Some("2"), "the fax is whole");
+    assert_eq!(mail.header("X-Fax-Quality").as_deref(), Some("clean"));
+    assert_eq!(mail.header("X-Fax-Left-Out").as_deref(), Some("page=2; why=blank"));
+    assert!(mail.text().contains("page 2: nothing is on it"), "{}", mail.text());
+    assert!(mail.text().contains("Code: INV-2024-00817"), "{}", mail.text());
+    let pdf = mail.part("application/pdf").unwrap();
+    assert_eq!(pages::pixels_of_pdf(&pdf).len(), 1, "the blank page is left out of the PDF");
+    let digest = postfax.jobs().iter().find_map(|job| {
+        job["cause"].get("arrived")?;
+        job["document"]["digest"].as_str().map(str::to_owned)
+    });
+    assert_eq!(pages::pixels(&postfax.document(&digest.unwrap())).len(), 2, "and nowhere else");
+    // Words of ASCII lie in the PDF as they are.
+    let words: Vec<&[u8]> = pdf.split(|octet| *octet == b'(' || *octet == b')').collect();
+    let found = ["Confirmation ", "payment "].iter().filter(|w| words.contains(&w.as_bytes()));
+    let expected = if std::path::Path::new("/usr/bin/tesseract").exists() { 2 } else { 0 };
+    assert_eq!(found.count(), expected, "{:?}", mail.header("X-Fax-Text"));
+}

@@ -81,6 +81,7 @@ impl<'a> Check<'a> {
         let clients = self.clients(&raw.client, &raw.supervisor, &letters);
         let groups = self.groups(&raw.group, &clients);
         let (dial, retry) = (self.dial_rules(&raw.dial), self.retry_rules(&raw.retry));
+        let received = self.received(raw);
         let routes = self.routes(&raw.route, &clients, &servers);
         let (webhooks, reached) = self.webhooks(&raw.webhook);
         let (cover, letterheads) = self.covers(raw);
@@ -120,6 +121,7 @@ impl<'a> Check<'a> {
             convert,
             cover,
             letterheads,
+            received,
             keep_days,
             read_back,
             letters,

@@ -4,7 +4,6 @@
 use std::{io, path::Path};
 
 use super::{
-    Letters, Mdn,
     address::Wrong,
     check::Check,
     findings::{Place, Placed},
@@ -17,6 +16,27 @@ use super::{
 const MAX_FILES: usize = 200;
 
 const MDN: &[(&str, Mdn)] = &[("never", Mdn::Never), ("on-request", Mdn::OnRequest)];
+
+/// What our mails say.
+#[derive(Debug, Clone)]
+pub(crate) struct Letters {
+    /// The words, in all languages.
+    pub(crate) languages: Languages,
+    /// The language of the postmaster, and of clients that have not chosen one.
+    pub(crate) language: String,
+    /// Whether disposition notifications are sent.
+    pub(crate) mdn: Mdn,
+}
+
+/// Whether disposition notifications are sent (RFC 8098).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Mdn {
+    /// Not at all.
+    #[default]
+    Never,
+    /// To whoever asks for one, and gets no other report.
+    OnRequest,
+}
 
 impl Check<'_> {
     pub(super) fn letters(&mut self, raw: &raw::Letters) -> Letters {

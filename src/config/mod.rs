@@ -26,6 +26,7 @@ mod parties;
 mod problem;
 mod raw;
 mod read;
+mod received;
 mod rights;
 mod rules;
 mod secret;
@@ -59,14 +60,18 @@ pub(crate) use cover::{Cover, Letterhead};
 pub(crate) use edit::{Found, Set, edit, show};
 pub(crate) use http::{Http, HttpLimits, TOKEN_PREFIX, Token, moment, token_name};
 pub(crate) use ldap::{Ldap, LdapAddress, LdapLimits};
+pub(crate) use letters::{Letters, Mdn};
 pub(crate) use problem::{Problem, report, summary};
+pub(crate) use received::Received;
 pub(crate) use rights::{permitted, touchable};
 pub(crate) use secret::Secret;
 pub(crate) use texts::Text;
 #[cfg(test)]
 pub(crate) use webhooks::Url as HookUrl;
 pub(crate) use webhooks::{Key, Webhook};
-pub(crate) use words::{Languages, Phrase, Words};
+#[cfg(test)]
+pub(crate) use words::Languages;
+pub(crate) use words::{Phrase, Words};
 pub(crate) use write::{mend, replace};
 
 use check::Check;
@@ -116,6 +121,8 @@ pub(crate) struct Config {
     pub(crate) cover: Cover,
     /// What each client of the setup writes on its faxes; it has the same names.
     pub(crate) letterheads: BTreeMap<ClientName, Letterhead>,
+    /// What is made of received faxes.
+    pub(crate) received: Received,
     /// What our mails say.
     pub(crate) letters: Letters,
     /// How long jobs that have ended are kept, in days.

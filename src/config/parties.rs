@@ -168,6 +168,8 @@ impl Check<'_> {
         Receive {
             format: self.choice(raw.format.given(), FORMATS).unwrap_or(default.format),
             language: language.unwrap_or_else(|| letters.language.clone()),
+            text: self.text_layer(&raw.text),
+            trim: self.trim(&raw.trim),
         }
     }
 

@@ -69,6 +69,7 @@ tables! {
         ldap: Ldap,
         convert: Convert,
         cover: Cover,
+        received: Received,
         limits: Limits,
         letters: Letters,
         retry: BTreeMap<String, Retry>,
@@ -195,6 +196,19 @@ tables! {
         logo: Text,
     }
 
+    /// `[received]`
+    Received {
+        text: Text,
+        languages: Text,
+        max_text_pages: Count,
+        text_page_s: Count,
+        text_wait_s: Count,
+        codes: Flag,
+        code_pages: Count,
+        code_wait_s: Count,
+        trim: Texts,
+    }
+
     /// `[limits]`
     Limits {
         max_pages: Count,
@@ -296,6 +310,8 @@ tables! {
     Receive {
         format: Text,
         language: Text,
+        text: Text,
+        trim: Texts,
     }
 
     /// `[[role]]`
@@ -318,6 +334,7 @@ tables! {
         from_number: Text,
         tsi: Text,
         subaddress: Text,
+        code: Text,
         server: Text,
         line: Text,
         group: Text,
@@ -355,6 +372,7 @@ pub(super) fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         ("[ldap]", Ldap::KEYS),
         ("[convert]", Convert::KEYS),
         ("[cover]", Cover::KEYS),
+        ("[received]", Received::KEYS),
         ("[limits]", Limits::KEYS),
         ("[letters]", Letters::KEYS),
         ("[retry]", Retry::KEYS),

@@ -149,6 +149,7 @@ impl Check<'_> {
             from_number: self.numbers_meant(raw.from_number.given()),
             tsi: text(&raw.tsi),
             subaddress: text(&raw.subaddress),
+            code: text(&raw.code),
             server,
             line: text(&raw.line),
             group,

@@ -69,7 +69,8 @@ phrases! {
         Confirmed "confirmed", NextTry "next_try", TriedUntil "tried_until", Remote "remote",
         LineSpeed "speed", Job "job", Attempts "attempts", FirstPage "first_page", From "from",
         Station "station", Extension "extension", Received "received", Duration "duration",
-        Server "server", Problem "problem", List "list", PhoneBook "phone_book",
+        Server "server", Problem "problem", List "list", PhoneBook "phone_book", FaxCode "code",
+        FaxDamaged "damaged", FaxLeftOut "left_out",
         LineTime "line_time", Warnings "warnings",
     }
     "pages" ["asked", "made", "time"] {
@@ -85,10 +86,11 @@ phrases! {
     "address_book" [] {
         BookOwn "own", BookShared "shared", BookPublic "public",
     }
-    "fax" ["who", "number", "name", "pages", "error"] {
+    "fax" ["who", "number", "name", "pages", "error", "page", "lines", "total"] {
         FaxSender "sender", FaxSubject "subject", FaxSubjectIncomplete "subject_incomplete",
         FaxArrived "arrived", FaxProblem "problem", FaxReply "reply", Named "named",
-        UnknownNumber "unknown",
+        UnknownNumber "unknown", FaxDamagedPage "damaged_page", FaxRepaired "repaired",
+        FaxBlankPage "blank_page", FaxDuplicatePage "duplicate_page",
     }
     "alarm" ["job", "server", "hook"] {
         UnroutedSubject "unrouted_subject", Unrouted "unrouted",

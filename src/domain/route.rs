@@ -36,6 +36,9 @@ pub struct Arrival {
     pub tsi: Option<String>,
     /// T.33 sub-address.
     pub subaddress: Option<String>,
+    /// What codes on its pages say, from the top on.
+    #[serde(default)]
+    pub codes: Vec<String>,
     /// Its pages.
     pub document: Document,
     /// When it was received.
@@ -78,6 +81,8 @@ pub struct Route {
     pub tsi: Option<Pattern>,
     /// T.33 sub-address.
     pub subaddress: Option<Pattern>,
+    /// What a code on its pages says.
+    pub code: Option<Pattern>,
     /// The server that answered.
     pub server: Option<ServerName>,
     /// The line that it came in on.
@@ -140,6 +145,10 @@ fn holds(setup: &Setup, route: &Route, fax: &Arrival) -> bool {
     let fits = |pattern: &Option<Pattern>, text: Option<&str>| {
         pattern.as_ref().is_none_or(|pattern| text.is_some_and(|text| pattern.matches(text)))
     };
+    let coded = |pattern: &Option<Pattern>| {
+        let any = |pattern: &Pattern| fax.codes.iter().any(|code| pattern.matches(code));
+        pattern.as_ref().is_none_or(any)
+    };
     let in_group = |group: &GroupName| {
         setup.servers.get(&fax.server).is_some_and(|server| server.groups.contains(group))
     };
@@ -148,6 +157,7 @@ fn holds(setup: &Setup, route: &Route, fax: &Arrival) -> bool {
         && fits(&route.tsi, fax.tsi.as_deref())
         && fits(&route.subaddress, fax.subaddress.as_deref())
         && fits(&route.line, fax.line.as_deref())
+        && coded(&route.code)
         && route.server.as_ref().is_none_or(|server| *server == fax.server)
         && route.group.as_ref().is_none_or(in_group)
         && route.hours.as_ref().is_none_or(|hours| hours.include(fax.local))

@@ -154,12 +154,38 @@ pub struct Receive {
     pub format: Format,
     /// Two-letter ISO 639 code.
     pub language: String,
+    /// Whether its PDFs can be searched for words; `None` is as for everybody.
+    #[serde(default)]
+    pub text: Option<TextLayer>,
+    /// Which pages its PDFs leave out; `None` is as for everybody.
+    #[serde(default)]
+    pub trim: Option<Trim>,
 }
 
 impl Default for Receive {
     fn default() -> Self {
-        Self { format: Format::Pdf, language: "en".into() }
+        Self { format: Format::Pdf, language: "en".into(), text: None, trim: None }
     }
+}
+
+/// Whether the PDF of a received fax has the words of its pages in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TextLayer {
+    /// It has only pictures.
+    #[default]
+    Off,
+    /// The words lie unseen over the pictures, where a program can read them.
+    Pdf,
+}
+
+/// Which pages the PDF of a received fax leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Trim {
+    /// Those with nothing on them.
+    pub blank: bool,
+    /// Those that are the same as the one before: sent again after damage.
+    pub duplicate: bool,
 }
 
 /// The form of the pages in a mail.

@@ -1,24 +1,31 @@
 //! The mail that brings a received fax.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use postfax_domain::{
     destination::Mailbox,
     job::Job,
     route::Arrival,
-    setup::{Client, Format, Receive},
+    setup::{Format, Receive, TextLayer, Trim},
 };
 use postfax_gateway::{
     compose::{Attachment, Automatic, Delimiters, Head, Letter, Source},
     message,
 };
+use postfax_hw::pages::{
+    pdf::{About, Moment},
+    received::Received,
+    tiff::TiffError,
+};
 use tracing::warn;
 
 use super::{
-    LetterError, Written, first_page, message_id,
+    LetterError, Written,
+    findings::Findings,
+    first_page, message_id,
     other::{Line, Other},
     page::Page,
-    words_of, zoned,
+    reading, words_of, zoned,
 };
 use crate::{
     config::{Config, Phrase, Words},
@@ -39,25 +46,29 @@ pub(super) async fn write(
     let client = to.client.as_ref().and_then(|name| config.setup.clients.get(name));
     let words = words_of(config, to.client.as_ref());
     let id = message_id(context, config, job);
-    let (attachments, preview) = attach(context, config, fax, client, &id).await;
     let calling = fax.calling(config.setup.country);
     let subaddress = None;
     let line = calling.as_ref().map(|number| Line { number, subaddress });
     let find =
         |line| Other::find(&context.book.load(), config, words, to.client.as_ref(), line, job.id);
     let other = line.map(find).unwrap_or_default();
-    let page = page(config, words, fax, &other);
+    let receive = client.map_or_else(Receive::default, |client| client.receive.clone());
+    let subject = subject(words, fax, &other);
+    let about = about(words, fax, &subject);
+    let Pages { attachments, preview, findings } =
+        pages(context, config, fax, &receive, about, &id).await;
+    let page = page(config, words, fax, &other, &findings);
     let html = preview.as_ref().and_then(|one| Some(page.html(one.content_id.as_deref()?)));
     let letter = Letter {
         head: Head {
             from: from(config, words, fax, &other),
             to: message::Mailbox { name: None, address: to.address.clone() },
-            subject: subject(words, fax, &other),
+            subject,
             date: zoned(config, fax.received),
             message_id: id,
             in_reply_to: None,
             language: Some(words.tag().to_owned()),
-            headers: headers(config, fax),
+            headers: headers(config, fax, &findings),
         },
         automatic: Some(Automatic::Generated),
         text: page.text(),
@@ -111,6 +122,7 @@ pub(super) fn page<'w>(
     words: &'w Words,
     fax: &Arrival,
     other: &Other,
+    findings: &Findings,
 ) -> Page<'w> {
     let mut page = Page::new(words);
     let pages = words.pages(fax.document.pages);
@@ -121,12 +133,14 @@ pub(super) fn page<'w>(
         (Phrase::To, fax.called.as_ref().map(ToString::to_string)),
         (Phrase::Station, fax.tsi.clone()),
         (Phrase::Extension, fax.subaddress.clone()),
+        (Phrase::FaxCode, (!fax.codes.is_empty()).then(|| fax.codes.join(", "))),
         (Phrase::Received, Some(words.moment(&zoned(config, fax.received)))),
         (Phrase::Duration, Some(words.count(Phrase::Seconds, fax.duration.as_secs()))),
         (Phrase::LineSpeed, fax.bit_rate.map(|rate| words.count(Phrase::Speed, rate))),
         (Phrase::Server, Some(fax.server.to_string())),
         (Phrase::Problem, fax.error.as_ref().map(problem)),
     ]);
+    findings.say(words, &mut page);
     if fax.caller.is_some() {
         page.paragraph(words.word(Phrase::FaxReply));
     }
@@ -134,7 +148,16 @@ pub(super) fn page<'w>(
     page
 }
 
-pub(super) fn headers(config: &Config, fax: &Arrival) -> Vec<(String, String)> {
+pub(super) fn headers(
+    config: &Config,
+    fax: &Arrival,
+    findings: &Findings,
+) -> Vec<(String, String)> {
+    let quality = match (&fax.error, findings.damaged.is_empty()) {
+        (Some(_), _) => "errors",
+        (None, false) => "damaged",
+        (None, true) => "clean",
+    };
     let said = [
         ("X-Fax-Caller", fax.caller.as_ref().map(ToString::to_string)),
         ("X-Fax-Called", fax.called.as_ref().map(ToString::to_string)),
@@ -145,7 +168,7 @@ pub(super) fn headers(config: &Config, fax: &Arrival) -> Vec<(String, String)> {
         ("X-Fax-Speed", fax.bit_rate.map(|rate| rate.to_string())),
         ("X-Fax-Server", Some(fax.server.to_string())),
         ("X-Fax-Id", Some(format!("{}/{}", fax.server, fax.key))),
-        ("X-Fax-Quality", Some(if fax.error.is_some() { "errors" } else { "clean" }.into())),
+        ("X-Fax-Quality", Some(quality.into())),
     ];
     let received = format!(
         "from {} (TSI \"{}\") by {} via PSTN; {}",
@@ -156,6 +179,8 @@ pub(super) fn headers(config: &Config, fax: &Arrival) -> Vec<(String, String)> {
     );
     let mut headers = vec![("Received".to_owned(), received)];
     headers.extend(said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    headers.extend(fax.codes.iter().map(|code| ("X-Fax-Code".to_owned(), code.clone())));
+    headers.extend(findings.headers());
     headers
 }
 
@@ -166,47 +191,123 @@ fn in_comment(text: &str) -> String {
     text.chars().take(MAX_TSI_CHARS).map(|c| if plain(c) { c } else { ' ' }).collect()
 }
 
+/// What the PDF says of itself: nothing that would differ at another delivery.
+fn about(words: &Words, fax: &Arrival, subject: &str) -> About {
+    let at = fax.received.0.div_euclid(1000);
+    let at = jiff::Timestamp::from_second(at).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
+    let small = |number: i8| u8::try_from(number).unwrap_or(0);
+    let created = u16::try_from(at.year()).ok().map(|year| Moment {
+        year,
+        month: small(at.month()),
+        day: small(at.day()),
+        hour: small(at.hour()),
+        minute: small(at.minute()),
+        second: small(at.second()),
+    });
+    About {
+        title: subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        language: words.tag().to_owned(),
+        created,
+        id: fax.document.digest.0.clone(),
+    }
+}
+
+/// The pages as they go into the mail.
+struct Pages {
+    attachments: Vec<Attachment>,
+    preview: Option<Attachment>,
+    findings: Findings,
+}
+
 /// The pages in the form that the client wants; as they came when our reader does
 /// not understand them.
-async fn attach(
+async fn pages(
     context: &Context,
     config: &Config,
     fax: &Arrival,
-    client: Option<&Client>,
+    receive: &Receive,
+    about: About,
     message_id: &str,
-) -> (Vec<Attachment>, Option<Attachment>) {
-    let documents = &context.reader.documents;
-    let format = client.map_or_else(Receive::default, |c| c.receive.clone()).format;
-    let tiff = documents.document(&fax.document.digest);
-    let from = tiff.clone();
-    let showing = tokio::task::spawn_blocking(move || {
-        postfax_hw::pages::show(&from).map_err(|bad| bad.to_string())
-    });
-    let shown = showing.await.unwrap_or_else(|panic| Err(panic.to_string()));
+) -> Pages {
+    let tiff = context.reader.documents.document(&fax.document.digest);
     let name = zoned(config, fax.received).strftime("fax-%Y%m%d-%H%M%S").to_string();
     let as_tiff = Attachment {
         name: format!("{name}.tif"),
         content_type: "image/tiff; application=faxbw".into(),
         content_id: None,
-        source: Source::File(tiff),
+        source: Source::File(tiff.clone()),
     };
-    let shown = match shown {
+    let shown = match show(context, config, fax, receive, about).await {
         Ok(shown) => shown,
         Err(why) => {
             warn!(server = %fax.server, %why, "a received fax goes out as it came");
-            return (vec![as_tiff], None);
+            let findings = Findings::default();
+            return Pages { attachments: vec![as_tiff], preview: None, findings };
         }
     };
-    let as_pdf = Attachment {
+    let as_pdf = shown.pdf.map(|pdf| Attachment {
         name: format!("{name}.pdf"),
         content_type: "application/pdf".into(),
         content_id: None,
-        source: Source::Bytes(shown.pdf.into()),
+        source: Source::Bytes(pdf.into()),
+    });
+    let as_tiff = (receive.format != Format::Pdf).then_some(as_tiff);
+    Pages {
+        attachments: as_pdf.into_iter().chain(as_tiff).collect(),
+        preview: Some(first_page(shown.preview, message_id)),
+        findings: shown.findings,
+    }
+}
+
+/// A fax as it is shown.
+struct Shown {
+    /// All that is not left out; `None` for who wants none.
+    pdf: Option<Vec<u8>>,
+    preview: Vec<u8>,
+    findings: Findings,
+}
+
+async fn show(
+    context: &Context,
+    config: &Config,
+    fax: &Arrival,
+    receive: &Receive,
+    about: About,
+) -> Result<Shown, String> {
+    let path = context.reader.documents.document(&fax.document.digest);
+    let wants_pdf = receive.format != Format::Tiff;
+    let trim = match wants_pdf {
+        true => receive.trim.unwrap_or(config.received.trim),
+        false => Trim::default(),
     };
-    let attachments = match format {
-        Format::Pdf => vec![as_pdf],
-        Format::Tiff => vec![as_tiff],
-        Format::Both => vec![as_pdf, as_tiff],
+    let reading = blocking(move || Received::read(&path, trim));
+    let received = Arc::new(reading.await?);
+    let mut findings = Findings::of(&received, wants_pdf);
+    let text = receive.text.unwrap_or(config.received.text);
+    let words = match (wants_pdf, text) {
+        (true, TextLayer::Pdf) => {
+            let words = reading::words(context, config, &fax.document.digest, &received).await;
+            let on_pages = |page: &usize| words.contains_key(page);
+            findings.read =
+                Some((received.shown().filter(on_pages).count(), received.shown().count()));
+            words
+        }
+        (false, _) | (_, TextLayer::Off) => Arc::default(),
     };
-    (attachments, Some(first_page(shown.preview, message_id)))
+    let drawing = blocking(move || {
+        let pdf = wants_pdf.then(|| received.pdf(&about, &words)).transpose()?;
+        Ok((pdf, received.preview()?))
+    });
+    let (pdf, preview) = drawing.await?;
+    Ok(Shown { pdf, preview, findings })
+}
+
+/// Does what takes long where it holds nobody up.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TiffError> + Send + 'static,
+) -> Result<T, String> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|bad| bad.to_string()),
+        Err(bug) => Err(bug.to_string()),
+    }
 }

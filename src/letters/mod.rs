@@ -8,8 +8,10 @@
 mod alarm;
 mod answer;
 mod fax;
+mod findings;
 mod other;
 mod page;
+mod reading;
 mod receipt;
 mod story;
 

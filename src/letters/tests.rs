@@ -26,7 +26,7 @@ use postfax_gateway::{
     message::Mailbox,
 };
 
-use super::{fax as received, other::Other, receipt, story::Story};
+use super::{fax as received, findings::Findings, other::Other, receipt, story::Story};
 use crate::config::{self, Config};
 
 /// 1 July 2025, 08:00:00 UTC.
@@ -290,6 +290,7 @@ fn arrival() -> Arrival {
         caller_name: None,
         tsi: Some("MUELLER\u{1b}[2J\nTo: nobody".into()),
         subaddress: None,
+        codes: Vec::new(),
         document: Document {
             digest: Digest("d".into()),
             pages: 1,
@@ -312,7 +313,7 @@ fn a_received_fax_is_announced_in_every_language() {
         let words = config.letters.languages.of(language);
         let mut fax = arrival();
         let nobody = Other::default();
-        let text = received::page(&config, words, &fax, &nobody).text();
+        let text = received::page(&config, words, &fax, &nobody, &Findings::default()).text();
         let incomplete = received::subject(words, &fax, &nobody);
         (fax.caller, fax.tsi, fax.error) = (None, None, None);
         (text, incomplete, received::subject(words, &fax, &nobody))
@@ -367,7 +368,7 @@ fn the_name_of_a_station_stays_in_its_comment() {
     ] {
         let mut fax = arrival();
         fax.tsi = Some(tsi.to_owned());
-        let headers = received::headers(&config, &fax);
+        let headers = received::headers(&config, &fax, &Findings::default());
         let (_, line) = headers.iter().find(|(name, _)| name == "Received").unwrap();
         let comment = format!("from +4930123456 (TSI \"{said}\") by ");
         assert!(line.starts_with(&comment), "{line:?}");
@@ -389,4 +390,59 @@ fn a_large_mail_does_not_come_back_with_its_receipt() {
     assert!(!whole(lost(), true, 40 << 20), "the relay would not take the receipt");
     assert!(!whole(lost(), false, 10), "nobody asked for it");
     assert!(!whole(ended(End::Delivered, Outcome::Delivered, 3), true, 10), "it arrived");
+}
+
+#[test]
+fn a_mail_says_which_pages_are_damaged_and_which_are_left_out() {
+    use super::findings::Damaged;
+    use postfax_hw::pages::received::LeftOut;
+    let damaged = |page| Damaged { page, bad: 14, longest: 3, missing: 2, lines: 1143 };
+    let findings = Findings {
+        pdf: true,
+        damaged: (2..40).map(damaged).collect(),
+        left_out: vec![(3, LeftOut::Blank), (5, LeftOut::Duplicate)],
+        read: Some((1, 4)),
+    };
+    let mut fax = arrival();
+    (fax.error, fax.codes) = (None, vec!["INV-7".into()]);
+    let said = |language: &str, findings: &Findings| {
+        let config = config(language);
+        let words = config.letters.languages.of(language);
+        received::page(&config, words, &fax, &Other::default(), findings).text()
+    };
+    let text = said("en", &findings);
+    for line in [
+        "Code: INV-7",
+        "Damaged on the telephone line:",
+        "  page 2: 16 of 1143 lines",
+        "  ...",
+        "Left out of the PDF:",
+        "  page 3: nothing is on it",
+        "  page 5: the same page came again",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line:?} is not in {text}");
+    }
+    assert!(text.contains("A red bar in the margin") && !text.contains("page 22:"), "{text}");
+    let tiff = Findings { pdf: false, ..findings.clone() };
+    assert!(!said("en", &tiff).contains("red bar"), "only the PDF has one");
+    let mut about_pdf = ["en", "de", "fr", "ja"].map(|language| {
+        let text = said(language, &findings);
+        let lines = text.lines().filter(|line| line.contains("PDF"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    });
+    about_pdf.sort();
+    assert!(about_pdf.iter().all(|lines| lines.len() == 2), "{about_pdf:?}");
+    assert!(about_pdf.windows(2).all(|two| two[0] != two[1]), "{about_pdf:?}");
+    let headers = received::headers(&config("en"), &fax, &findings);
+    let values = |name: &str| -> Vec<&str> {
+        headers.iter().filter(|(one, _)| one == name).map(|(_, value)| value.as_str()).collect()
+    };
+    assert_eq!(values("X-Fax-Quality"), ["damaged"]);
+    assert_eq!(values("X-Fax-Damage")[0], "page=2; bad=14; longest=3; missing=2; lines=1143");
+    assert_eq!(values("X-Fax-Damage").len(), 20);
+    assert_eq!(values("X-Fax-Left-Out"), ["page=3; why=blank", "page=5; why=duplicate"]);
+    assert_eq!(
+        (values("X-Fax-Code"), values("X-Fax-Text")),
+        (vec!["INV-7"], vec!["pages=1; of=4"])
+    );
 }

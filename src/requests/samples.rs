@@ -185,6 +185,7 @@ pub(crate) fn received() -> Job {
         caller_name: None,
         tsi: Some("MUELLER\u{1b}[2J".into()),
         subaddress: None,
+        codes: Vec::new(),
         document: document(),
         received: START,
         local: WallClock { weekday: 0, minute: 540 },

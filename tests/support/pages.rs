@@ -11,17 +11,42 @@ use tiff::decoder::{Decoder, DecodingResult};
 
 /// A PDF of A4 pages, each with a few lines of text.
 pub fn pdf(pages: usize, text: &str) -> Vec<u8> {
+    let content = |page| {
+        format!(
+            "BT /F1 24 Tf 72 760 Td (Page {page} of {pages}) Tj 0 -40 Td ({text}) Tj \
+             0 -40 Td (The quick brown fox jumps over the lazy dog.) Tj ET"
+        )
+    };
+    pdf_of(&(1..=pages).map(content).collect::<Vec<_>>())
+}
+
+/// A QR code that says `INV-2024-00817`, as a drawing of a PDF: a row of modules in each
+/// number, the leftmost in its highest bit; a module is 3 points wide.
+pub fn code() -> String {
+    const ROWS: [u32; 21] = [
+        0x1f_c47f, 0x10_5e41, 0x17_4f5d, 0x17_435d, 0x17_5b5d, 0x10_4641, 0x1f_d57f, 0x0,
+        0x15_4d12, 0x5_beac, 0x1a_e2d9, 0x1c_978a, 0x11_6e7b, 0x189d, 0x1f_c955, 0x10_4059,
+        0x17_5dff, 0x17_4692, 0x17_5e61, 0x10_43bf, 0x1f_d255,
+    ];
+    let mut drawing = String::new();
+    for (down, row) in ROWS.iter().enumerate() {
+        for right in (0..ROWS.len()).filter(|right| row >> (ROWS.len() - 1 - right) & 1 == 1) {
+            let (x, y) = (400 + 3 * right, 700 - 3 * down);
+            write!(drawing, "{x} {y} 3 3 re ").unwrap();
+        }
+    }
+    drawing + "f"
+}
+
+/// A PDF of A4 pages, each with this drawing.
+pub fn pdf_of(drawings: &[String]) -> Vec<u8> {
     let mut objects = vec![
         "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
         String::new(),
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
     ];
     let mut kids = String::new();
-    for page in 1..=pages {
-        let content = format!(
-            "BT /F1 24 Tf 72 760 Td (Page {page} of {pages}) Tj 0 -40 Td ({text}) Tj \
-             0 -40 Td (The quick brown fox jumps over the lazy dog.) Tj ET"
-        );
+    for content in drawings {
         let stream = format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len());
         objects.push(stream);
         let contents = objects.len();
@@ -31,7 +56,7 @@ pub fn pdf(pages: usize, text: &str) -> Vec<u8> {
         ));
         write!(kids, "{} 0 R ", objects.len()).unwrap();
     }
-    objects[1] = format!("<< /Type /Pages /Kids [{kids}] /Count {pages} >>");
+    objects[1] = format!("<< /Type /Pages /Kids [{kids}] /Count {} >>", drawings.len());
     let mut out = "%PDF-1.4\n".to_owned();
     let mut places = Vec::new();
     for (number, object) in (1..).zip(&objects) {

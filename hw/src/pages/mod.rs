@@ -18,6 +18,7 @@ use tiff::{CodedPage, FillOrder, TiffError};
 pub mod bilevel;
 pub mod bitmap;
 pub mod ccitt;
+pub mod codes;
 pub mod cover;
 pub mod fonts;
 pub mod gray;
@@ -28,9 +29,12 @@ pub mod pdf;
 pub mod png;
 pub mod preview;
 pub mod rasterise;
+pub mod received;
 pub mod rest;
 pub mod sheet;
 pub mod tiff;
+pub mod trim;
+pub mod words;
 
 /// How the pages of a fax are to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

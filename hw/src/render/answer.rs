@@ -140,7 +140,7 @@ impl<'a> Answer<'a> {
             Reply::Warning(text) if self.warnings.len() < MAX_WARNINGS => {
                 self.warnings.push(one_line(&text));
             }
-            Reply::Warning(_) => {}
+            Reply::Warning(_) | Reply::Code(_) => {}
             Reply::Refused(refusal) => return Ok(Some(End::Refused(refusal))),
             Reply::Done { blank } => return Ok(Some(End::Done { blank })),
         }

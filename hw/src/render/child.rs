@@ -18,8 +18,9 @@ use crate::pages::{
     Look,
     bitmap::Bitmap,
     ccitt::{self, Coding},
-    fonts,
+    codes, fonts,
     rasterise::{Refusal, Sink, rasterise},
+    tiff,
 };
 
 /// Runs the child and returns its exit code. To be called before any thread or
@@ -89,11 +90,25 @@ fn draw(out: &mut Out<impl Write>) -> io::Result<()> {
             fonts::give(given.collect::<io::Result<_>>()?);
             rasterise(kind, document, request.look, out)
         }
+        Input::Codes { bytes } => read_codes(exactly(&mut input, bytes)?, out),
         Input::Grey { across, down } => grey::draw(&mut input, across, down, request.look, out)?,
     };
     match drawn {
         Ok(()) => out.say(&Reply::Done { blank: !out.inked }, &[]),
         Err(refusal) => out.say(&Reply::Refused(refusal), &[]),
+    }
+    Ok(())
+}
+
+/// Says what the codes on fax pages say.
+fn read_codes(bytes: Vec<u8>, out: &mut Out<impl Write>) -> Result<(), Refusal> {
+    let broken = |error: tiff::TiffError| Refusal::Broken(error.to_string());
+    let file = tiff::File::parse(bytes).map_err(broken)?;
+    for (index, page) in file.pages().iter().enumerate() {
+        let decoded = file.decode(index).map_err(broken)?;
+        for code in codes::read(&decoded.page, page.density) {
+            out.say(&Reply::Code(code), &[]);
+        }
     }
     Ok(())
 }

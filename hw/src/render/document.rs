@@ -225,7 +225,7 @@ fn needs_fonts(input: Input) -> bool {
         Input::Document { kind, .. } => {
             matches!(kind, Kind::Text | Kind::Html | Kind::Cover | Kind::Svg)
         }
-        Input::Grey { .. } => false,
+        Input::Grey { .. } | Input::Codes { .. } => false,
     }
 }
 

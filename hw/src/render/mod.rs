@@ -23,6 +23,7 @@
 mod answer;
 mod cell;
 mod child;
+mod codes;
 mod confine;
 mod convert;
 mod document;
@@ -224,6 +225,16 @@ impl Renderer {
         self.confines()?;
         let document = Foreign { bytes: input, name: "document" };
         convert::convert(self, conversion, document, limits, convert::deadline(limits)).await
+    }
+
+    /// What the QR codes on the pages of a TIFF-F say, page after page, from the top on;
+    /// each once. Dropping the future kills the child.
+    ///
+    /// # Errors
+    /// [`RenderError`]; that there are none is no error.
+    pub async fn codes(&self, pages: &[u8], limits: &Limits) -> Result<Vec<String>, RenderError> {
+        self.confines()?;
+        codes::read(self, pages, limits).await
     }
 
     /// Draws all documents, in order, to one TIFF-F (MMR) at `out`, which is durable

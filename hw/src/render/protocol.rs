@@ -33,6 +33,8 @@ pub(super) enum Input {
     /// Grey pages (binary PGM) until the input ends, in so many dots an inch, as another
     /// program has drawn them.
     Grey { across: u32, down: u32 },
+    /// A TIFF-F of so many bytes, of which nothing is wanted but what its codes say.
+    Codes { bytes: u64 },
 }
 
 /// What the child says.
@@ -43,6 +45,8 @@ pub(super) enum Reply {
     Announces(u32),
     /// A page of MMR; its bytes follow.
     Page { width: u32, lines: u32, bytes: u32 },
+    /// What a code on a page says.
+    Code(String),
     /// The sender should know.
     Warning(String),
     /// The document cannot be drawn; the last word.

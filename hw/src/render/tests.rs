@@ -204,3 +204,19 @@ async fn a_missing_program_is_named_with_its_package() {
     let said = heif.unwrap_err().to_string();
     assert!(said.contains("heif-convert") && said.contains("libheif-examples"), "{said}");
 }
+
+#[tokio::test]
+async fn the_child_says_what_codes_say() {
+    let (page, said) = crate::pages::codes::tests::invoice();
+    let blank = Bitmap::white(page.size);
+    let blank = CodedPage::mmr(&blank, page.density);
+    let fax = tiff::write(&[blank, page.clone(), page], FillOrder::LowestFirst);
+    let renderer = Renderer::new(exe());
+    let limits = Limits { wall_s: 20, ..Limits::default() };
+    assert_eq!(renderer.codes(&fax, &limits).await.unwrap(), [said], "each once");
+    for hostile in [&b"II*\0\xff\xff\xff\xff"[..], b"", b"no fax"] {
+        assert!(renderer.codes(hostile, &limits).await.is_err());
+    }
+    let small = Limits { max_input_bytes: 10, ..limits };
+    assert!(matches!(renderer.codes(&fax, &small).await, Err(RenderError::TooLarge)));
+}

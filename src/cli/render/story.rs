@@ -95,6 +95,7 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         fact("Name", fax.caller_name.clone());
         fact("Station", fax.tsi.clone());
         fact("Sub-address", fax.subaddress.clone());
+        fact("Code", (!fax.codes.is_empty()).then(|| fax.codes.join(", ")));
         fact("Trouble", fax.error.clone());
     }
     if job.on_hold && !job.is_ended() {

@@ -381,6 +381,7 @@ fn arrival(from: usize, key: u32, now: Timestamp) -> Arrival {
         caller_name: None,
         tsi: None,
         subaddress: None,
+        codes: Vec::new(),
         document: document(1),
         received: now,
         local: WallClock { weekday: 0, minute: 0 },

@@ -396,6 +396,7 @@ pub(super) fn arrival(server_name: &str, called: &str, key: &str) -> Arrival {
         caller_name: None,
         tsi: None,
         subaddress: None,
+        codes: Vec::new(),
         document: document(1),
         received: NOW,
         local: WallClock { weekday: 0, minute: 0 },

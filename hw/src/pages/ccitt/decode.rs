@@ -1,6 +1,8 @@
 //! T.4 and T.6 to pages. Whatever the bytes are, the result is a page of the
 //! size that was asked for, and a count of what was wrong with it.
 
+use std::ops::Range;
+
 use super::{
     Coding,
     bits::Reader,
@@ -22,6 +24,9 @@ pub struct Decoded {
     pub page: Bitmap,
     /// What was wrong.
     pub damage: Damage,
+    /// Where it was wrong: stretches of lines that could not be read or that the data
+    /// ended before, in their order, counted from 0.
+    pub bad: Vec<Range<u32>>,
 }
 
 /// What was wrong with a coded page.
@@ -57,7 +62,7 @@ impl Damage {
 #[must_use]
 pub fn decode(bytes: &[u8], coding: Coding, size: Size) -> Decoded {
     let decoder = Decoder::run(bytes, coding, size);
-    Decoded { page: decoder.page, damage: decoder.damage }
+    Decoded { page: decoder.page, damage: decoder.damage, bad: decoder.bad }
 }
 
 /// How many lines there are up to the last one that can be read, where nothing else
@@ -99,6 +104,7 @@ struct Decoder<'a> {
     /// Bad lines just above.
     stretch: u32,
     damage: Damage,
+    bad: Vec<Range<u32>>,
 }
 
 impl<'a> Decoder<'a> {
@@ -115,6 +121,7 @@ impl<'a> Decoder<'a> {
             last_good: 0,
             stretch: 0,
             damage: Damage::default(),
+            bad: Vec::new(),
         };
         match coding {
             Coding::Mmr => decoder.t6(),
@@ -152,6 +159,7 @@ impl<'a> Decoder<'a> {
         }
         self.refused(why);
         self.damage.bad_lines += 1;
+        self.mark(self.y..self.y + 1);
         self.stretch += 1;
         self.damage.longest = self.damage.longest.max(self.stretch);
         self.y += 1;
@@ -162,6 +170,16 @@ impl<'a> Decoder<'a> {
         self.refused(why);
         self.damage.bad_lines = self.lines() - self.y;
         self.damage.longest = self.damage.bad_lines;
+        self.mark(self.y..self.lines());
+    }
+
+    /// Notes where lines are bad; the next of a stretch makes it longer.
+    fn mark(&mut self, lines: Range<u32>) {
+        match self.bad.last_mut() {
+            Some(last) if last.end == lines.start => last.end = lines.end,
+            _ if lines.is_empty() => {}
+            _ => self.bad.push(lines),
+        }
     }
 
     fn refused(&mut self, why: BadLine) {
@@ -172,6 +190,7 @@ impl<'a> Decoder<'a> {
 
     fn ended(&mut self, by_block: bool) {
         self.damage.missing_lines = self.lines() - self.y;
+        self.mark(self.y..self.lines());
         self.damage.block_ended = by_block;
     }
 

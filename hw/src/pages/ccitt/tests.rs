@@ -73,6 +73,8 @@ proptest! {
             bytes[at] ^= 1 << bit;
             let decoded = decode(&bytes, coding, page.size());
             prop_assert!(decoded.damage.lines() <= page.size().lines());
+            let marked: u32 = decoded.bad.iter().map(|lines| lines.end - lines.start).sum();
+            prop_assert_eq!(marked, decoded.damage.lines(), "{:?}", decoded.bad);
         }
     }
 }
@@ -94,6 +96,7 @@ fn a_bad_line_costs_one_line_in_mh() {
     let decoded = decode(&bytes, coding, size);
     assert_eq!(decoded.damage.bad_lines, 1);
     assert_eq!(decoded.damage.longest, 1);
+    assert_eq!(decoded.bad, vec![2..3]);
     assert_eq!(decoded.page.row(2), page.row(1), "repeats the line above");
     assert_eq!(decoded.page.row(4), page.row(4));
 }

@@ -115,12 +115,14 @@ impl File {
         }
         let mut whole = Bitmap::white(layout.size);
         let mut damage = Damage { block_ended: true, ..Damage::default() };
+        let mut bad = Vec::new();
         let mut y = 0;
         for i in 0..layout.strips.len() {
             let lines = layout.rows_per_strip.min(layout.size.lines() - y);
             // More strips than lines hold nothing.
             let Some(size) = Size::new(layout.size.width(), lines) else { break };
             let strip = self.coded_strip(page, layout, i, size).decode();
+            bad.extend(strip.bad.iter().map(|lines| y + lines.start..y + lines.end));
             for row in strip.page.rows() {
                 whole.set_row(y, row);
                 y += 1;
@@ -131,7 +133,8 @@ impl File {
             damage.block_ended &= strip.damage.block_ended;
         }
         damage.missing_lines += layout.size.lines() - y;
-        Ok(Decoded { page: whole, damage })
+        bad.extend((y < layout.size.lines()).then_some(y..layout.size.lines()));
+        Ok(Decoded { page: whole, damage, bad })
     }
 
     /// Page `index` as it is coded; several strips are coded again as one of MMR.
