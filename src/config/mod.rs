@@ -352,27 +352,6 @@ pub(crate) struct Intake {
     pub(crate) data_timeout_s: u64,
 }
 
-/// What our mails say.
-#[derive(Debug, Clone)]
-pub(crate) struct Letters {
-    /// The words, in all languages.
-    pub(crate) languages: Languages,
-    /// The language of the postmaster, and of clients that have not chosen one.
-    pub(crate) language: String,
-    /// Whether disposition notifications are sent.
-    pub(crate) mdn: Mdn,
-}
-
-/// Whether disposition notifications are sent (RFC 8098).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Mdn {
-    /// Not at all.
-    #[default]
-    Never,
-    /// To whoever asks for one, and gets no other report.
-    OnRequest,
-}
-
 /// Reads and checks the configuration: the file, and `conf.d/*.toml` beside it in
 /// the order of their names. Secrets are read from the files that it names.
 ///

@@ -260,7 +260,7 @@ fn pages_that_no_server_takes_go_out_coarser_and_not_never() {
     let mut supervisor = supervisor(&["london-1", "london-2", "paris-1"]);
     let mut wide = submission("anna", "+442071234567", "<wide@x>");
     let made = Document { paper: Paper::A3, resolution: Resolution::Dots400, ..document(3) };
-    wide.document = Some(made);
+    wide.recipients[0].made = Some(made.into());
     let actions = supervisor.handle(Event::Submitted(Box::new(wide), Token(1)), NOW);
     assert_eq!(carried(&actions).len(), 1);
     let job = supervisor.jobs.get(&JobId(1)).unwrap();
