@@ -65,8 +65,7 @@ fn main() -> ExitCode {
     let seconds = number("--seconds").unwrap_or(60);
     let seed = number("--seed").unwrap_or(1);
     let begun = Instant::now();
-    let mut count = Count::default();
-    count.case = number("--case").unwrap_or(0);
+    let mut count = Count { case: number("--case").unwrap_or(0), ..Count::default() };
     let only = number("--case").is_some();
     loop {
         let started = Instant::now();

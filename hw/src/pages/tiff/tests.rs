@@ -122,9 +122,11 @@ struct Sloppy {
     downwards: bool,
 }
 
-/// A file of pages with these tags: number, type, count, value; the place of the strip is
-/// filled in.
-fn lay_out(pages: &[(Vec<(u16, u16, u32, u32)>, &[u8])], how: Sloppy) -> Vec<u8> {
+/// Number, type, count and value.
+type Entry = (u16, u16, u32, u32);
+
+/// A file of pages with these tags; the places of the strips are filled in.
+fn lay_out(pages: &[(Vec<Entry>, &[u8])], how: Sloppy) -> Vec<u8> {
     let two = |v: u16| if how.big_endian { v.to_be_bytes() } else { v.to_le_bytes() };
     let four = |v: u32| if how.big_endian { v.to_be_bytes() } else { v.to_le_bytes() };
     let mut file = if how.big_endian { b"MM\0*".to_vec() } else { b"II*\0".to_vec() };
@@ -162,7 +164,7 @@ fn lay_out(pages: &[(Vec<(u16, u16, u32, u32)>, &[u8])], how: Sloppy) -> Vec<u8>
     all
 }
 
-fn tags(page: &CodedPage) -> Vec<(u16, u16, u32, u32)> {
+fn tags(page: &CodedPage) -> Vec<Entry> {
     vec![
         (tag::IMAGE_WIDTH, 3, 1, page.size.width()),
         (tag::IMAGE_LENGTH, 3, 1, page.size.lines()),
@@ -255,7 +257,7 @@ fn a_length_is_measured_in_every_coding() {
 }
 
 /// Each tag of the first directory, its type, count and value.
-fn entries_of(file: &[u8]) -> Vec<(u16, u16, u32, u32)> {
+fn entries_of(file: &[u8]) -> Vec<Entry> {
     let two = |at: usize| u16::from_le_bytes([file[at], file[at + 1]]);
     let four = |at: usize| u32::from(two(at)) | u32::from(two(at + 2)) << 16;
     let start = four(4) as usize;
