@@ -318,7 +318,9 @@ mod tests {
                 let expected =
                     (taken.pixels(resolution), turned, full, lines(resolution, length_mm));
                 assert_eq!(found, expected, "{page:?} {allowed:?} {resolution:?} {placed:?}");
-                assert!(placed.left % 8 == 0 && placed.left + placed.width <= placed.across);
+                assert!(
+                    placed.left.is_multiple_of(8) && placed.left + placed.width <= placed.across
+                );
                 assert!(placed.top + placed.height <= placed.lines);
             }
         }

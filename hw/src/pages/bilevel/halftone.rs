@@ -14,11 +14,16 @@ const SIDE: u32 = 8;
 const GAMMA: f64 = 0.85;
 /// The darkest and lightest part of the photographs that become black and white.
 const STRETCH_PERCENT: u64 = 1;
-/// An edge from darker than this to lighter than `LIGHT` belongs to text or a drawing.
-const DARK: u8 = 64;
-const LIGHT: u8 = 232;
+/// Black and white are never made of something lighter or darker than these, so that a
+/// flat fill neither turns black nor vanishes.
+const DARKEST_BLACK: f64 = 64.0;
+const LIGHTEST_WHITE: f64 = 224.0;
+/// An edge from darker than this to lighter than `LIGHT`, both once they are stretched,
+/// belongs to text or a drawing.
+const DARK: u8 = 80;
+const LIGHT: u8 = 180;
 /// Half of the window in which such an edge is looked for, in pixels.
-const EDGE: usize = 1;
+const EDGE: usize = 2;
 
 /// A pixel is ink when it is darker than the pattern at its place. The levels
 /// come from a hill of cosines whose crests are the dots' centres; it has as many
@@ -86,8 +91,8 @@ pub(super) fn draw_around_text(
         }
         let grey = |x: usize| {
             let near = x.saturating_sub(EDGE)..(x + EDGE + 1).min(width);
-            darkest[near.clone()].iter().all(|dark| *dark >= DARK)
-                || lightest[near].iter().all(|light| *light <= LIGHT)
+            darkest[near.clone()].iter().all(|dark| tones[usize::from(*dark)] >= DARK)
+                || lightest[near].iter().all(|light| tones[usize::from(*light)] <= LIGHT)
         };
         dots(gray, photos, &tones, &pattern, page, y as u32, grey);
     }
@@ -131,8 +136,10 @@ fn tones(gray: &Gray, photos: &Photos) -> [u8; 256] {
         Some((level, *seen > cut))
     };
     let found = |(level, beyond): (usize, bool)| beyond.then_some(level);
-    let dark = (0..256).scan(0, beyond_cut).find_map(found).unwrap_or(0) as f64;
-    let light = (0..256).rev().scan(0, beyond_cut).find_map(found).unwrap_or(255) as f64;
+    let dark = (0..256).scan(0, beyond_cut).find_map(found).unwrap_or(0);
+    let dark = (dark as f64).min(DARKEST_BLACK);
+    let light = (0..256).rev().scan(0, beyond_cut).find_map(found).unwrap_or(255);
+    let light = (light as f64).max(LIGHTEST_WHITE);
     let range = (light - dark).max(1.0);
     std::array::from_fn(|level| {
         let part = ((level as f64 - dark) / range).clamp(0.0, 1.0);

@@ -103,6 +103,34 @@ mod tests {
     }
 
     #[test]
+    fn a_photograph_to_the_edges_has_no_paper() {
+        // Light and dark waves, as of hills: no level is that of paper.
+        let wave = |x: u32, y: u32| ((x as f64 / 90.0).sin() + (y as f64 / 70.0).cos()) * 45.0;
+        let gray = filled(800, 800, |x, y| (140.0 + wave(x, y)) as u8);
+        let page = bilevel(&gray, Look::default()).unwrap();
+        let inked = page.black_pixels() as f64 / 640_000.0;
+        assert!((0.3..0.7).contains(&inked), "{inked}");
+    }
+
+    #[test]
+    fn a_bar_of_a_chart_is_seen_and_shading_behind_text_is_not() {
+        // A bar of 130 by 500 on light grey, and shading from edge to edge.
+        let gray = filled(1500, 850, |x, y| match (x, y) {
+            (700..830, 100..600) => 199,
+            (_, 760..840) => 205,
+            _ => 238,
+        });
+        let page = bilevel(&gray, Look::default()).unwrap();
+        let ink = |left: u32, right: u32, top: u32, bottom: u32| {
+            let all = (left..right).flat_map(|x| (top..bottom).map(move |y| (x, y)));
+            all.filter(|&(x, y)| page.is_black(x, y)).count()
+        };
+        let dots = ink(740, 790, 200, 500);
+        assert!((1000..7500).contains(&dots), "{dots} of 15000 pixels of a light bar are ink");
+        assert_eq!(ink(100, 600, 770, 830) + ink(100, 600, 200, 600), 0);
+    }
+
+    #[test]
     fn dots_cost_far_less_than_single_pixels_would() {
         let gray = filled(800, 800, |x, y| (100 + (x + y) % 100) as u8);
         let page = bilevel(&gray, Look::default()).unwrap();

@@ -112,12 +112,16 @@ const DARKEST: usize = 112;
 const EXACT_PERCENT: u32 = 30;
 /// On such a page, something that is darker than this share of the paper is a fill, unless
 /// it covers so much of a column or row: shading behind text.
-const FILL_PERCENT: u32 = 85;
+const FILL_PERCENT: u32 = 88;
 const SHADING_PERCENT: u32 = 75;
-/// Where less than this is as light as the paper would be, there is no paper in sight.
+/// Where less than this is as light as the paper would be, there is no paper in sight; and
+/// where paper would be darker than `DULL`, more must be.
 const PAPER_PERCENT: u32 = 40;
-/// How much paper may differ from its level.
-const PAPER_RANGE: u32 = 24;
+const DULL: u32 = 170;
+const DULL_PERCENT: u32 = 70;
+/// How much darker than its level paper may be, and how much lighter.
+const DARKER: u32 = 24;
+const LIGHTER: u32 = 8;
 
 impl Paper {
     fn of(gray: &Gray, grid: &Grid) -> Self {
@@ -142,7 +146,7 @@ impl Paper {
             rows: rows.iter().map(of).collect(),
             whole: level,
         };
-        if exact.is_some() || paper.is_seen(&rows) {
+        if exact.is_some() || paper.is_seen(gray, grid) {
             return paper;
         }
         // A photograph to its edges: what is not white in it is grey.
@@ -151,14 +155,20 @@ impl Paper {
     }
 
     /// Whether enough of the page is as light as its paper.
-    fn is_seen(&self, rows: &[Counts]) -> bool {
+    fn is_seen(&self, gray: &Gray, grid: &Grid) -> bool {
         let (mut paper, mut all) = (0, 0);
-        for (row, counts) in self.rows.iter().zip(rows) {
-            let light = row.saturating_sub(PAPER_RANGE) as usize..256;
-            paper += counts[light].iter().sum::<u32>();
-            all += counts.iter().sum::<u32>();
+        for y in (0..gray.height()).step_by(SAMPLE) {
+            let pixels = gray.row(y);
+            for column in 0..grid.across {
+                let level = self.level(column, y / grid.block.1);
+                let range = level.saturating_sub(DARKER)..=level + LIGHTER;
+                let samples = pixels[grid.columns(column)].iter().step_by(SAMPLE);
+                all += samples.len() as u32;
+                paper += samples.filter(|pixel| range.contains(&u32::from(**pixel))).count() as u32;
+            }
         }
-        paper * 100 >= all * PAPER_PERCENT
+        let least = if self.whole < DULL { DULL_PERCENT } else { PAPER_PERCENT };
+        paper * 100 >= all * least
     }
 
     fn level(&self, column: u32, row: u32) -> u32 {

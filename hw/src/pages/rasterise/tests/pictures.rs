@@ -32,7 +32,7 @@ fn tiff_file(tags: &[(u16, &[u16])], strip: &[u8]) -> Vec<u8> {
         };
         entries.extend(tag.to_le_bytes());
         entries.extend(kind.to_le_bytes());
-        entries.extend((count as u32).to_le_bytes());
+        entries.extend(count.to_le_bytes());
         entries.extend(value);
     }
     values.resize(6000, 0);
@@ -115,11 +115,11 @@ fn planar() -> Vec<u8> {
     file.into_inner()
 }
 
-/// A grey that falls from left to right over the sheet, with a black bar in it.
+/// Hills and valleys of grey over the sheet.
 fn shaded() -> Vec<u8> {
-    let grey = image::ImageBuffer::from_fn(800, 1100, |x, y| {
-        Luma([if (500..506).contains(&y) { 0 } else { (60 + x / 5) as u8 }])
-    });
+    let hill = |x: u32, y: u32| (f64::from(x) / 90.0).sin() * (f64::from(y) / 70.0).cos();
+    let grey =
+        image::ImageBuffer::from_fn(800, 1100, |x, y| Luma([(145.0 + hill(x, y) * 75.0) as u8]));
     saved(&DynamicImage::ImageLuma8(grey), ImageFormat::Png)
 }
 
