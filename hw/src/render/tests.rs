@@ -204,3 +204,36 @@ async fn a_missing_program_is_named_with_its_package() {
     let said = heif.unwrap_err().to_string();
     assert!(said.contains("heif-convert") && said.contains("libheif-examples"), "{said}");
 }
+
+#[tokio::test]
+async fn what_ours_would_lose_another_program_draws() {
+    let Some(renderer) = with(Tool::Pdftoppm) else { return };
+    let desk = Desk::new();
+    let form = b"%PDF-1.4
+1 0 obj <</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[4 0 R]/NeedAppearances true
+/DA(/Helv 12 Tf 0 g)/DR<</Font<</Helv 5 0 R>>>>>>>> endobj
+2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj
+3 0 obj <</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Annots[4 0 R]>> endobj
+4 0 obj <</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V(Anna)/DA(/Helv 12 Tf 0 g)
+/Rect[50 700 300 720]>> endobj
+5 0 obj <</Type/Font/Subtype/Type1/BaseFont/Helvetica>> endobj
+trailer <</Root 1 0 R>>
+";
+    let source = desk.put("form.pdf", Kind::Pdf, form);
+    let limits = Limits::default();
+    let rendered = renderer.render(&[source], Look::default(), &limits, &desk.out()).await.unwrap();
+    let file = tiff::read(&rendered.path).unwrap();
+    assert!(file.decode(0).unwrap().page.black_pixels() > 50, "what was filled in is there");
+}
+
+#[tokio::test]
+async fn what_another_program_would_draw_is_refused_by_its_name() {
+    let desk = Desk::new();
+    for (name, kind, program) in
+        [("a.docx", Kind::Office, "soffice"), ("a.heic", Kind::Heif, "heif-convert")]
+    {
+        let error = desk.render(&[desk.put(name, kind, b"x")], &Limits::default()).await;
+        let said = error.unwrap_err().to_string();
+        assert!(said.contains(name) && said.contains(program), "{said}");
+    }
+}
