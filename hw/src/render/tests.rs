@@ -124,6 +124,7 @@ trailer <</Root 1 0 R>>
     let source = desk.put("form.pdf", Kind::Pdf, body);
     let error = desk.render(&[source], &Limits::default()).await.unwrap_err();
     assert!(matches!(error, RenderError::Unsupported { .. }), "{error}");
+    assert!(error.to_string().contains("form.pdf"), "{error}");
 }
 
 #[tokio::test]
