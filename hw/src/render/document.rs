@@ -148,8 +148,15 @@ impl Call<'_> {
         let desk = Desk::lay(self.renderer, &pages, document, self.limits).await?;
         let mut poppler = desk.start(&self.renderer.exe)?;
         let (grey, stderr) = (poppler.stdout()?, poppler.stderr()?);
-        let child = self.child(name, Input::Grey { across, down }, grey);
-        let (drawn, words) = tokio::join!(child, last_words(stderr));
+        let drawing = async {
+            let drawn = self.child(name, Input::Grey { across, down }, grey).await;
+            if drawn.is_err() {
+                // Nobody wants its pages any more, and it may not notice for long.
+                let _ = poppler.end().await;
+            }
+            drawn
+        };
+        let (drawn, words) = tokio::join!(drawing, last_words(stderr));
         let drawn = drawn.map_err(|failure| failure.named(name))?;
         let status = poppler.gone().await?;
         if !status.success() {
@@ -178,15 +185,22 @@ impl Call<'_> {
         let (stdin, stdout) = (running.stdin()?, running.stdout()?);
         let stderr = running.stderr()?;
         let mut answer = Answer::new(self.budget, sheet::density(self.look.resolution));
-        let talk = async {
+        let feeding = async {
             // A child that refuses early closes its end; its answer says why.
-            let (_, end, words) = tokio::join!(
-                feed(stdin, &request, from, fonts),
-                answer.take(stdout),
-                last_words(stderr)
-            );
-            (end, words)
+            let _ = feed(stdin, &request, from, fonts).await;
+            std::future::pending::<End>().await
         };
+        let taking = async {
+            let end = tokio::select! {
+                end = answer.take(stdout) => end,
+                end = feeding => end,
+            };
+            if matches!(end, End::Over(_)) {
+                let _ = running.end().await;
+            }
+            end
+        };
+        let talk = async { tokio::join!(taking, last_words(stderr)) };
         let Ok((end, words)) = tokio::time::timeout_at(self.deadline, talk).await else {
             running.end().await?;
             return Err(Failure::Other(RenderError::TimedOut { name: name.to_owned() }));

@@ -124,6 +124,7 @@ trailer <</Root 1 0 R>>
     let source = desk.put("form.pdf", Kind::Pdf, body);
     let error = desk.render(&[source], &Limits::default()).await.unwrap_err();
     assert!(matches!(error, RenderError::Unsupported { .. }), "{error}");
+    assert!(error.to_string().contains("form.pdf"), "{error}");
 }
 
 #[tokio::test]
@@ -219,4 +220,37 @@ async fn the_child_says_what_codes_say() {
     }
     let small = Limits { max_input_bytes: 10, ..limits };
     assert!(matches!(renderer.codes(&fax, &small).await, Err(RenderError::TooLarge)));
+}
+
+#[tokio::test]
+async fn what_ours_would_lose_another_program_draws() {
+    let Some(renderer) = with(Tool::Pdftoppm) else { return };
+    let desk = Desk::new();
+    let form = b"%PDF-1.4
+1 0 obj <</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[4 0 R]/NeedAppearances true
+/DA(/Helv 12 Tf 0 g)/DR<</Font<</Helv 5 0 R>>>>>>>> endobj
+2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj
+3 0 obj <</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Annots[4 0 R]>> endobj
+4 0 obj <</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V(Anna)/DA(/Helv 12 Tf 0 g)
+/Rect[50 700 300 720]>> endobj
+5 0 obj <</Type/Font/Subtype/Type1/BaseFont/Helvetica>> endobj
+trailer <</Root 1 0 R>>
+";
+    let source = desk.put("form.pdf", Kind::Pdf, form);
+    let limits = Limits::default();
+    let rendered = renderer.render(&[source], Look::default(), &limits, &desk.out()).await.unwrap();
+    let file = tiff::read(&rendered.path).unwrap();
+    assert!(file.decode(0).unwrap().page.black_pixels() > 50, "what was filled in is there");
+}
+
+#[tokio::test]
+async fn what_another_program_would_draw_is_refused_by_its_name() {
+    let desk = Desk::new();
+    for (name, kind, program) in
+        [("a.docx", Kind::Office, "soffice"), ("a.heic", Kind::Heif, "heif-convert")]
+    {
+        let error = desk.render(&[desk.put(name, kind, b"x")], &Limits::default()).await;
+        let said = error.unwrap_err().to_string();
+        assert!(said.contains(name) && said.contains(program), "{said}");
+    }
 }

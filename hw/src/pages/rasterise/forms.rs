@@ -43,7 +43,23 @@ pub(super) fn check_document(pdf: &Pdf) -> Result<(), Refusal> {
             "it is a PDF portfolio; attach the documents inside it instead".into(),
         ));
     }
-    let Some(form) = catalog.get::<Dict<'_>>("AcroForm") else { return Ok(()) };
+    // Fields and annotations stand on pages also where the catalogue names no form.
+    let mut stale = false;
+    if let Some(form) = catalog.get::<Dict<'_>>("AcroForm") {
+        check_form(&catalog, &form)?;
+        stale = form.get::<bool>("NeedAppearances").unwrap_or(false);
+    }
+    for (number, page) in (1..).zip(pdf.pages().iter()) {
+        if let Some(what) = undrawn(page, stale) {
+            return Err(Refusal::Lossy(format!(
+                "page {number} has {what} that would be missing; print it to a new PDF first"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_form(catalog: &Dict<'_>, form: &Dict<'_>) -> Result<(), Refusal> {
     let no_fields = form.get::<Array<'_>>("Fields").is_none_or(|all| all.raw_iter().count() == 0);
     let dynamic = catalog.get::<bool>("NeedsRendering").unwrap_or(false);
     if form.contains_key("XFA") && (no_fields || dynamic) {
@@ -51,14 +67,6 @@ pub(super) fn check_document(pdf: &Pdf) -> Result<(), Refusal> {
             "it is an XFA form, whose pages other programs cannot see; print it to a new PDF first"
                 .into(),
         ));
-    }
-    let stale = form.get::<bool>("NeedAppearances").unwrap_or(false);
-    for (number, page) in (1..).zip(pdf.pages().iter()) {
-        if let Some(what) = undrawn(page, stale) {
-            return Err(Refusal::Lossy(format!(
-                "page {number} has {what} that would be missing; print it to a new PDF first"
-            )));
-        }
     }
     Ok(())
 }

@@ -150,7 +150,8 @@ pub(super) fn all() -> Vec<Case> {
     let case = |name, kind, must, bytes| Case { name, kind, must, bytes };
     let text: Vec<u8> = (0..100_000).flat_map(|_| chunk(b"tEXt", b"a\0b")).collect();
     let fax_loop = gray(8, 8);
-    let mut pictures = vec![
+    let mut pictures = drawings();
+    pictures.extend([
         case("png of 60,000 by 60,000", Kind::Png, Refuse, png(60_000, 60_000, 2, &[])),
         case("png of 16,000 by 16,000 zeros", Kind::Png, End, {
             png(16_000, 16_000, 0, &[chunk(b"IDAT", &zlib(b"\0", 16_001 * 16_000))])
@@ -185,9 +186,13 @@ pub(super) fn all() -> Vec<Case> {
         case("heif that is none", Kind::Heif, Refuse, {
             [&b"\0\0\0\x18ftypheic\0\0\0\0heicmif1"[..], &[0xa5; 100_000]].concat()
         }),
-    ];
-    let drawn = |name, must, bytes| case(name, Kind::Svg, must, bytes);
-    pictures.extend([
+    ]);
+    pictures
+}
+
+fn drawings() -> Vec<Case> {
+    let drawn = |name, must, bytes| Case { name, kind: Kind::Svg, must, bytes };
+    vec![
         drawn("svg uses of uses, 2^29", End, laughing_uses()),
         drawn("svg entities of entities, 4^29", Refuse, laughing_entities()),
         drawn("svg groups 100,000 deep", End, {
@@ -218,6 +223,5 @@ pub(super) fn all() -> Vec<Case> {
             svg("<image xlink:href='http://127.0.0.1:1/a.png' width='99' height='99'/>\
                  <style>@import url(http://127.0.0.1:1/a.css);</style>")
         }),
-    ]);
-    pictures
+    ]
 }
