@@ -272,12 +272,12 @@ impl Check<'_> {
 fn sound(findings: &mut Findings, file: &Path, text: &str) {
     let Err(TemplateError { line, what, right }) = Template::parse(text) else { return };
     let number = findings.text(file, text.to_owned());
-    let lines = text.split_inclusive('\n').scan(0, |end, line| {
+    let mut lines = text.split_inclusive('\n').scan(0, |end, line| {
         let start = *end;
         *end += line.len();
         Some(start..start + line.trim_end().len())
     });
-    let span = lines.skip(line.saturating_sub(1)).next().unwrap_or_default();
+    let span = lines.nth(line.saturating_sub(1)).unwrap_or_default();
     let place = Place { text: number, span, key: "cover.folder".into() };
     findings.error(&place, what, right);
 }

@@ -27,6 +27,7 @@ use super::{
 use crate::config::Config;
 
 /// What an address says.
+#[expect(clippy::large_enum_variant, reason = "one for each recipient, and soon taken apart")]
 pub(super) enum Addressed {
     /// A fax machine.
     Number(FaxAddress),

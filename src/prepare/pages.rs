@@ -2,7 +2,10 @@
 //! cover for each that wants one. Pages that would hold a line too long are made again to
 //! cost less.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use postfax_domain::{
     destination::FaxAddress,
@@ -78,11 +81,10 @@ impl Press {
     /// [`Trouble`]
     pub async fn pages(&self, faxes: &[Fax]) -> Result<Vec<Made>, Trouble> {
         let mut drawn: HashMap<Look, Drawn> = HashMap::new();
-        for fax in faxes.iter().filter(|fax| self.has_pages(fax)) {
-            let look = look(&fax.wanted);
-            if !drawn.contains_key(&look) {
-                drawn.insert(look, self.fitted(look).await?);
-            }
+        let paged = faxes.iter().filter(|fax| self.has_pages(fax));
+        let looks: HashSet<Look> = paged.map(|fax| look(&fax.wanted)).collect();
+        for look in looks {
+            drawn.insert(look, self.fitted(look).await?);
         }
         let mut covers = self.covers(faxes, &drawn).await?.into_iter();
         let mut all = Vec::with_capacity(faxes.len());
