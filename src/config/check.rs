@@ -75,15 +75,13 @@ impl<'a> Check<'a> {
         let (dns, http) = (self.dns(&raw.dns), self.http(&raw.http, &raw.tls));
         let ldap = self.ldap(&raw.ldap, &raw.supervisor, &raw.tls);
         let (convert, intake) = (self.convert(&raw.convert), self.intake(&raw.limits));
-        let (keep_days, read_back) = (self.keep_days(&raw.limits), self.read_back(&raw.limits));
         let (letters, roles) = (self.letters(&raw.letters), self.roles(&raw.role));
         let (servers, access) = self.servers(&raw.server);
         let clients = self.clients(&raw.client, &raw.supervisor, &letters);
         let groups = self.groups(&raw.group, &clients);
         let (dial, retry) = (self.dial_rules(&raw.dial), self.retry_rules(&raw.retry));
-        let received = self.received(raw);
         let routes = self.routes(&raw.route, &clients, &servers);
-        let (webhooks, reached) = self.webhooks(&raw.webhook);
+        let ((webhooks, reached), received) = (self.webhooks(&raw.webhook), self.received(raw));
         let (cover, letterheads) = self.covers(raw);
         let client_access = self.client_access(&raw.client, &raw.supervisor);
         self.members(raw, &clients, &servers);
@@ -122,8 +120,8 @@ impl<'a> Check<'a> {
             cover,
             letterheads,
             received,
-            keep_days,
-            read_back,
+            keep_days: self.keep_days(&raw.limits),
+            read_back: self.read_back(&raw.limits),
             letters,
             warnings: Vec::new(),
             files: Vec::new(),

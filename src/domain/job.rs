@@ -28,6 +28,7 @@
 
 mod altered;
 mod cause;
+mod pages;
 mod returned;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -36,7 +37,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     destination::{Destination, Mailbox},
-    document::{Document, PageLedger, Shape},
+    document::{Document, PageLedger},
     fleet::Decision,
     names::{JobId, ServerName},
     notice::Planned,
@@ -283,43 +284,6 @@ impl Job {
             Cause::Arrived(fax) => Some(&fax.server),
             _ => None,
         }
-    }
-
-    /// What is sent, in its order: the cover, if there is one, and the document.
-    pub fn documents(&self) -> impl Iterator<Item = &Document> {
-        self.cover.iter().chain(&self.document)
-    }
-
-    /// All its pages, those of the cover included; none as long as they are not made.
-    #[must_use]
-    pub fn pages(&self) -> u32 {
-        self.documents().map(|document| document.pages).sum()
-    }
-
-    /// Size of all its coded pages in bytes.
-    #[must_use]
-    pub fn coded_bytes(&self) -> u64 {
-        self.documents().map(|document| document.bytes).sum()
-    }
-
-    /// Pages that are still to be sent.
-    #[must_use]
-    pub fn pages_left(&self) -> u32 {
-        self.pages().saturating_sub(self.confirmed)
-    }
-
-    /// What a server must be able to take of it.
-    #[must_use]
-    pub fn shape(&self) -> Shape {
-        match &self.document {
-            Some(document) if !self.coarse => document.shape(),
-            _ => Shape::PLAINEST,
-        }
-    }
-
-    /// From now on its pages go out coarser.
-    pub fn coarsen(&mut self) {
-        self.coarse = true;
     }
 
     /// What the last attempt ended with.

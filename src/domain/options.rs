@@ -76,6 +76,9 @@ impl Asked {
 pub struct Wanted {
     /// Dots an inch.
     pub resolution: Resolution,
+    /// What was asked for instead, where no fax server takes it that may call there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finer: Option<Resolution>,
     /// How grey becomes black and white.
     pub tone: Tone,
     /// The widest paper.

@@ -184,7 +184,8 @@ fn wanted(
     let header = options::of_header(&config.cover, &contents.message)?;
     let letterhead = config.letterheads.get(client).cloned().unwrap_or_default();
     let words = !contents.words().is_empty();
-    Ok(recipients(rcpts, meant, |to| options::settled(config, &letterhead, &header, to, words)))
+    let asking = options::Asking { config, client, letterhead: &letterhead, header: &header };
+    Ok(recipients(rcpts, meant, |to| options::settled(&asking, to, words)))
 }
 
 /// Whether a mail client can wait for the pages: each cover is a page of its own.

@@ -15,6 +15,8 @@
 use postfax_domain::{
     destination::FaxAddress,
     document::{Paper, Resolution, Tone},
+    fleet,
+    names::ClientName,
     options::{Asked, CoverAsked, Wanted},
 };
 use postfax_gateway::{message::Message, reply::Reply};
@@ -97,16 +99,19 @@ pub(super) fn of_header(cover: &Cover, message: &Message) -> Result<Asked, Reply
     Ok(asked)
 }
 
+/// Who asks, besides the address: for all faxes of a mail the same.
+pub(super) struct Asking<'a> {
+    pub(super) config: &'a Config,
+    pub(super) client: &'a ClientName,
+    pub(super) letterhead: &'a Letterhead,
+    pub(super) header: &'a Asked,
+}
+
 /// What the pages of one fax are to be, after everybody was asked. `words` says whether the
 /// mail has a text to stand on a cover.
-pub(super) fn settled(
-    config: &Config,
-    letterhead: &Letterhead,
-    header: &Asked,
-    to: &FaxAddress,
-    words: bool,
-) -> Wanted {
-    let (header, own) = (header.clone(), to.asked.clone());
+pub(super) fn settled(asking: &Asking<'_>, to: &FaxAddress, words: bool) -> Wanted {
+    let Asking { config, client, letterhead, header } = asking;
+    let (header, own) = (Asked::clone(header), to.asked.clone());
     // The book speaks for everybody who sends there, the header for this mail.
     let both = if to.named.is_some() { header.or(&own) } else { own.or(&header) };
     let asked = both.or(&letterhead.asked);
@@ -120,10 +125,14 @@ pub(super) fn settled(
         CoverAsked::On | CoverAsked::Body => Some(template.clone()),
         CoverAsked::Named(name) => Some(name),
     };
+    let finer = asked.resolution.unwrap_or(config.convert.resolution);
+    let resolution = fleet::finest(&config.setup, client, &to.number, finer);
+    let paper = asked.paper.unwrap_or_default();
     Wanted {
-        resolution: asked.resolution.unwrap_or(config.convert.resolution),
+        resolution,
+        finer: (resolution != finer).then_some(finer),
         tone: asked.tone.unwrap_or_default(),
-        paper: asked.paper.unwrap_or_default(),
+        paper: fleet::widest(&config.setup, client, &to.number, resolution, paper),
         cover,
         reference: asked.reference,
         from: asked.from,

@@ -171,18 +171,18 @@ mod tests {
         assert!(contents(html, ReplyQuote::Keep).html().is_some());
         let reply = format!("In-Reply-To: <1@x>\n{html}");
         assert!(contents(&reply, ReplyQuote::Keep).html().is_some());
-        assert!(!contents(&reply, ReplyQuote::Cut).html().is_some(), "what is cut is only words");
+        assert!(contents(&reply, ReplyQuote::Cut).html().is_none(), "what is cut is only words");
         let both = |plain: &str| {
             format!(
                 "Content-Type: multipart/alternative; boundary=b\n\n--b\n\n{plain}\n--b\n\
                  Content-Type: text/html\n\n<p>Offer of June</p>\n--b--\n"
             )
         };
-        assert!(!contents(&both("Offer of June"), ReplyQuote::Keep).html().is_some());
+        assert!(contents(&both("Offer of June"), ReplyQuote::Keep).html().is_none());
         let empty = contents(&both("  \n\n"), ReplyQuote::Keep);
         assert!(empty.html().is_some(), "plain text that says nothing");
         assert_eq!(empty.words(), "Offer of June");
-        assert!(!contents("\nplain\n", ReplyQuote::Keep).html().is_some());
+        assert!(contents("\nplain\n", ReplyQuote::Keep).html().is_none());
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
         let mail = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nwith regards\n--b\n\
                     Content-Type: image/tiff\n\nII*\0\n--b--\n";
         let contents = contents(mail, ReplyQuote::Keep);
-        assert!(contents.has_attachments() && !contents.html().is_some());
+        assert!(contents.has_attachments() && contents.html().is_none());
         assert_eq!(contents.words(), "with regards");
     }
 }

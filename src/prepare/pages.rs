@@ -91,7 +91,7 @@ impl Press {
         for fax in faxes {
             let cover = fax.wanted.cover.as_ref().and_then(|_| covers.next());
             let pages = drawn.get(&look(&fax.wanted)).filter(|_| self.has_pages(fax)).cloned();
-            all.push(match (pages, cover) {
+            let mut made = match (pages, cover) {
                 (Some(Drawn { document, mut remarks }), Some(cover)) => {
                     add(&mut remarks.warnings, cover.remarks.warnings);
                     Made { document, cover: Some(cover.document), remarks }
@@ -100,7 +100,9 @@ impl Press {
                     Made { document: only.document, cover: None, remarks: only.remarks }
                 }
                 (None, None) => return Err(Trouble::Nothing),
-            });
+            };
+            add(&mut made.remarks.warnings, fax.wanted.finer.map(too_fine).into_iter().collect());
+            all.push(made);
         }
         Ok(all)
     }
@@ -282,6 +284,10 @@ pub fn is_of_document(bad: &RenderError) -> bool {
         bad,
         RenderError::Local(_) | RenderError::Unconfined(_) | RenderError::TooManyPages { .. }
     )
+}
+
+fn too_fine(asked: Resolution) -> String {
+    format!("no fax server that may call there takes {}", asked.as_str())
 }
 
 fn add(warnings: &mut Vec<String>, more: Vec<String>) {

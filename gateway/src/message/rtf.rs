@@ -236,7 +236,7 @@ impl Reader {
 
     fn speaks(&self) -> bool {
         let group = self.group();
-        !group.silent && !(self.from_html && group.for_rtf)
+        !(group.silent || self.from_html && group.for_rtf)
     }
 
     fn say(&mut self, octet: u8) {

@@ -76,8 +76,7 @@ fn is_mail(bytes: &[u8]) -> bool {
         return false;
     };
     let says = |name: &&str| message.header(name).is_some();
-    says(&"From")
-        && ["Date", "MIME-Version", "Received", "Message-ID"].iter().any(|name| says(name))
+    says(&"From") && ["Date", "MIME-Version", "Received", "Message-ID"].iter().any(says)
 }
 
 /// A mail to which only this is attached (RFC 2183), its name in the form of RFC 2231.

@@ -65,6 +65,7 @@ pub(crate) fn setup() -> Setup {
         on_drift: Default::default(),
         takes: Default::default(),
     };
+    let dial = |to: &str, verdict| DialRule { to: Pattern::new(to), from: vec![], verdict };
     Setup {
         domain: "fax.example.com".into(),
         country: "GB".parse().unwrap(),
@@ -88,16 +89,8 @@ pub(crate) fn setup() -> Setup {
         .into(),
         roles: Default::default(),
         dial: vec![
-            DialRule {
-                to: Pattern::new("+4490*"),
-                from: vec![],
-                verdict: Verdict::Refuse("premium-rate numbers are barred".into()),
-            },
-            DialRule {
-                to: Pattern::new("+33*"),
-                from: vec![],
-                verdict: Verdict::Via(vec![server("paris-1"), server("london-2")]),
-            },
+            dial("+4490*", Verdict::Refuse("premium-rate numbers are barred".into())),
+            dial("+33*", Verdict::Via(vec![server("paris-1"), server("london-2")])),
         ],
         routes: vec![Route {
             called: Some(Pattern::new("+442079460100")),
