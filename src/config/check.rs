@@ -70,9 +70,8 @@ impl<'a> Check<'a> {
         self.needs_table(&raw.delivery.place, "delivery", "relay and from");
         self.country = self.country(&raw.supervisor);
         let supervisor = self.supervisor(&raw.supervisor);
-        let tls = self.tls(&raw.tls);
-        let listeners = self.listeners(&raw.listener, &raw.tls);
-        let delivery = self.delivery(&raw.delivery);
+        let (tls, listeners) = (self.tls(&raw.tls), self.listeners(&raw.listener, &raw.tls));
+        let (delivery, received) = (self.delivery(&raw.delivery), self.received(raw));
         let (dns, http) = (self.dns(&raw.dns), self.http(&raw.http, &raw.tls));
         let ldap = self.ldap(&raw.ldap, &raw.supervisor, &raw.tls);
         let (convert, intake) = (self.convert(&raw.convert), self.intake(&raw.limits));
@@ -82,7 +81,6 @@ impl<'a> Check<'a> {
         let clients = self.clients(&raw.client, &raw.supervisor, &letters);
         let groups = self.groups(&raw.group, &clients);
         let (dial, retry) = (self.dial_rules(&raw.dial), self.retry_rules(&raw.retry));
-        let received = self.received(raw);
         let routes = self.routes(&raw.route, &clients, &servers);
         let (webhooks, reached) = self.webhooks(&raw.webhook);
         let client_access = self.client_access(&raw.client, &raw.supervisor);
