@@ -15,7 +15,7 @@
 use std::{
     collections::HashMap,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -38,7 +38,10 @@ use postfax_gateway::{
     server::tls::TlsError,
     verify::ResolverError,
 };
-use postfax_hw::{driver::Driver, render::Renderer};
+use postfax_hw::{
+    driver::Driver,
+    render::{self, Renderer},
+};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot, watch},
     task::JoinSet,
@@ -52,7 +55,7 @@ use crate::{
     inbound::{self, Watchers},
     post, prepare,
     settings::{self, Keepers},
-    store::{Reader, Store, StoreError},
+    store::{Reader, SCRATCH, Store, StoreError},
     webhooks::{self, Hooks},
 };
 
@@ -160,7 +163,7 @@ impl Context {
 
     /// Puts a configuration in force that was checked.
     pub(crate) fn put_in_force(&self, config: Arc<Config>) {
-        self.renderer.store(Arc::new(prepare::renderer(&config, &self.exe)));
+        self.renderer.store(Arc::new(renderer(&config, &self.exe)));
         self.config.store(config);
     }
 
@@ -221,6 +224,8 @@ impl Daemon {
         let mut store = Store::open(&config.state).await?;
         let saved = store.saved(now(), config.setup.limits.duplicate_window).await?;
         info!(jobs = saved.jobs.len(), "taking up what is not over");
+        // Warns where foreign documents cannot be confined.
+        render::confinement();
         let supervisor = Supervisor::restore(config.setup.clone(), saved);
         let (events, received) = mpsc::channel(EVENT_QUEUE);
         let exe = std::env::current_exe()
@@ -229,7 +234,7 @@ impl Daemon {
             drivers: ArcSwap::from_pointee(inbound::drivers(&config)),
             courier: ArcSwap::from_pointee(post::courier(&config)?),
             converters: Semaphore::new(config.convert.parallel),
-            renderer: ArcSwap::from_pointee(prepare::renderer(&config, &exe)),
+            renderer: ArcSwap::from_pointee(renderer(&config, &exe)),
             config: ArcSwap::from_pointee(config),
             reader: store.reader(),
             exe,
@@ -439,6 +444,11 @@ pub fn tag(context: &Context, job: &Job) -> String {
 /// already, and what is used of the quotas.
 fn needed(kept: Duration, duplicate_window: Duration) -> Duration {
     kept.max(duplicate_window).max(quota::DAY)
+}
+
+/// What makes pages, with a folder for those who convert documents that a next life empties.
+fn renderer(config: &Config, exe: &Path) -> Renderer {
+    prepare::renderer(config, exe).with_scratch(config.state.join(SCRATCH))
 }
 
 #[cfg(test)]

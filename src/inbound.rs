@@ -26,7 +26,7 @@ use postfax_hw::{
     driver::{Condition, Driver, DriverError, LineCondition, Waiting},
     hylafax::{self, Hylafax},
     pages::{self, received::Received},
-    render::{Limits, Renderer},
+    render::Limits,
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{info, warn};
@@ -336,7 +336,7 @@ async fn codes(context: &Arc<Context>, document: &Document) -> Vec<String> {
     let looked = async {
         let first = tokio::task::spawn_blocking(move || Received::first_pages(&path, most)).await;
         let first = first.map_err(|bug| bug.to_string())?.map_err(|bad| bad.to_string())?;
-        let renderer = Renderer::new(context.exe.clone());
+        let renderer = context.renderer.load_full();
         renderer.codes(&first, &limits).await.map_err(|failed| failed.to_string())
     };
     let wait = Duration::from_secs(rules.code_wait_s);

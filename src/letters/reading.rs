@@ -11,7 +11,7 @@ use std::{
 use postfax_domain::document::Digest;
 use postfax_hw::{
     pages::{received::Received, words},
-    render::{Conversion, Limits, RenderError, Renderer, Tools},
+    render::{Conversion, Limits, RenderError},
 };
 use tokio::{
     sync::OnceCell,
@@ -34,9 +34,6 @@ pub(super) type Words = BTreeMap<usize, Vec<words::Word>>;
 type Memory = VecDeque<((Digest, String), Arc<OnceCell<Arc<Words>>>)>;
 
 static MEMORY: LazyLock<Mutex<Memory>> = LazyLock::new(Mutex::default);
-
-/// What a fax is read by.
-static TOOLS: LazyLock<Tools> = LazyLock::new(Tools::find);
 
 /// The words of a fax, as far as they are read in time.
 pub(super) async fn words(
@@ -67,7 +64,7 @@ fn remembered(key: (Digest, String)) -> Arc<OnceCell<Arc<Words>>> {
 async fn read(context: &Context, config: &Config, received: &Arc<Received>) -> Words {
     let rules = &config.received;
     let until = Instant::now() + Duration::from_secs(rules.text_wait_s);
-    let renderer = Renderer::with_tools(context.exe.clone(), TOOLS.clone());
+    let renderer = context.renderer.load_full();
     let limits = Limits {
         memory_bytes: config.convert.memory_mb << 20,
         cpu_s: rules.text_page_s,

@@ -40,13 +40,24 @@ pub struct Documents {
 /// Less free space than this is kept for what was accepted before.
 const MIN_FREE_BYTES: u64 = 32 << 20;
 
+/// Where programs that convert documents work, below the state folder; emptied at each
+/// start.
+pub const SCRATCH: &str = "scratch";
 /// The folders of what is kept.
 const KEPT: [&str; 2] = ["documents", "mail"];
 
 impl Documents {
     /// Opens the folders below `state`, and makes those that are absent.
     pub(super) fn open(state: &Path) -> Result<Self, StoreError> {
-        for folder in ["documents", "mail", "spool"] {
+        // A life that was killed may have left what its converters worked on.
+        let scratch = state.join(SCRATCH);
+        match fs::remove_dir_all(&scratch) {
+            Err(failed) if failed.kind() != io::ErrorKind::NotFound => {
+                return Err(at(&scratch)(failed));
+            }
+            _ => {}
+        }
+        for folder in ["documents", "mail", "spool", SCRATCH] {
             let path = state.join(folder);
             fs::create_dir_all(&path).map_err(at(&path))?;
         }

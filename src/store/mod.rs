@@ -41,6 +41,7 @@ use sqlx::{
 pub use self::{
     answers::{Keyed, Known},
     audit::verify_file,
+    documents::SCRATCH,
     mails::Mail,
     versions::Version,
 };

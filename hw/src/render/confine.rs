@@ -60,7 +60,9 @@ pub fn confinement() -> Confinement {
     *FOUND.get_or_init(|| {
         let found = Confinement {
             files: ruleset(CompatLevel::HardRequirement, ABI::V1).is_ok(),
-            calls: std::fs::exists("/proc/sys/kernel/seccomp/actions_avail").unwrap_or(false),
+            // Not by /proc/sys, which a service may not see.
+            calls: std::fs::read_to_string("/proc/self/status")
+                .is_ok_and(|status| status.contains("\nSeccomp:")),
         };
         if let Some(lack) = found.lack() {
             tracing::warn!(lack, "foreign documents cannot be confined as they should be");

@@ -215,24 +215,33 @@ fn is_photographic(gray: &Gray, grid: &Grid, at: (u32, u32), paper: &Paper) -> b
     let area = columns.len() as u32 * lines.len() as u32;
     let last = gray.height() - 1;
     // White paper, which is nearly all of most pages.
-    if lines.clone().all(|y| gray.row(y)[columns.clone()].iter().all(|pixel| *pixel == u8::MAX)) {
+    let white = |y| gray.row(y)[columns.clone()].iter().fold(u8::MAX, |all, one| all & one);
+    if lines.clone().all(|y| white(y) == u8::MAX) {
         return false;
     }
     let paper = paper.level(at.0, at.1);
     let level = |of_white: u32| (of_white * paper / 255) as u8;
     let (dark, light) = (level(*MIDDLE.start()), level(*MIDDLE.end()));
+    // Few middle greys, as text has them, need no neighbours.
+    let middle = |y| {
+        let row = gray.row(y)[columns.clone()].iter();
+        u32::from(row.map(|pixel| u8::from((dark <= *pixel) & (*pixel <= light))).sum::<u8>())
+    };
+    if lines.clone().map(middle).sum::<u32>() * 100 <= SHARE_PERCENT * area {
+        return false;
+    }
     let mut smooth = 0;
     for y in lines {
         let row = &gray.row(y)[columns.clone()];
         let below = &gray.row((y + 1).min(last))[columns.clone()];
         let pairs = row.iter().zip(&row[1..]).zip(below);
-        smooth += pairs
-            .map(|((here, next), under)| {
-                let middle = (dark <= *here) & (*here <= light);
-                let flat = (here.abs_diff(*next) <= SMOOTH) & (here.abs_diff(*under) <= SMOOTH);
-                u32::from(middle & flat)
-            })
-            .sum::<u32>();
+        // A block is narrower than what eight bits count.
+        let row = pairs.map(|((here, next), under)| {
+            let middle = (dark <= *here) & (*here <= light);
+            let flat = (here.abs_diff(*next) <= SMOOTH) & (here.abs_diff(*under) <= SMOOTH);
+            u8::from(middle & flat)
+        });
+        smooth += u32::from(row.sum::<u8>());
     }
     smooth * 100 > SHARE_PERCENT * area
 }

@@ -38,12 +38,26 @@ impl Reach {
     }
 }
 
+/// A pixel as it goes into sums: its level, and from bit 32 on its square. The sums of a
+/// window fit 32 bits each, so that both are kept by one addition.
+static TERMS: [u64; 256] = {
+    let mut terms = [0; 256];
+    let mut level = 0;
+    while level < 256 {
+        terms[level] = (level | (level * level) << 32) as u64;
+        level += 1;
+    }
+    terms
+};
+
+/// Pixels that are looked at together: where nothing changes nothing is counted.
+const CHUNK: usize = 16;
+
 /// Sums over the columns of the window. Outside of the page its edge repeats:
 /// as many columns before the first and after the last are copies as the window reaches.
 struct Columns {
     reach: Reach,
-    sums: Vec<u32>,
-    squares: Vec<u32>,
+    sums: Vec<u64>,
 }
 
 pub(super) fn threshold(gray: &Gray, size: Size, resolution: Resolution) -> Bitmap {
@@ -51,8 +65,7 @@ pub(super) fn threshold(gray: &Gray, size: Size, resolution: Resolution) -> Bitm
     let reach = Reach { across: across as usize, down: down as usize };
     let height = gray.height() as usize;
     let row = |y: isize| gray.row(y.clamp(0, height as isize - 1) as u32);
-    let plain: Vec<bool> =
-        (0..gray.height()).map(|y| gray.row(y).iter().all(|&p| p >= PAPER)).collect();
+    let plain: Vec<bool> = (0..gray.height()).map(|y| is_paper(gray.row(y))).collect();
     let mut page = Bitmap::white(size);
     let mut columns = Columns::around_first(gray, reach);
     let mut bits = vec![0; size.stride()];
@@ -70,13 +83,11 @@ pub(super) fn threshold(gray: &Gray, size: Size, resolution: Resolution) -> Bitm
 impl Columns {
     fn around_first(gray: &Gray, reach: Reach) -> Self {
         let padded = gray.width() as usize + 2 * reach.across;
-        let mut columns = Self { reach, sums: vec![0; padded], squares: vec![0; padded] };
+        let mut columns = Self { reach, sums: vec![0; padded] };
         for y in -(reach.down as isize)..=reach.down as isize {
             let row = gray.row(y.clamp(0, gray.height() as isize - 1) as u32);
-            for (x, pixel) in row.iter().enumerate() {
-                let pixel = u32::from(*pixel);
-                columns.sums[x + reach.across] += pixel;
-                columns.squares[x + reach.across] += pixel * pixel;
+            for (sum, pixel) in columns.sums[reach.across..].iter_mut().zip(row) {
+                *sum += TERMS[usize::from(*pixel)];
             }
         }
         columns.repeat_edges();
@@ -87,24 +98,31 @@ impl Columns {
         if out == into {
             return;
         }
-        let own = self.reach.across..self.reach.across + out.len();
-        let sums = self.sums[own.clone()].iter_mut().zip(&mut self.squares[own]);
-        for ((sum, square), (out, into)) in sums.zip(out.iter().zip(into)) {
-            let (out, into) = (u32::from(*out), u32::from(*into));
-            *sum = *sum + into - out;
-            *square = *square + into * into - out * out;
+        let own = &mut self.sums[self.reach.across..][..out.len()];
+        let (outs, last_out) = out.as_chunks::<CHUNK>();
+        let (intos, last_into) = into.as_chunks::<CHUNK>();
+        let (sums, last) = own.as_chunks_mut::<CHUNK>();
+        for (sums, (out, into)) in sums.iter_mut().zip(outs.iter().zip(intos)) {
+            if out != into {
+                replace(sums, out, into);
+            }
         }
+        replace(last, last_out, last_into);
         self.repeat_edges();
     }
 
     fn repeat_edges(&mut self) {
-        for all in [&mut self.sums, &mut self.squares] {
-            let across = self.reach.across;
-            let last = all.len() - across - 1;
-            let (first_value, last_value) = (all[across], all[last]);
-            all[..across].fill(first_value);
-            all[last + 1..].fill(last_value);
-        }
+        let across = self.reach.across;
+        let last = self.sums.len() - across - 1;
+        let (first_value, last_value) = (self.sums[across], self.sums[last]);
+        self.sums[..across].fill(first_value);
+        self.sums[last + 1..].fill(last_value);
+    }
+}
+
+fn replace(sums: &mut [u64], out: &[u8], into: &[u8]) {
+    for (sum, (out, into)) in sums.iter_mut().zip(out.iter().zip(into)) {
+        *sum = *sum + TERMS[usize::from(*into)] - TERMS[usize::from(*out)];
     }
 }
 
@@ -113,13 +131,12 @@ impl Columns {
 struct Window<'a> {
     columns: &'a Columns,
     at: usize,
-    sum: u32,
-    square: u32,
+    sum: u64,
 }
 
 impl<'a> Window<'a> {
     fn new(columns: &'a Columns) -> Self {
-        let mut window = Self { columns, at: 0, sum: 0, square: 0 };
+        let mut window = Self { columns, at: 0, sum: 0 };
         window.begin(0);
         window
     }
@@ -128,7 +145,6 @@ impl<'a> Window<'a> {
         let window = self.columns.reach.window();
         self.at = x;
         self.sum = self.columns.sums[x..x + window].iter().sum();
-        self.square = self.columns.squares[x..x + window].iter().sum();
     }
 
     fn move_to(&mut self, x: usize) {
@@ -136,13 +152,17 @@ impl<'a> Window<'a> {
         if x - self.at > window / 2 {
             return self.begin(x);
         }
-        for out in self.at..x {
-            self.sum = self.sum + self.columns.sums[out + window] - self.columns.sums[out];
-            self.square =
-                self.square + self.columns.squares[out + window] - self.columns.squares[out];
+        let into = &self.columns.sums[self.at + window..x + window];
+        for (out, into) in self.columns.sums[self.at..x].iter().zip(into) {
+            self.sum = self.sum + into - out;
         }
         self.at = x;
     }
+}
+
+/// Whether no pixel can be ink.
+fn is_paper(row: &[u8]) -> bool {
+    row.chunks(4 * CHUNK).all(|some| some.iter().fold(u8::MAX, |all, one| all.min(*one)) >= PAPER)
 }
 
 fn threshold_row(row: &[u8], columns: &Columns, bits: &mut [u8]) {
@@ -157,7 +177,7 @@ fn threshold_row(row: &[u8], columns: &Columns, bits: &mut [u8]) {
             let ink = *pixel < ALWAYS_INK
                 || (*pixel < PAPER && {
                     window.move_to(i * 8 + bit);
-                    is_ink(*pixel, window.sum, window.square, area)
+                    is_ink(*pixel, window.sum, area)
                 });
             *byte |= u8::from(ink) << (7 - bit);
         }
@@ -165,7 +185,8 @@ fn threshold_row(row: &[u8], columns: &Columns, bits: &mut [u8]) {
 }
 
 /// Whether pixel <= mean * (1 + K * (deviation / RANGE - 1)), without a root.
-fn is_ink(pixel: u8, sum: u32, square: u32, area: f32) -> bool {
+fn is_ink(pixel: u8, sums: u64, area: f32) -> bool {
+    let (sum, square) = (sums as u32, (sums >> 32) as u32);
     let mean = sum as f32 / area;
     let above = f32::from(pixel) - mean * (1.0 - K);
     if above <= 0.0 {

@@ -229,7 +229,7 @@ fn gray(pixels: &[u8]) -> Vec<u8> {
     let mut gray = vec![u8::MAX; pixels.len() / 4];
     // Most of a page is white, sixteen pixels at a time.
     for (some, out) in pixels.chunks(64).zip(gray.chunks_mut(16)) {
-        if some != [u8::MAX; 64] {
+        if some.iter().fold(u8::MAX, |all, one| all & one) != u8::MAX {
             for (pixel, level) in some.chunks_exact(4).zip(out) {
                 *level = luma(pixel[0], pixel[1], pixel[2]);
             }
