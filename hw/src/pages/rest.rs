@@ -100,7 +100,9 @@ fn redrawn(coded: &CodedPage) -> Result<Bitmap, TiffError> {
     let density = sheet::density(look.resolution);
     // What the page would measure at the new density, and how much that is too large.
     let across = coded.size.width() as f32 * density.x / coded.density.x;
-    let down = coded.size.lines() as f32 * density.y / coded.density.y;
+    let per_mm = |resolution| sheet::lines_per_mm(resolution) as f32;
+    let before = sheet::nearest(coded.density);
+    let down = coded.size.lines() as f32 * per_mm(look.resolution) / per_mm(before);
     let (a4, widest) = (sheet::a4(look.resolution) as f32, width as f32);
     // A hair more than the sheet, as 300 dots an inch have, is cut and not shrunk.
     let is_wide = across > widest * 1.01;
@@ -167,8 +169,8 @@ mod tests {
         let (from, to) = (folder.path().join("fine.tif"), folder.path().join("coarse.tif"));
         for (paper, resolution, mm, lines) in [
             (Paper::A4, Resolution::Superfine, 297.0, 1143),
-            (Paper::A4, Resolution::Dots300, 297.0, 1146),
-            (Paper::A4, Resolution::Dots400, 279.4, 1078),
+            (Paper::A4, Resolution::Dots300, 297.0, 1143),
+            (Paper::A4, Resolution::Dots400, 279.4, 1076),
             (Paper::B4, Resolution::Fine, 353.0, 1143),
             (Paper::A3, Resolution::Standard, 420.0, 1143),
             (Paper::A3, Resolution::Dots400, 420.0, 1143),

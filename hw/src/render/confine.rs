@@ -26,6 +26,16 @@ const NICENESS: i32 = 19;
 /// What the kernel says of a system call that it does not have.
 const NO_SUCH_CALL: u32 = libc::ENOSYS as u32;
 
+/// What the kernel says of this process: all of `/proc` that is left where the service
+/// manager hides the rest (`ProcSubset=pid`), `/proc/sys` among it.
+const STATUS: &str = "/proc/self/status";
+
+/// Whether the kernel has seccomp filters: it counts those of a process then (Linux 5.9,
+/// and landlock is younger).
+fn has_filters(status: &str) -> bool {
+    status.lines().any(|line| line.starts_with("Seccomp_filters:"))
+}
+
 /// What the kernel gives to confine with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confinement {
@@ -60,9 +70,7 @@ pub fn confinement() -> Confinement {
     *FOUND.get_or_init(|| {
         let found = Confinement {
             files: ruleset(CompatLevel::HardRequirement, ABI::V1).is_ok(),
-            // Not by /proc/sys, which a service may not see.
-            calls: std::fs::read_to_string("/proc/self/status")
-                .is_ok_and(|status| status.contains("\nSeccomp:")),
+            calls: std::fs::read_to_string(STATUS).is_ok_and(|status| has_filters(&status)),
         };
         if let Some(lack) = found.lack() {
             tracing::warn!(lack, "foreign documents cannot be confined as they should be");
@@ -227,4 +235,23 @@ fn rules((_, onlys): Call, itself: u64) -> Result<Vec<SeccompRule>, Open> {
     let conditions = conditions?;
     // No rule is a rule without conditions.
     if conditions.is_empty() { Ok(Vec::new()) } else { Ok(vec![SeccompRule::new(conditions)?]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_found_without_the_rest_of_proc() {
+        for (status, found) in [
+            ("Name:\tpostfax\nSeccomp:\t0\nSeccomp_filters:\t0\n", true),
+            ("Name:\tpostfax\nSeccomp:\t2\nSeccomp_filters:\t3\n", true),
+            ("Name:\tpostfax\nSeccomp:\t0\n", false),
+            ("Name:\tSeccomp_filters:\n", false),
+        ] {
+            assert_eq!(has_filters(status), found, "{status:?}");
+        }
+        let here = std::fs::exists("/proc/sys/kernel/seccomp/actions_avail").unwrap();
+        assert_eq!(confinement().calls, here);
+    }
 }

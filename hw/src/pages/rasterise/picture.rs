@@ -40,6 +40,10 @@ pub(super) fn draw(
         Kind::Ico => largest_icon(bytes).map_or((format, bytes), |png| (ImageFormat::Png, png)),
         _ => (format, bytes),
     };
+    // Its decoder draws what has not arrived as grey, and says nothing.
+    if kind == Kind::Jpeg && jpeg_is_cut_off(bytes) {
+        return Err(Refusal::Broken("it is cut off: the end of the picture is missing".into()));
+    }
     let (picture, exif) = read(format, bytes)?;
     let density = match kind {
         Kind::Png => density::png(bytes),
@@ -65,6 +69,25 @@ fn largest_icon(bytes: &[u8]) -> Option<&[u8]> {
     let (length, start) = (u32_at(largest + 8)?, u32_at(largest + 12)?);
     let picture = bytes.get(start..start.checked_add(length)?)?;
     picture.starts_with(b"\x89PNG").then_some(picture)
+}
+
+/// Whether a JPEG ends before the marker that ends it (EOI, T.81 B.1.1.3). Segments are
+/// jumped over, because small pictures within them have ends of their own.
+fn jpeg_is_cut_off(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let (Some(&mark), Some(&code)) = (bytes.get(at), bytes.get(at + 1)) {
+        at += match (mark, code) {
+            (0xff, 0xd9) => return false,
+            // Coded data; a stuffed or filling byte; TEM, RSTn and SOI, which stand alone.
+            (0..=0xfe, _) | (_, 0xff) => 1,
+            (_, 0x00 | 0x01 | 0xd0..=0xd8) => 2,
+            _ => match (bytes.get(at + 2), bytes.get(at + 3)) {
+                (Some(high), Some(low)) => 2 + usize::from(u16::from_be_bytes([*high, *low])),
+                _ => return true,
+            },
+        };
+    }
+    true
 }
 
 /// What a picture says of itself beside its pixels.

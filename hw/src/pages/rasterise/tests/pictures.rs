@@ -151,3 +151,23 @@ fn an_icon_of_today_is_drawn() {
     assert_eq!(Kind::detect("", "", &icon), Some(Kind::Ico));
     assert_near(ink(&draw(Kind::Ico, icon)), [432, 837, 856, 1142]);
 }
+
+#[test]
+fn a_jpeg_that_did_not_arrive_whole_is_refused() {
+    let mut whole = Cursor::new(Vec::new());
+    let noise = |x: u32, y: u32| Luma([(x * 7919 + y * 104_729 + x * y) as u8]);
+    let picture = image::GrayImage::from_fn(200, 200, noise);
+    DynamicImage::ImageLuma8(picture).write_to(&mut whole, ImageFormat::Jpeg).unwrap();
+    let whole = whole.into_inner();
+    for kept in [whole.len() / 4, whole.len() / 2, whole.len() - 2] {
+        let found = draw_at(Kind::Jpeg, whole[..kept].to_vec(), Resolution::Standard);
+        assert!(matches!(found, Err(Refusal::Broken(_))), "{kept} of {}", whole.len());
+    }
+    // The end of a small picture inside (EXIF) is not the end; what follows the end is nothing.
+    let inside = [&whole[..2], b"\xff\xe1\0\x06\xff\xd8\xff\xd9", &whole[2..]].concat();
+    let cut = inside[..inside.len() / 2].to_vec();
+    assert!(draw_at(Kind::Jpeg, cut, Resolution::Standard).is_err());
+    for sound in [whole.clone(), inside, [&whole[..], &[0; 99]].concat()] {
+        assert!(draw_at(Kind::Jpeg, sound, Resolution::Standard).is_ok());
+    }
+}
