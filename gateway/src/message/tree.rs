@@ -334,6 +334,7 @@ impl Walk<'_> {
             kind: kind_of(&typed.main, disposition, named, place),
             within: None,
             said_better: false,
+            is_text: false,
             disposition,
             name,
             content_id: fields.text("Content-ID").map(|id| bare_id(&id).to_owned()),
