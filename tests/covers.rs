@@ -122,6 +122,41 @@ fn a_cover_goes_first_and_counts_as_a_page() {
 }
 
 #[test]
+fn a_text_that_has_no_place_on_the_cover_follows_it() {
+    let sink = Sink::start();
+    let servers = Description::unreachable();
+    let mut postfax = Postfax::prepare(&servers, &sink, "[cover]\nfolder = \"covers\"\n");
+    std::fs::create_dir(postfax.file("covers")).unwrap();
+    std::fs::write(postfax.file("covers/short.txt"), "To: {to-name}\n").unwrap();
+    postfax.run();
+    let to = ["+12125550111/cp=short", "+12125550112/cp=standard"];
+    let jobs = send(&postfax, &to, "\nGood morning").jobs();
+    let [short, standard] = [0, 1].map(|at| postfax.job(jobs[at]));
+    let pages = |job: &Value| (job["cover"]["pages"].clone(), job["document"]["pages"].clone());
+    assert_eq!(pages(&short), (1.into(), 1.into()), "{short:#}");
+    assert_eq!(pages(&standard), (Value::Null, 1.into()), "{standard:#}");
+}
+
+#[test]
+fn a_text_before_pictures_is_on_the_cover_only() {
+    let sink = Sink::start();
+    let postfax = Postfax::start(&Description::unreachable(), &sink, "");
+    // A PNG of 600 by 600 black dots.
+    let picture = "iVBORw0KGgoAAAANSUhEUgAAAlgAAAJYAQAAAACWHaVxAAAAQ0lEQVR42u3BAQ0AAADCoPdPbQ43\
+                   oAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAvg2yIAABW5v6kQAA\
+                   AABJRU5ErkJggg==";
+    let mail = format!(
+        "MIME-Version: 1.0\nContent-Type: multipart/related; boundary=b\n\n--b\n\
+         Content-Type: text/html\n\n<p>Our plan:</p><img src=\"cid:plan\">\n--b\n\
+         Content-Type: image/png\nContent-ID: <plan>\n\
+         Content-Transfer-Encoding: base64\n\n{picture}\n--b--"
+    );
+    let jobs = send(&postfax, &["+12125550111/cp=on", "+12125550112"], &mail).jobs();
+    let pages = jobs.iter().map(|id| postfax.job(*id)["document"]["pages"].clone());
+    assert_eq!(pages.collect::<Vec<_>>(), [1, 2], "the picture; the text and the picture");
+}
+
+#[test]
 fn many_covers_are_made_after_the_mail_was_taken() {
     let sink = Sink::start();
     let more = "[cover]\ndefault = \"body\"\n";

@@ -194,7 +194,7 @@ async fn parts(
     document: &mut Document,
 ) -> Result<(Vec<String>, Vec<CodedPage>), Trouble> {
     let contents = Contents::of(prepare::parse(mail)?, making.quotes)?;
-    let spool = |form| contents.spool(|part| home.join(part), form);
+    let spool = |form| contents.spool(|part| home.join(part), form, false);
     let spooled: Spooled = spool(Form::Written)?;
     document.parts = spooled.sources().iter().map(|source| source.name.clone()).collect();
     let drawn = rendered(making, spooled.sources(), home).await;

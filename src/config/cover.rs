@@ -82,6 +82,12 @@ impl Cover {
         own.unwrap_or_else(|| Template::built_in(language))
     }
 
+    /// Whether the text of a mail stands on covers of this template.
+    pub(crate) fn has_message(&self, name: &str) -> bool {
+        let template = Template::parse(self.text(name, ""));
+        template.is_ok_and(|template| template.has_message())
+    }
+
     fn has(&self, name: &str) -> bool {
         name == STANDARD || self.templates.contains_key(name)
     }

@@ -97,14 +97,26 @@ impl Contents {
         self.html.as_deref()
     }
 
+    /// Whether its text is a page of its own before its pictures.
+    #[must_use]
+    pub fn has_page_of_text(&self) -> bool {
+        self.message.attachments().any(|part| part.is_text)
+    }
+
     /// Writes the parts as files for the child process, each to the path that `place` gives
-    /// for its name.
+    /// for its name; without the page of its text where that stands on a cover.
     ///
     /// # Errors
     /// [`Trouble::Disk`].
-    pub fn spool(&self, place: impl Fn(&str) -> PathBuf, form: Form) -> Result<Spooled, Trouble> {
+    pub fn spool(
+        &self,
+        place: impl Fn(&str) -> PathBuf,
+        form: Form,
+        on_cover: bool,
+    ) -> Result<Spooled, Trouble> {
         let mut spooled = Spooled(Vec::new());
-        for (part, kind) in self.message.attachments().zip(&self.kinds) {
+        let parts = self.message.attachments().zip(&self.kinds);
+        for (part, kind) in parts.filter(|(part, _)| !(on_cover && part.is_text)) {
             let path = place(&part.number.to_string());
             // Known before it is there, so that half of it goes as well.
             spooled.0.push(Source { path: path.clone(), name: part.title(), kind: *kind });

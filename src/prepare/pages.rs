@@ -59,6 +59,14 @@ pub struct Press {
     pub contents: Arc<Contents>,
 }
 
+/// What is drawn once for all faxes that are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Order {
+    look: Look,
+    /// The text stands on the cover, so that a page of its own would say it again.
+    on_cover: bool,
+}
+
 /// A document, and how it came to be.
 #[derive(Clone)]
 struct Drawn {
@@ -80,17 +88,17 @@ impl Press {
     /// # Errors
     /// [`Trouble`]
     pub async fn pages(&self, faxes: &[Fax]) -> Result<Vec<Made>, Trouble> {
-        let mut drawn: HashMap<Look, Drawn> = HashMap::new();
+        let mut drawn: HashMap<Order, Drawn> = HashMap::new();
         let paged = faxes.iter().filter(|fax| self.has_pages(fax));
-        let looks: HashSet<Look> = paged.map(|fax| look(&fax.wanted)).collect();
-        for look in looks {
-            drawn.insert(look, self.fitted(look).await?);
+        let orders: HashSet<Order> = paged.map(|fax| self.order(fax)).collect();
+        for order in orders {
+            drawn.insert(order, self.fitted(order).await?);
         }
         let mut covers = self.covers(faxes, &drawn).await?.into_iter();
         let mut all = Vec::with_capacity(faxes.len());
         for fax in faxes {
             let cover = fax.wanted.cover.as_ref().and_then(|_| covers.next());
-            let pages = drawn.get(&look(&fax.wanted)).filter(|_| self.has_pages(fax)).cloned();
+            let pages = drawn.get(&self.order(fax)).filter(|_| self.has_pages(fax)).cloned();
             let mut made = match (pages, cover) {
                 (Some(Drawn { document, mut remarks }), Some(cover)) => {
                     add(&mut remarks.warnings, cover.remarks.warnings);
@@ -108,19 +116,29 @@ impl Press {
     }
 
     /// Whether anything is left besides its cover: a text alone stands on the cover, and
-    /// no second page says it again.
+    /// no second page says it again. Where the template has no place for it, it follows.
     fn has_pages(&self, fax: &Fax) -> bool {
-        fax.wanted.cover.is_none() || self.contents.has_attachments()
+        self.contents.has_attachments() || !self.text_is_on_cover(fax)
+    }
+
+    fn text_is_on_cover(&self, fax: &Fax) -> bool {
+        fax.wanted.cover.as_ref().is_some_and(|template| self.config.cover.has_message(template))
+    }
+
+    fn order(&self, fax: &Fax) -> Order {
+        let on_cover = self.contents.has_page_of_text() && self.text_is_on_cover(fax);
+        Order { look: look(&fax.wanted), on_cover }
     }
 
     /// The pages in this look, or in one that costs less where they would hold a line too
     /// long.
-    async fn fitted(&self, asked: Look) -> Result<Drawn, Trouble> {
+    async fn fitted(&self, order: Order) -> Result<Drawn, Trouble> {
+        let asked = order.look;
         let most = self.config.convert.max_line_s;
-        let (mut look, mut drawn) = (asked, self.draw(asked).await?);
+        let (mut look, mut drawn) = (asked, self.draw(order).await?);
         let asked_s = drawn.line_s();
         while let Some(next) = cheaper(look).filter(|_| most > 0 && drawn.line_s() > most) {
-            let mut other = self.draw(next).await?;
+            let mut other = self.draw(Order { look: next, ..order }).await?;
             // It is not pictures that they cost.
             if other.line_s() >= drawn.line_s() {
                 break;
@@ -137,11 +155,11 @@ impl Press {
         Ok(drawn)
     }
 
-    async fn draw(&self, look: Look) -> Result<Drawn, Trouble> {
-        match self.draw_as(Form::Written, look).await {
+    async fn draw(&self, order: Order) -> Result<Drawn, Trouble> {
+        match self.draw_as(Form::Written, order).await {
             Err(Trouble::Render(bad)) if self.is_html() && is_of_document(&bad) => {
                 info!(%bad, "HTML that cannot be laid out is faxed as its words");
-                self.draw_as(Form::Words, look).await
+                self.draw_as(Form::Words, order).await
             }
             drawn => drawn,
         }
@@ -152,15 +170,16 @@ impl Press {
         self.contents.html().is_some() && !self.contents.has_attachments()
     }
 
-    async fn draw_as(&self, form: Form, look: Look) -> Result<Drawn, Trouble> {
+    async fn draw_as(&self, form: Form, order: Order) -> Result<Drawn, Trouble> {
         let name = self.context.reader.documents.new_name();
         let (press, of) = (self.clone(), name.clone());
         let spooling = tokio::task::spawn_blocking(move || {
             let documents = &press.context.reader.documents;
-            press.contents.spool(|part| documents.spool(&format!("{of}.{part}")), form)
+            let place = |part: &str| documents.spool(&format!("{of}.{part}"));
+            press.contents.spool(place, form, order.on_cover)
         });
         let spooled = spooling.await.map_err(|_| Trouble::Bug)??;
-        self.render(spooled.sources(), look, &name).await
+        self.render(spooled.sources(), order.look, &name).await
     }
 
     /// Draws these documents and keeps the pages.
@@ -190,13 +209,13 @@ impl Press {
     async fn covers(
         &self,
         faxes: &[Fax],
-        drawn: &HashMap<Look, Drawn>,
+        drawn: &HashMap<Order, Drawn>,
     ) -> Result<Vec<Drawn>, Trouble> {
         let mut places: HashMap<(Face, Resolution), usize> = HashMap::new();
         let mut order = Vec::new();
         for fax in faxes {
             let Some(template) = &fax.wanted.cover else { continue };
-            let of = drawn.get(&look(&fax.wanted)).filter(|_| self.has_pages(fax));
+            let of = drawn.get(&self.order(fax)).filter(|_| self.has_pages(fax));
             let after = of.map_or(0, |of| of.document.pages);
             let face = Face::of(self, fax, template, after);
             // A cover is as fine as what follows it.

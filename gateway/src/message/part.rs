@@ -63,6 +63,8 @@ pub struct Part {
     pub within: Option<String>,
     /// A sibling in a `multipart/alternative` says the same as plain text.
     pub(super) said_better: bool,
+    /// What the sender wrote, as a page of its own since pictures follow it.
+    pub is_text: bool,
     pub(super) content_id: Option<String>,
     pub(super) charset: Option<String>,
     pub(super) flow: Option<body::Flow>,
@@ -113,6 +115,7 @@ impl Part {
             kind: Kind::Attachment,
             within: None,
             said_better: false,
+            is_text: false,
             content_id: None,
             charset: Some("utf-8".into()),
             flow: None,

@@ -79,7 +79,9 @@ pub(super) fn settle(parts: &mut Vec<Part>, start: usize, forwarded: Option<&Hea
     }
     let page = match forwarded {
         Some(head) if says_something => Some(forwarded_page(head, &text)),
-        None if says_something && pictures => Some(Part::of_words("the text".into(), text)),
+        None if says_something && pictures => {
+            Some(Part { is_text: true, ..Part::of_words("the text".into(), text) })
+        }
         _ => None,
     };
     if let Some(page) = page {

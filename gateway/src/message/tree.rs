@@ -110,10 +110,25 @@ impl Walk<'_> {
                 return Ok(());
             }
         }
-        if matches!(kind.main.as_str(), "message/rfc822" | "message/global") {
+        let is_message = matches!(kind.main.as_str(), "message/rfc822" | "message/global");
+        if is_message || self.is_mail_file(&fields, &kind, body.clone()) {
             return self.forwarded(&fields, body, place.depth);
         }
         self.leaf(&fields, kind, body, place)
+    }
+
+    /// Whether a file of no particular type is a mail by its name and by its header. Drawn
+    /// as text, what is attached to it would be a page of Base64.
+    fn is_mail_file(&self, fields: &Fields, typed: &Typed, body: Range<usize>) -> bool {
+        let name = name_of(fields, typed).unwrap_or_default();
+        if typed.main != "application/octet-stream" || !name.to_ascii_lowercase().ends_with(EML) {
+            return false;
+        }
+        let encoding = Encoding::named(fields.word("Content-Transfer-Encoding").as_deref());
+        let inner = Bytes::from(body::decoded(&self.raw[body], encoding));
+        let all = 0..inner.len();
+        Fields::read(&inner, all, self.limits.max_headers_bytes)
+            .is_some_and(|(head, _)| head.text("From").is_some())
     }
 
     /// Walks a message within the message: its words and what was attached to it
@@ -319,6 +334,7 @@ impl Walk<'_> {
             kind: kind_of(&typed.main, disposition, named, place),
             within: None,
             said_better: false,
+            is_text: false,
             disposition,
             name,
             content_id: fields.text("Content-ID").map(|id| bare_id(&id).to_owned()),
@@ -362,6 +378,9 @@ impl Walk<'_> {
 
 /// The ends of the names of signatures with their contents inside.
 const P7M: &str = ".p7m";
+
+/// The end of the names of mails that are files.
+const EML: &str = ".eml";
 
 /// Whether a part says that it is a CMS structure (RFC 8551 3.2).
 fn is_cms(fields: &Fields, typed: &Typed) -> bool {

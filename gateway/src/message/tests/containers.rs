@@ -234,6 +234,22 @@ fn forwarded_parts_say_where_they_stood() {
 }
 
 #[test]
+fn a_mail_that_is_a_file_is_forwarded_as_well() {
+    let inner = "From: b@example.com\nSubject: offer\nContent-Type: multipart/mixed; boundary=i\n\n\
+                 --i\n\nthe words\n--i\nContent-Type: application/pdf; name=\"a.pdf\"\n\n%PDF-1.4\n--i--\n";
+    let titles = |name: &str, inner: &str| {
+        let mail = parse(&format!(
+            "Content-Type: multipart/mixed; boundary=o\n\n--o\n\nsee below\n--o\n\
+             Content-Type: application/octet-stream; name=\"{name}\"\n\n{inner}\n--o--\n"
+        ));
+        mail.attachments().map(Part::title).collect::<Vec<_>>()
+    };
+    assert_eq!(titles("Offer.EML", inner), ["offer", "a.pdf in the mail 'offer'"]);
+    assert_eq!(titles("offer.txt", inner), ["offer.txt"], "another name");
+    assert_eq!(titles("offer.eml", "no header\n"), ["offer.eml"], "no mail");
+}
+
+#[test]
 fn an_invitation_alone_is_read_out_and_beside_words_it_is_nothing() {
     let invitation = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:The offer\nDTSTART:20261124T090000Z\n\
         END:VEVENT\nEND:VCALENDAR\n";

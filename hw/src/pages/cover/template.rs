@@ -116,6 +116,12 @@ impl Template {
         super::read::read(text)
     }
 
+    /// Whether the text of a mail stands on it.
+    #[must_use]
+    pub fn has_message(&self) -> bool {
+        self.lines.contains(&Line::Message)
+    }
+
     /// The text of the standard cover in a language (`de`, `de-AT`); in English where
     /// there is none.
     #[must_use]
