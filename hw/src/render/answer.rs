@@ -100,6 +100,9 @@ impl<'a> Answer<'a> {
         let missing = self.announced - self.pages.len() as u32;
         self.budget.progress.pages.fetch_sub(missing, Ordering::Relaxed);
         let (pages, warnings) = (&mut self.pages, &mut self.warnings);
+        if blank && !pages.is_empty() {
+            warnings.push("all its pages are blank".into());
+        }
         Drawn { pages: std::mem::take(pages), warnings: std::mem::take(warnings), blank }
     }
 

@@ -254,3 +254,16 @@ async fn what_another_program_would_draw_is_refused_by_its_name() {
         assert!(said.contains(name) && said.contains(program), "{said}");
     }
 }
+
+#[tokio::test]
+async fn pages_without_ink_are_not_called_good_without_a_word() {
+    let desk = Desk::new();
+    let svg = b"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100\" height=\"100\"/>";
+    for (name, kind, bytes) in
+        [("blanks.txt", Kind::Text, &b"   \n  \n"[..]), ("empty.svg", Kind::Svg, svg)]
+    {
+        let rendered = desk.render(&[desk.put(name, kind, bytes)], &Limits::default()).await;
+        let said = rendered.unwrap().warnings;
+        assert!(said.iter().any(|said| said.contains("are blank")), "{name}: {said:?}");
+    }
+}

@@ -25,7 +25,7 @@ pub fn bilevel(gray: &Gray, look: Look) -> Option<Bitmap> {
     match look.tone {
         Tone::Text => {}
         Tone::Auto => {
-            if let Some(photos) = photo::find(gray, look.resolution) {
+            if let Some(photos) = photo::find(gray, &page, look.resolution) {
                 halftone::draw(gray, &photos, look.resolution, &mut page);
             }
         }
@@ -76,6 +76,19 @@ mod tests {
         let gray = filled(300, 200, |x, _| if x > 100 { 30 } else { 255 });
         let page = bilevel(&gray, Look::default()).unwrap();
         assert!(page.is_black(200, 100));
+    }
+
+    #[test]
+    fn a_letter_under_a_lamp_is_no_photograph() {
+        // Light from one corner: no row and no column has a level of its own.
+        let ground = |x: u32, y: u32| 70.0 + 160.0 / (1.0 + f64::from(x * x + y * y) / 250_000.0);
+        let stroke = |x: u32, y: u32| x % 12 < 4 && y % 24 < 12;
+        let gray =
+            filled(800, 1000, |x, y| (ground(x, y) * if stroke(x, y) { 0.4 } else { 1.0 }) as u8);
+        let page = bilevel(&gray, Look::default()).unwrap();
+        let wrong = (20..980).flat_map(|y| (20..780).map(move |x| (x, y)));
+        let wrong = wrong.filter(|&(x, y)| page.is_black(x, y) != stroke(x, y)).count();
+        assert!(wrong * 100 < 760 * 960, "{wrong} pixels are neither ink nor paper");
     }
 
     #[test]

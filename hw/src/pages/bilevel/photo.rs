@@ -6,7 +6,7 @@ use std::ops::Range;
 use postfax_domain::document::Resolution;
 
 use super::like_fine;
-use crate::pages::gray::Gray;
+use crate::pages::{bitmap::Bitmap, gray::Gray};
 
 /// Side of a block in pixels at fine.
 const BLOCK: u32 = 32;
@@ -70,9 +70,16 @@ impl Photos {
 }
 
 /// `None` when there is none, which is nearly always.
-pub(super) fn find(gray: &Gray, resolution: Resolution) -> Option<Photos> {
+/// `ink` is what the threshold makes of the page.
+pub(super) fn find(gray: &Gray, ink: &Bitmap, resolution: Resolution) -> Option<Photos> {
     let grid = Grid::new(gray, resolution);
-    let paper = Paper::of(gray, &grid);
+    let paper = match Paper::of(gray, &grid) {
+        Some(paper) => paper,
+        // A letter under a lamp, whose paper is as dark as its shadows.
+        None if is_written(gray, ink, &grid) => return None,
+        // A photograph to its edges: what is not white in it is grey.
+        None => Paper::white(&grid),
+    };
     let blocks: Vec<bool> = (0..grid.down)
         .flat_map(|row| (0..grid.across).map(move |column| (column, row)))
         .map(|(column, row)| is_photographic(gray, &grid, (column, row), &paper))
@@ -124,7 +131,8 @@ const DARKER: u32 = 24;
 const LIGHTER: u32 = 8;
 
 impl Paper {
-    fn of(gray: &Gray, grid: &Grid) -> Self {
+    /// `None` where no paper is in sight.
+    fn of(gray: &Gray, grid: &Grid) -> Option<Self> {
         let (columns, rows) = counts(gray, grid);
         let mut whole = [0_u32; 256];
         for column in &columns {
@@ -146,12 +154,12 @@ impl Paper {
             rows: rows.iter().map(of).collect(),
             whole: level,
         };
-        if exact.is_some() || paper.is_seen(gray, grid) {
-            return paper;
-        }
-        // A photograph to its edges: what is not white in it is grey.
-        let white = |counts: &[Counts]| vec![255; counts.len()];
-        Self { columns: white(&columns), rows: white(&rows), whole: 255 }
+        (exact.is_some() || paper.is_seen(gray, grid)).then_some(paper)
+    }
+
+    fn white(grid: &Grid) -> Self {
+        let white = |blocks: u32| vec![255; blocks as usize];
+        Self { columns: white(grid.across), rows: white(grid.down), whole: 255 }
     }
 
     /// Whether enough of the page is as light as its paper.
@@ -175,6 +183,34 @@ impl Paper {
         let level = self.columns[column as usize] * self.rows[row as usize] / self.whole;
         level.clamp(DARKEST as u32, 255)
     }
+}
+
+/// A block is written on when so much of it is ink, in percent, and its ink is at most
+/// this share of its ground's level. What the threshold finds in photographs is less dark.
+const WRITTEN_PERCENT: std::ops::RangeInclusive<u32> = 2..=40;
+const INK_PERCENT: u64 = 70;
+/// A page is written on when this share of its blocks is.
+const WRITTEN_BLOCKS_PERCENT: u32 = 20;
+
+/// Whether strokes on some ground, light or shaded, are what the page shows.
+fn is_written(gray: &Gray, ink: &Bitmap, grid: &Grid) -> bool {
+    let blocks = (0..grid.down).flat_map(|row| (0..grid.across).map(move |column| (column, row)));
+    let written = blocks.filter(|(column, row)| {
+        let (columns, lines) = (grid.columns(*column), grid.lines(*row));
+        // How many pixels are ground and ink, and the sum of their levels.
+        let (mut counts, mut sums) = ([0_u32; 2], [0_u64; 2]);
+        for y in lines {
+            for x in columns.clone() {
+                let of = usize::from(ink.is_black(x as u32, y));
+                counts[of] += 1;
+                sums[of] += u64::from(gray.row(y)[x]);
+            }
+        }
+        let [ground, inked] = counts;
+        WRITTEN_PERCENT.contains(&(inked * 100 / (ground + inked)))
+            && sums[1] * u64::from(ground) * 100 <= sums[0] * u64::from(inked) * INK_PERCENT
+    });
+    written.count() as u32 * 100 >= grid.across * grid.down * WRITTEN_BLOCKS_PERCENT
 }
 
 /// The levels of each column and each row of blocks.

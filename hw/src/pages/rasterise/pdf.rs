@@ -79,7 +79,6 @@ pub(super) fn draw(bytes: Vec<u8>, look: Look, sink: &mut dyn Sink) -> Result<()
     }
     let losses = Arc::new(Losses::default());
     let settings = interpreter(&losses);
-    let mut blank = true;
     threads::in_order(
         threads_for(&tasks, sink.threads()),
         tasks.len(),
@@ -88,14 +87,10 @@ pub(super) fn draw(bytes: Vec<u8>, look: Look, sink: &mut dyn Sink) -> Result<()
         |page| {
             let page = page?;
             losses.check()?;
-            blank &= page.black_pixels() == 0;
             sink.page(&page);
             Ok(())
         },
     )?;
-    if blank {
-        sink.warn("all its pages are blank".into());
-    }
     Ok(())
 }
 
