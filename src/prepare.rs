@@ -70,7 +70,7 @@ pub enum Trouble {
     /// A part that nobody here can draw.
     #[error(
         "{title} ({content_type}) is not supported: \
-         send PDF, TIFF, PNG, JPEG, GIF, WebP, BMP or text"
+         send PDF, TIFF, a picture, text, HTML or an office document"
     )]
     Unsupported {
         /// The part.

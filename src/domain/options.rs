@@ -83,6 +83,9 @@ pub struct Wanted {
     pub tone: Tone,
     /// The widest paper.
     pub paper: Paper,
+    /// What was asked for instead, where no fax server takes it that may call there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wider: Option<Paper>,
     /// The template of the cover that goes first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cover: Option<String>,

@@ -35,7 +35,7 @@ pub(super) struct FaxForm {
     /// May be repeated.
     #[schema(min_items = 1, example = json!(["+33140000000"]))]
     to: Vec<String>,
-    /// PDF, TIFF, PNG, JPEG, GIF, WebP, BMP or text. May be repeated.
+    /// Whatever pages are made of: PDF, TIFF, pictures, text, HTML, office documents. May be repeated.
     #[schema(value_type = Option<Vec<String>>, content_media_type = "application/octet-stream")]
     document: Option<Vec<Vec<u8>>>,
     /// What is faxed when there is no document, and what stands on the cover.

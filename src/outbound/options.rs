@@ -127,12 +127,14 @@ pub(super) fn settled(asking: &Asking<'_>, to: &FaxAddress, words: bool) -> Want
     };
     let finer = asked.resolution.unwrap_or(config.convert.resolution);
     let resolution = fleet::finest(&config.setup, client, &to.number, finer);
-    let paper = asked.paper.unwrap_or_default();
+    let wider = asked.paper.unwrap_or_default();
+    let paper = fleet::widest(&config.setup, client, &to.number, resolution, wider);
     Wanted {
         resolution,
         finer: (resolution != finer).then_some(finer),
         tone: asked.tone.unwrap_or_default(),
-        paper: fleet::widest(&config.setup, client, &to.number, resolution, paper),
+        paper,
+        wider: (paper != wider).then_some(wider),
         cover,
         reference: asked.reference,
         from: asked.from,

@@ -9,7 +9,7 @@ use std::{
 
 use postfax_domain::{
     destination::FaxAddress,
-    document::{Document, Resolution, Tone},
+    document::{Document, Paper, Resolution, Tone},
     names::ClientName,
     options::{Made, Remarks, Stepped, Wanted},
     time::Timestamp,
@@ -109,7 +109,7 @@ impl Press {
                 }
                 (None, None) => return Err(Trouble::Nothing),
             };
-            add(&mut made.remarks.warnings, fax.wanted.finer.map(too_fine).into_iter().collect());
+            add(&mut made.remarks.warnings, not_taken(&fax.wanted));
             all.push(made);
         }
         Ok(all)
@@ -305,8 +305,11 @@ pub fn is_of_document(bad: &RenderError) -> bool {
     )
 }
 
-fn too_fine(asked: Resolution) -> String {
-    format!("no fax server that may call there takes {}", asked.as_str())
+/// What no fax server takes that may make the call.
+fn not_taken(wanted: &Wanted) -> Vec<String> {
+    let asked = [wanted.finer.map(Resolution::as_str), wanted.wider.map(Paper::as_str)];
+    let say = |asked| format!("no fax server that may call there takes {asked}");
+    asked.into_iter().flatten().map(say).collect()
 }
 
 fn add(warnings: &mut Vec<String>, more: Vec<String>) {
