@@ -12,7 +12,6 @@ as MMR, seconds on the line at 14.4 kbit/s, and of every hundred words of the kn
 how many tesseract does not read.
 """
 import argparse
-import difflib
 import json
 import operator
 import os
@@ -189,6 +188,18 @@ def plain_pages(folder, tiff):
     return pages
 
 
+def distance(one, other):
+    """How many words must be changed, added or taken away; the texts repeat themselves, so
+    that matching their longest parts first would count most of them as wrong."""
+    above = list(range(len(other) + 1))
+    for i, word in enumerate(one, 1):
+        row = [i]
+        for j, found in enumerate(other, 1):
+            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (word != found)))
+        above = row
+    return above[-1]
+
+
 def unread(folder, tiff, texts):
     """Of the words of the texts, how many of a hundred tesseract does not read."""
     if not shutil.which("tesseract"):
@@ -201,8 +212,7 @@ def unread(folder, tiff, texts):
         pbm.write_bytes(b"P4\n%d %d\n" % (width, len(rows) * times) + body)
         _, read = run("tesseract", pbm, "-", "--dpi", 204, "--psm", 6, "-l", "eng",
                       env={"OMP_THREAD_LIMIT": "1"})
-        same = difflib.SequenceMatcher(None, words, read.split(), autojunk=False)
-        missed += len(words) - sum(block.size for block in same.get_matching_blocks())
+        missed += min(distance(words, read.split()), len(words))
         total += len(words)
     return 100 * missed / total
 

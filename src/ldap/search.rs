@@ -33,7 +33,7 @@ use super::{
 /// So often it is looked whether a search has to end, in entries.
 const LOOK_EVERY: usize = 16;
 /// What is quick. A filter may have thousands of parts, and is not then.
-const QUICK: Duration = Duration::from_millis(100);
+pub(super) const QUICK: Duration = Duration::from_millis(100);
 
 /// How far a search may go to be complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(super) struct Bounds {
     /// Most entries.
     pub(super) entries: usize,
     pub(super) until: Instant,
+    /// How long the fast way may take before the whole book is gone through.
+    pub(super) quick: Duration,
     /// The client wants it no more.
     pub(super) abandoned: Arc<AtomicBool>,
 }
@@ -146,7 +148,7 @@ pub(super) fn search(view: &View, asked: &Search, bounds: &Bounds, way: Way) -> 
     let Some(object) = locate(view, &name) else {
         return Some(Found::nothing(nothing_there(view, &name)));
     };
-    let quick_until = (way == Way::Fast).then(|| Instant::now() + QUICK);
+    let quick_until = (way == Way::Fast).then(|| Instant::now() + bounds.quick);
     let (found, seen) = (Vec::new(), HashSet::new());
     let mut hunt = Hunt { view, asked, bounds, quick_until, found, seen, looked: 0 };
     let ended = match hunt.go(&object, way) {

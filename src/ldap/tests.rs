@@ -180,7 +180,8 @@ fn asked(base: &str, scope: Scope, text: &str) -> Search {
 
 fn bounds(entries: usize) -> Bounds {
     let until = Instant::now() + Duration::from_secs(600);
-    Bounds { entries, until, abandoned: Arc::new(AtomicBool::new(false)) }
+    let quick = Duration::from_secs(600);
+    Bounds { entries, until, quick, abandoned: Arc::new(AtomicBool::new(false)) }
 }
 
 fn ids(objects: &[Object]) -> BTreeSet<EntryId> {

@@ -20,7 +20,7 @@ use super::{
         object::{Object, Seen, View},
         pages::{Pages, Turn},
         schema::{self, Code},
-        search::{self, Bounds, Found, Selection, Way},
+        search::{self, Bounds, Found, QUICK, Selection, Way},
     },
     Connection, Ended, Next, Over, Running, WRITE_BYTES,
 };
@@ -194,7 +194,7 @@ impl Connection {
         let abandoned = Arc::new(AtomicBool::new(false));
         let running = Running { serial: self.started, abandoned: abandoned.clone() };
         self.running.insert(id, running);
-        let bounds = Arc::new(Bounds { entries: limit, until, abandoned });
+        let bounds = Arc::new(Bounds { entries: limit, until, quick: QUICK, abandoned });
         let (view, asked) = (self.view(), Arc::new(asked));
         let (serial, shared) = (self.started, self.shared.clone());
         self.searches.spawn(async move {
