@@ -231,7 +231,7 @@ mod bad {
             ("benches/a.rs", "sqlx::query(\"\");", &[]),
             ("src/a.rs", "unsafe { a() }", &["unsafe"]),
             ("src/a.rs", "#![deny(unsafe_code)]", &[]),
-            ("hw/src/exchange/spandsp.rs", "unsafe { a() }", &[]),
+            ("hw/src/spandsp/fax.rs", "unsafe { a() }", &[]),
         ] {
             check(rule, path, text, want);
         }

@@ -187,6 +187,9 @@ pub struct Capabilities {
     pub cancels: bool,
     /// It receives faxes.
     pub receives: bool,
+    /// It takes several submissions to one number at a time, calls the number once at a
+    /// time by itself, and may send several in one call, each with a ledger of its own.
+    pub batches: bool,
     /// What can be set at it, and read back; `None` when nothing can.
     pub schema: Option<&'static Schema>,
 }

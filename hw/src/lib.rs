@@ -12,5 +12,8 @@ pub mod driver;
 pub mod exchange;
 pub mod hylafax;
 pub mod lab;
+pub mod line;
 pub mod pages;
 pub mod render;
+mod spandsp;
+pub mod t30;

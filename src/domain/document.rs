@@ -223,4 +223,24 @@ pub struct PageLedger {
     pub bit_rate: Option<u32>,
     /// How long the call has lasted.
     pub duration: Duration,
+    /// How well it went on the line, when the server tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
+}
+
+/// How well a call went on the line (T.30).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Quality {
+    /// What carried it: `modem`, `T.38` or `G.711`.
+    pub carrier: String,
+    /// Errors were corrected (T.30 annex A).
+    pub ecm: bool,
+    /// How the pages were coded on the line: `MH`, `MR` or `MMR`.
+    pub coding: Option<String>,
+    /// Frames that had to be sent again under error correction.
+    pub resent_frames: u32,
+    /// Bad lines of pages that came without error correction.
+    pub bad_lines: u32,
+    /// The remote machine's make and model, where it names them.
+    pub remote_model: Option<String>,
 }

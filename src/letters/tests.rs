@@ -53,6 +53,7 @@ fn attempt(number: u32, began: u64, outcome: Outcome, confirmed: u32, said: &str
         remote_id: (confirmed > 0).then(|| "+33 1 40 00".to_owned()),
         bit_rate: (confirmed > 0).then_some(14_400),
         duration: Duration::from_secs(41),
+        quality: None,
     };
     Attempt {
         number,

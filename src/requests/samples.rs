@@ -142,6 +142,7 @@ pub(crate) fn carrying() -> Job {
         remote_id: Some("MUELLER".into()),
         bit_rate: Some(14_400),
         duration: Duration::from_secs(41),
+        quality: None,
     };
     job.attempts = vec![busy(), second];
     job

@@ -79,7 +79,14 @@ impl Fake {
 impl Driver for Fake {
     fn capabilities(&self) -> Capabilities {
         let schema = self.settable.then_some(&SCHEMA);
-        Capabilities { confirms: true, finds: true, cancels: true, receives: true, schema }
+        Capabilities {
+            confirms: true,
+            finds: true,
+            cancels: true,
+            receives: true,
+            batches: false,
+            schema,
+        }
     }
 
     async fn condition(&self) -> Result<Condition, DriverError> {

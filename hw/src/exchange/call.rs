@@ -16,11 +16,12 @@ use postfax_domain::outcome::Outcome;
 
 use super::{
     clock::{BLOCK_TIME, Clock, blocks},
-    leg::{FaxLeg, Leg, Purpose, Tally},
-    line::{Line, LineEvent},
-    machine::{CallProgress, CallResult, ReceivedFax, outcome_of},
+    leg::{FaxLeg, Leg, Purpose},
+    line::Line,
+    machine::{CallProgress, CallResult, ReceivedFax},
     modem::Modems,
 };
+use crate::{spandsp::LineEvent, t30};
 
 /// From dialling to the first ring or tone.
 const POST_DIAL: Duration = Duration::from_secs(1);
@@ -249,7 +250,7 @@ impl Call {
 
     fn check_limits(&mut self, since: u64, modems: &mut Modems) {
         let lasted = self.now - since;
-        let done = |leg: &Leg| matches!(leg, Leg::Fax(fax) if !fax.terminal.is_active());
+        let done = |leg: &Leg| matches!(leg, Leg::Fax(fax) if !fax.terminal.engine().is_active());
         if done(&self.caller) {
             self.caller_hangs_up(modems);
         } else if done(&self.called)
@@ -329,20 +330,21 @@ impl Call {
     }
 
     fn report(&self, mut fax: FaxLeg, failed: Option<Outcome>) {
-        fax.terminal.terminate();
-        let statistics = fax.terminal.statistics();
+        fax.terminal.engine_mut().terminate();
+        let engine = fax.terminal.engine();
+        let (statistics, remote) = (engine.statistics(), engine.remote());
         let unanswered = self.is_unanswered();
         match fax.purpose {
             Purpose::Send { result, .. } => {
                 let outcome = match failed {
                     Some(outcome) => outcome,
                     None if fax.cancelled || unanswered => Outcome::Cancelled,
-                    None => sender_outcome(fax.terminal.completion(), &fax.tally),
+                    None => t30::sent(engine.completion(), &fax.tally),
                 };
                 let sent = CallResult {
                     outcome,
                     pages_confirmed: fax.tally.confirmed,
-                    remote_id: fax.terminal.remote_id(),
+                    remote_id: remote.identity,
                     bit_rate: if fax.tally.trained { statistics.bit_rate } else { 0 },
                     duration: self.duration(),
                 };
@@ -353,8 +355,8 @@ impl Call {
                 let fax = ReceivedFax {
                     caller: self.from.clone(),
                     called: self.to.clone(),
-                    tsi: fax.terminal.remote_id(),
-                    subaddress: fax.terminal.subaddress(),
+                    tsi: remote.identity,
+                    subaddress: remote.subaddress,
                     pages: statistics.pages_received,
                     bit_rate: if fax.tally.trained { statistics.bit_rate } else { 0 },
                     duration: self.duration(),
@@ -370,17 +372,5 @@ impl Call {
                 std::fs::remove_file(&fax.file).ok();
             }
         }
-    }
-}
-
-/// How an answered call ended for its sender.
-fn sender_outcome(completion: Option<i32>, tally: &Tally) -> Outcome {
-    match completion.map_or(Outcome::Disconnected, outcome_of) {
-        Outcome::Disconnected if !tally.met => Outcome::NoFaxMachine,
-        // spandsp is content with a last page that was refused.
-        Outcome::Delivered if !tally.complete && tally.refused == 0 => Outcome::PageUnconfirmed,
-        Outcome::Delivered if !tally.complete => Outcome::PageRejected,
-        outcome if tally.refused > 0 && !outcome.is_success() => Outcome::PageRejected,
-        outcome => outcome,
     }
 }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    frame::{CFR, EOM, EOP, EOR, Frame, MCF, MPS, PPS, RTN, RTP},
-    line::{Block, SILENCE},
     machine::{CallProgress, CallResult, ReceivedFax},
     modem::{ModemId, Modems},
     noise::Random,
     reject::Rejecter,
-    spandsp::FaxTerminal,
+};
+use crate::{
+    spandsp::{Block, FaxTerminal, SILENCE},
+    t30::Tally,
 };
 
 /// One end of a call.
@@ -112,7 +113,7 @@ impl FaxLeg {
     }
 
     fn watch(&mut self) {
-        for frame in self.terminal.take_frames() {
+        for frame in self.terminal.engine_mut().take_frames() {
             if let Some(rejecter) = &mut self.rejecter {
                 rejecter.watch(frame);
             }
@@ -120,48 +121,6 @@ impl FaxLeg {
                 self.report(CallProgress::Page(self.tally.confirmed));
             }
         }
-    }
-}
-
-/// Which pages were confirmed, told from the frames of both directions (T.30 5.3.6.1).
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Tally {
-    /// Pages confirmed (MCF or RTP).
-    pub(super) confirmed: u32,
-    /// How often a page was refused (RTN).
-    pub(super) refused: u32,
-    /// The confirmed page was the last one.
-    pub(super) complete: bool,
-    /// The other side is a fax machine: it said something.
-    pub(super) met: bool,
-    /// A signalling rate was agreed (CFR).
-    pub(super) trained: bool,
-    asked: Option<u8>,
-}
-
-impl Tally {
-    /// Takes a frame into account. True when it confirmed one more page.
-    fn count(&mut self, frame: Frame) -> bool {
-        self.met |= frame.received;
-        match frame.fcf {
-            CFR => self.trained = true,
-            EOM | MPS | EOP => self.asked = Some(frame.fcf),
-            // A PPS-NULL ends a block within a page.
-            PPS | EOR => self.asked = frame.fcf2.filter(|fcf2| matches!(*fcf2, EOM | MPS | EOP)),
-            MCF | RTP => {
-                if let Some(asked) = self.asked.take() {
-                    self.confirmed += 1;
-                    self.complete = asked == EOP;
-                    return true;
-                }
-            }
-            RTN => {
-                self.asked = None;
-                self.refused += 1;
-            }
-            _ => {}
-        }
-        false
     }
 }
 
@@ -187,44 +146,5 @@ impl Voice {
             *sample = self.last;
         }
         block
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_are_counted_when_they_are_confirmed() {
-        let frame = |received, fcf, fcf2| Frame { received, fcf, fcf2 };
-        let mut tally = Tally::default();
-        for (frame, confirms) in [
-            (frame(true, CFR, None), false),
-            (frame(true, MCF, None), false),
-            (frame(false, MPS, None), false),
-            (frame(false, MPS, None), false),
-            (frame(true, MCF, None), true),
-            (frame(true, MCF, None), false),
-            (frame(false, PPS, Some(0)), false),
-            (frame(true, MCF, None), false),
-            (frame(false, PPS, Some(EOM)), false),
-            (frame(true, RTP, None), true),
-            (frame(false, EOP, None), false),
-            (frame(true, RTN, None), false),
-            (frame(true, MCF, None), false),
-            (frame(false, EOP, None), false),
-            (frame(true, MCF, None), true),
-        ] {
-            assert_eq!(tally.count(frame), confirms, "{frame:?}");
-        }
-        let counted = Tally {
-            confirmed: 3,
-            refused: 1,
-            complete: true,
-            met: true,
-            trained: true,
-            asked: None,
-        };
-        assert_eq!(tally, counted);
     }
 }

@@ -3,46 +3,10 @@
 
 use std::collections::VecDeque;
 
+use crate::spandsp::{Block, SILENCE};
+
 /// How long the line takes in each direction: with none, Class 1 software races.
 const LINE_DELAY: usize = 4;
-/// Samples of a block: 20 ms at 8,000 samples a second.
-pub(super) const BLOCK: usize = 160;
-/// One block of audio.
-pub(super) type Block = [i16; BLOCK];
-/// Silence.
-pub(super) const SILENCE: Block = [0; BLOCK];
-
-/// What a modem's program asked the line for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Request {
-    /// Dial this, as the program wrote it.
-    Dial(String),
-    /// Answer the call that rings.
-    Answer,
-    /// Hang up.
-    HangUp,
-}
-
-/// What happened on a modem's line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(i32)]
-pub(super) enum LineEvent {
-    /// The telephone rings.
-    Ring = 1,
-    /// The call that was dialled was answered.
-    Connected = 2,
-    /// We answered the call that rang.
-    Answered = 3,
-    /// Busy tone.
-    Busy = 4,
-    /// No dial tone.
-    NoDialTone = 5,
-    /// Nobody answered.
-    NoAnswer = 6,
-    /// The other side is gone.
-    HungUp = 7,
-}
-
 /// One direction of the line.
 #[derive(Debug)]
 pub(super) struct Line(VecDeque<Block>);

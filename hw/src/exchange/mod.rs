@@ -13,7 +13,7 @@
 //!
 //! One thread (`engine`) owns all of it. A [`switch`] decides who is reached at a
 //! number, a `call` carries audio between two `leg`s on a `clock` of its own, and
-//! `spandsp` is the door to the C library that does the signal processing.
+//! `crate::spandsp` is the door to the C library that does the signal processing.
 //!
 //! mgetty 1.2.1 as Debian packages it takes these modems for data modems and cannot fax with
 //! them: it is compiled without `CLASS1`, which alone lets `faxlib.c` say `AT+FCLASS=1`, so
@@ -31,14 +31,12 @@ mod clock;
 mod dialect;
 mod directory;
 mod engine;
-mod frame;
 mod leg;
 mod line;
 mod machine;
 mod modem;
 mod noise;
 mod reject;
-mod spandsp;
 mod switch;
 mod terminal;
 #[cfg(test)]

@@ -7,10 +7,9 @@ use postfax_domain::redacted::Redacted;
 
 use super::{
     dialect::{self, Typed},
-    line::{Block, LineEvent, Request},
-    spandsp::T31Modem,
     terminal::{Input, Terminal},
 };
+use crate::spandsp::{Block, LineEvent, Request, T31Modem};
 
 /// Most bytes taken from a program at once: the modem stops us when a quarter of its
 /// buffer of 4 KiB is left.

@@ -1,6 +1,6 @@
 //! Noise, and whether there is any sound at all. No signal that means something.
 
-use super::line::{BLOCK, Block};
+use crate::spandsp::{BLOCK, Block};
 
 /// A mean amplitude below this is silence.
 const SILENT: i32 = 40;

@@ -11,12 +11,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    frame::{DIS, Frame, MCF, RTN, RTP},
-    line::{BLOCK, Block, SILENCE},
-    noise::is_silent,
-    spandsp::{FaxSetup, FaxTerminal},
-    v21,
+use super::{noise::is_silent, v21};
+use crate::{
+    spandsp::{BLOCK, Block, FaxTerminal, SILENCE},
+    t30::{
+        Modems, Session, Station,
+        frame::{DIS, Frame, MCF, RTN, RTP},
+    },
 };
 
 /// Blocks of silence before the RTN: 80 ms (T.30 5.3.2.1 asks for 75).
@@ -29,8 +30,9 @@ const GREETING_BLOCKS: u32 = 1000;
 /// A machine whose pages are rejected. It knows few speeds, since senders try each of them
 /// before they give up, and that takes minutes.
 pub(super) fn machine(station_id: &str, file: &Path) -> Option<FaxTerminal> {
-    let setup = FaxSetup { station_id, old: true, ..FaxSetup::default() };
-    FaxTerminal::new(&setup.with_file(file))
+    let modems = Modems { v27ter: false, v29: true, v17: false };
+    let station = Station { ecm: false, modems, ..Station::new(station_id) };
+    FaxTerminal::new(&Session::receiving(station, file.to_owned())).ok()
 }
 
 /// Rejects pages.
@@ -71,7 +73,7 @@ impl Rejecter {
         for _ in 0..GREETING_BLOCKS {
             let silent = is_silent(&machine.speak());
             machine.hear(SILENCE);
-            identified |= machine.take_frames().iter().any(|frame| frame.fcf == DIS);
+            identified |= machine.engine_mut().take_frames().iter().any(|frame| frame.fcf == DIS);
             // Between the queueing of the frame and its preamble there is silence as well.
             pause = if silent && identified { pause + 1 } else { 0 };
             if pause > GREETED_BLOCKS {

@@ -20,11 +20,13 @@ use super::{
     clock::Clock,
     directory::{Directory, Entry, Subscriber},
     leg::{FaxLeg, Leg, Purpose, Voice},
-    line::{LineEvent, Request},
     machine::{CallProgress, CallResult, MAX_RECEIVED, ReceivedFax},
     modem::{Modem, ModemId, Modems},
     reject::{self, Rejecter},
-    spandsp::{FaxSetup, FaxTerminal},
+};
+use crate::{
+    spandsp::{FaxTerminal, LineEvent, Request},
+    t30::{Session, Station},
 };
 
 /// Most calls at one time.
@@ -94,7 +96,8 @@ impl Switch {
         lines: u32,
         station_id: &str,
     ) -> Result<mpsc::Receiver<ReceivedFax>, ExchangeError> {
-        if FaxTerminal::new(&FaxSetup { station_id, ..FaxSetup::default() }).is_none() {
+        let session = Session::receiving(Station::new(station_id), PathBuf::new());
+        if FaxTerminal::new(&session).is_err() {
             return Err(ExchangeError::StationId(station_id.to_owned()));
         }
         let (received, faxes) = mpsc::channel(MAX_RECEIVED);
@@ -154,14 +157,12 @@ impl Switch {
         if std::fs::File::open(&order.tiff).is_err() {
             return Err((Outcome::BadDocument, result));
         }
-        let setup = FaxSetup {
-            calling: true,
-            station_id,
-            subaddress: order.subaddress.as_deref(),
-            ecm: order.ecm,
-            ..FaxSetup::default()
+        let station = Station { ecm: order.ecm, ..Station::new(station_id) };
+        let session = Session {
+            subaddress: order.subaddress,
+            ..Session::sending(station, order.tiff.clone())
         };
-        let Some(terminal) = FaxTerminal::new(&setup.with_file(&order.tiff)) else {
+        let Ok(terminal) = FaxTerminal::new(&session) else {
             return Err((Outcome::BadDocument, result));
         };
         let purpose = Purpose::Send { result, progress: order.progress };
@@ -370,8 +371,8 @@ impl Switch {
 
     fn fax(&self, id: u64, station_id: &str, purpose: Purpose) -> Callee {
         let file = self.file(id);
-        let setup = FaxSetup { station_id, ecm: true, ..FaxSetup::default() };
-        Callee::fax(FaxTerminal::new(&setup.with_file(&file)), file, purpose)
+        let session = Session::receiving(Station::new(station_id), file.clone());
+        Callee::fax(FaxTerminal::new(&session).ok(), file, purpose)
     }
 
     fn file(&self, id: u64) -> PathBuf {

@@ -20,7 +20,7 @@ const FLAG: u8 = 0x7E;
 const HEADER: [u8; 2] = [0xFF, 0x13];
 
 /// The sound of a message of one frame, whose control field is spelled as in
-/// [`frame`](super::frame).
+/// [`frame`](crate::t30::frame).
 pub(super) fn frame(fcf: u8) -> Vec<i16> {
     let [address, control] = HEADER;
     let message = [address, control, fcf];
@@ -81,7 +81,7 @@ mod tests {
     fn a_frame_lasts_as_long_as_it_should_and_is_checked() {
         // An RTN as a modem heard it from a real one: FF C8 32 75 EC, bits turned.
         assert_eq!(check(&[0xFF, 0x13, 0x4C]), 0x37AE);
-        let seconds = frame(super::super::frame::RTN).len() as f64 / RATE;
+        let seconds = frame(crate::t30::frame::RTN).len() as f64 / RATE;
         assert!((1.1..1.4).contains(&seconds), "{seconds}");
     }
 }

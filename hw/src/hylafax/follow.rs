@@ -124,6 +124,7 @@ impl Hylafax {
             bit_rate: entry.bit_rate.filter(|_| entry.remote_id.is_some()),
             remote_id: entry.remote_id,
             duration: account.map_or(measured, |account| account.connected),
+            quality: None,
         };
         Ok(Ended { outcome, said, ledger })
     }
@@ -149,6 +150,7 @@ impl Hylafax {
                 remote_id: account.remote_id,
                 bit_rate: None,
                 duration: account.connected,
+                quality: None,
             },
         })
     }

@@ -233,7 +233,14 @@ fn meaning(reply: &Reply) -> Outcome {
 impl Driver for Hylafax {
     fn capabilities(&self) -> Capabilities {
         let schema = self.options.admin_password.is_some().then_some(&SCHEMA);
-        Capabilities { confirms: true, finds: true, cancels: true, receives: true, schema }
+        Capabilities {
+            confirms: true,
+            finds: true,
+            cancels: true,
+            receives: true,
+            batches: false,
+            schema,
+        }
     }
 
     async fn condition(&self) -> Result<Condition, DriverError> {

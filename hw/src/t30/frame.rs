@@ -3,32 +3,32 @@
 
 /// A T.30 frame that went over the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Frame {
+pub(crate) struct Frame {
     /// The other machine sent it.
-    pub(super) received: bool,
+    pub(crate) received: bool,
     /// Its facsimile control field without the bit X, as it stands in T.30 read from the right.
-    pub(super) fcf: u8,
+    pub(crate) fcf: u8,
     /// The second field, of a PPS or EOR only.
-    pub(super) fcf2: Option<u8>,
+    pub(crate) fcf2: Option<u8>,
 }
 
 /// Digital identification signal.
-pub(super) const DIS: u8 = 0x80;
+pub(crate) const DIS: u8 = 0x80;
 /// Confirmation to receive.
-pub(super) const CFR: u8 = 0x84;
+pub(crate) const CFR: u8 = 0x84;
 /// Message confirmation.
-pub(super) const MCF: u8 = 0x8C;
+pub(crate) const MCF: u8 = 0x8C;
 /// Retrain positive: taken, but train again.
-pub(super) const RTP: u8 = 0xCC;
+pub(crate) const RTP: u8 = 0xCC;
 /// Retrain negative: not taken.
-pub(super) const RTN: u8 = 0x4C;
+pub(crate) const RTN: u8 = 0x4C;
 /// End of message.
-pub(super) const EOM: u8 = 0x8E;
+pub(crate) const EOM: u8 = 0x8E;
 /// Multipage signal.
-pub(super) const MPS: u8 = 0x4E;
+pub(crate) const MPS: u8 = 0x4E;
 /// End of procedure.
-pub(super) const EOP: u8 = 0x2E;
+pub(crate) const EOP: u8 = 0x2E;
 /// Partial page signal, with one of the three above or none as its second field.
-pub(super) const PPS: u8 = 0xBE;
+pub(crate) const PPS: u8 = 0xBE;
 /// End of retransmission, with a second field as well.
-pub(super) const EOR: u8 = 0xCE;
+pub(crate) const EOR: u8 = 0xCE;

@@ -1,0 +1,17 @@
+//! Postfax's own fax server: lines of telephone networks, the calls on them, and the
+//! server that keeps what is to be sent and what came in.
+//!
+//! ```text
+//!  supervisor ── remote ══ wire ══ serve ── server ─┬─ spool (durable)
+//!              (Driver)   (TLS)   (Driver)          ├─ line: modem ── port ── ☎
+//!                                                   └─ line: trunk ── SIP ─── ☎
+//! ```
+//!
+//! `server` is a [`Driver`](crate::driver::Driver), like any fax server; `remote` is the
+//! same driver at the far end of an encrypted connection. A [`Line`] places and answers
+//! calls and knows neither jobs nor the supervisor; what it does with a call that comes in
+//! is decided by a [`Desk`].
+
+mod call;
+
+pub use self::call::{Desk, Ended, Line, LineState, Order, Ring, Step};

@@ -1,0 +1,32 @@
+//! The only door to spandsp, a C library of telephony signal processing: a Class 1
+//! fax modem with its AT interpreter ([`T31Modem`]) and fax machines, which are a T.30
+//! [`Engine`] behind a front end, such as audio ([`FaxTerminal`]).
+//!
+//! ```text
+//!  TIFF files ─ Engine (T.30) ─┬─ FaxTerminal ─ blocks of audio
+//!                              └─ (others)
+//! ```
+//!
+//! This folder knows nothing of calls, ports or sockets, and holds all `unsafe` code
+//! of the project. What keeps it sound: the C objects are opaque and owned by one
+//! wrapper each, no wrapper can leave its thread, and the callbacks only touch a
+//! record of their own, which the wrapper frees after the C object.
+#![expect(unsafe_code, reason = "a C library is called; every block says why it is sound")]
+
+mod fax;
+mod raw;
+mod t30;
+mod t31;
+
+pub(crate) use self::{
+    fax::FaxTerminal,
+    t30::Engine,
+    t31::{LineEvent, Request, T31Modem},
+};
+
+/// Samples of a block: 20 ms at 8,000 samples a second.
+pub(crate) const BLOCK: usize = 160;
+/// One block of audio: linear samples.
+pub(crate) type Block = [i16; BLOCK];
+/// Silence.
+pub(crate) const SILENCE: Block = [0; BLOCK];
