@@ -282,6 +282,7 @@ tables! {
         station_id: Text,
         resolutions: Texts,
         paper: Text,
+        batch: Count,
     }
 
     /// `[[client]]`

@@ -26,6 +26,9 @@ const ON_DRIFT: &[(&str, OnDrift)] =
 const PAPERS: &[(&str, Paper)] = &[("a4", Paper::A4), ("b4", Paper::B4), ("a3", Paper::A3)];
 /// The user of a server whose URL names none.
 const USER: &str = "postfax";
+/// How many faxes to one number a line server has at a time, and the most that may be set.
+const BATCH: u64 = 8;
+const MAX_BATCH: u64 = 100;
 /// Most characters of a station identity (T.30 5.3.6.2.4).
 const MAX_STATION_ID: usize = 20;
 
@@ -82,12 +85,21 @@ impl Check<'_> {
                 if reached.kind == Kind::Hylafax {
                     self.is_another(&name, &server.place, &reached, &mut reached_at);
                 }
-                let server = Server { groups, numbers, lines, draining, on_drift, takes };
+                let batch = self.batch(server, reached.kind);
+                let server = Server { groups, numbers, lines, draining, on_drift, takes, batch };
                 servers.insert(name.clone(), server);
                 access.insert(name, reached);
             }
         }
         (servers, access)
+    }
+
+    /// Only a line server calls a number once at a time by itself.
+    fn batch(&mut self, raw: &raw::Server, kind: Kind) -> usize {
+        let able = kind == Kind::Line;
+        let most = if able { MAX_BATCH } else { 1 };
+        let usual = if able { BATCH } else { 1 };
+        self.small(&raw.batch, usual, 1..=most) as usize
     }
 
     fn takes(&mut self, raw: &raw::Server) -> Takes {

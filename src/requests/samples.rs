@@ -263,6 +263,7 @@ pub(crate) fn setup() -> Setup {
             draining: false,
             on_drift: Default::default(),
             takes: Default::default(),
+            batch: 1,
         };
         (server(name), new)
     };
