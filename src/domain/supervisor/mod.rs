@@ -404,9 +404,8 @@ impl Supervisor {
         }
         match (job.under_way().map(|attempt| &attempt.carrier), &job.destination) {
             (Some(Carrier::Server(server)), Destination::Fax(fax)) => {
-                if self.calling.begins(&fax.number, server, job.id) {
-                    self.fleet.0.entry(server.clone()).or_default().busy += 1;
-                }
+                let lines = u32::from(self.calling.begins(&fax.number, server, job.id));
+                self.fleet.0.entry(server.clone()).or_default().busy += lines;
             }
             (Some(Carrier::Mail), _) => self.mailing += 1,
             _ => {}
@@ -428,9 +427,8 @@ impl Supervisor {
         }
         match (job.under_way().map(|attempt| &attempt.carrier), &job.destination) {
             (Some(Carrier::Server(server)), Destination::Fax(fax)) => {
-                if self.calling.ends(&fax.number, job.id) {
-                    self.fleet.0.entry(server.clone()).or_default().busy -= 1;
-                }
+                let lines = u32::from(self.calling.ends(&fax.number, job.id));
+                self.fleet.0.entry(server.clone()).or_default().busy -= lines;
             }
             (Some(Carrier::Mail), _) => self.mailing -= 1,
             _ => {}
