@@ -13,5 +13,7 @@
 //! is decided by a [`Desk`].
 
 mod call;
+pub mod header;
+pub mod server;
 
 pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};
