@@ -158,7 +158,8 @@ impl Pen {
             }
             // On whole dots: the same letter is the same pixels everywhere.
             let position = point(x.round(), self.base.round());
-            if let Some(outline) = self.font.outline_glyph(Glyph { id, scale: self.scale, position })
+            if let Some(outline) =
+                self.font.outline_glyph(Glyph { id, scale: self.scale, position })
             {
                 let corner = outline.px_bounds().min;
                 outline.draw(|dx, dy, coverage| {

@@ -89,7 +89,8 @@ fn a_line_that_is_too_long_keeps_the_page_and_stays_on_it() {
     assert_eq!(stamp(&odd), stamp(&plain), "what has no letter is a question mark");
     let narrow = Bitmap::white(Size::new(8, 3).unwrap());
     for place in [Place::Above, Place::Over] {
-        long.stamp(&narrow, density, place, (1, 1));
+        let stamped = long.stamp(&narrow, density, place, (1, 1));
+        assert_eq!(stamped.size().width(), 8);
     }
 }
 
@@ -106,8 +107,8 @@ fn its_words_can_be_read() {
         let stamped = header().stamp(&blank, density, Place::Above, (2, 5));
         let picture = folder.path().join("line.png");
         std::fs::write(&picture, png::whole(&CodedPage::mmr(&stamped, density))).unwrap();
-        let read = Command::new("tesseract").arg(&picture).args(["-", "--psm", "6", "--dpi", "204"]);
-        let mut read = read;
+        let mut read = Command::new("tesseract");
+        read.arg(&picture).args(["-", "--psm", "6", "--dpi", "204"]);
         let text = String::from_utf8_lossy(&read.output().unwrap().stdout).into_owned();
         for word in ["2026-07-01", "10:02", "Example", "Trading", "Limited", "9990000", "2/5"] {
             assert!(text.contains(word), "{resolution:?}: {word} in {text:?}");

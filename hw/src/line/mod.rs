@@ -16,4 +16,5 @@ mod call;
 pub mod header;
 pub mod server;
 
+pub(crate) use self::call::stopped;
 pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};

@@ -61,7 +61,7 @@ pub(super) async fn carry(
     on: Arc<OnCall>,
 ) {
     let call = InCall { core: core.clone(), line, on: on.clone(), jobs };
-    if let Err(bug) = tokio::spawn(call.carry()).await {
+    if let Err(bug) = (&mut Task(tokio::spawn(call.carry())).0).await {
         error!(%bug, "a call could not be carried to its end");
         for tag in on.tags.clone() {
             off(&core, move |core| core.abandon(&tag)).await;
@@ -224,7 +224,7 @@ impl InCall {
         let line = self.core.lines[self.line].clone();
         info!(line = line.name(), to = %Redacted(&order.number), jobs = self.jobs.len(), "calls");
         let deadline = Instant::now() + limit + RINGING_LIMIT;
-        let mut placing = Placing(tokio::spawn(async move { line.place(order).await }));
+        let mut placing = Task(tokio::spawn(async move { line.place(order).await }));
         let ended = loop {
             tokio::select! {
                 // What was told before the end is heeded before the end.
@@ -394,10 +394,10 @@ impl InCall {
     }
 }
 
-/// Ends the task of a line when nobody waits for it any more.
-struct Placing(JoinHandle<Ended>);
+/// Ends the task when nobody waits for it any more.
+struct Task<T>(JoinHandle<T>);
 
-impl Drop for Placing {
+impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -137,7 +137,9 @@ fn no_page_begun(tiff: &Path) -> bool {
     use std::io::Read;
     let mut header = [0; HEADER_BYTES as usize];
     let read = std::fs::File::open(tiff).and_then(|mut file| file.read_exact(&mut header));
-    read.is_ok() && (header.starts_with(b"II") || header.starts_with(b"MM")) && header[4..] == [0; 4]
+    read.is_ok()
+        && (header.starts_with(b"II") || header.starts_with(b"MM"))
+        && header[4..] == [0; 4]
 }
 
 fn blank(key: String, ring: &Ringing) -> Waiting {

@@ -251,7 +251,10 @@ impl Core {
     /// How the lines are.
     fn conditions(&self) -> Vec<LineCondition> {
         let meaning = self.meaning();
-        let condition = |(line, own): (&std::sync::Arc<dyn crate::line::Line>, &super::settings::LineMeaning)| {
+        let condition = |(line, own): (
+            &std::sync::Arc<dyn crate::line::Line>,
+            &super::settings::LineMeaning,
+        )| {
             let state = line.state();
             let status = match &state {
                 _ if !own.line.on => "Switched off".to_owned(),

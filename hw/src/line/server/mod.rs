@@ -41,13 +41,13 @@ use tokio::{
 };
 use tracing::warn;
 
-pub use self::{keys::SCHEMA, spool::SpoolError};
 use self::{
     desk::Received,
     settings::{Book, Meaning},
     spool::Spool,
     table::Table,
 };
+pub use self::{keys::SCHEMA, spool::SpoolError};
 use super::Line;
 
 /// Most faxes that wait to be sent, unless something else is configured.

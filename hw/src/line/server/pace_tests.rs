@@ -73,7 +73,11 @@ fn lines_that_must_not_call_do_not() {
         ("it only calls", Way { direction: Direction::Send, ..way() }, true),
         ("its hours", Way { hours: hours("Mo-Fr 08:00-18:00"), ..way() }, true),
         ("not its hours", Way { hours: hours("Sa 08:00-18:00"), ..way() }, false),
-        ("its last channel is reserved", Way { channels: 2, calls: 1, reserved: 1, ..way() }, false),
+        (
+            "its last channel is reserved",
+            Way { channels: 2, calls: 1, reserved: 1, ..way() },
+            false,
+        ),
         ("another channel is", Way { channels: 3, calls: 1, reserved: 1, ..way() }, true),
         ("it was rung", Way { not_before: NOW + Duration::from_secs(1), ..way() }, false),
     ] {

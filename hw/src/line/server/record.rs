@@ -225,14 +225,7 @@ mod tests {
     fn what_a_crash_leaves_is_told_truthfully() {
         let calling = |begun, connected, asked, confirmed, cancelled| {
             let ledger = PageLedger { confirmed, ..PageLedger::default() };
-            State::Calling(Calling {
-                line: "a".into(),
-                begun,
-                connected,
-                asked,
-                cancelled,
-                ledger,
-            })
+            State::Calling(Calling { line: "a".into(), begun, connected, asked, cancelled, ledger })
         };
         let outcome = |state: State| match state.after_crash(3, Timestamp(5)) {
             Some(State::Ended(end)) => Some((end.outcome, end.ledger.confirmed)),

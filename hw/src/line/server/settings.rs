@@ -67,9 +67,8 @@ impl Book {
 
     /// All that is set, as far as it can be.
     pub fn settings(&self) -> Settings {
-        let good = |(name, value): &(&Name, &Option<Value>)| {
-            self.fits(name, value.as_ref()).is_ok()
-        };
+        let good =
+            |(name, value): &(&Name, &Option<Value>)| self.fits(name, value.as_ref()).is_ok();
         let over = self.overlay.iter().filter(good);
         self.configured.with(over.map(|(name, value)| (name.clone(), value.clone())))
     }
@@ -149,8 +148,7 @@ impl LineMeaning {
         let of = Of { settings, line: Some(line) };
         let fax_number = of.text("fax_number");
         let identity = of.text("station_identity").or_else(|| fax_number.clone());
-        let identity: String =
-            identity.unwrap_or_default().chars().take(MAX_IDENT).collect();
+        let identity: String = identity.unwrap_or_default().chars().take(MAX_IDENT).collect();
         let station = Station {
             ecm: of.flag("ecm", true),
             modems: match of.text("max_speed").as_deref() {
@@ -277,7 +275,8 @@ mod tests {
 
     #[test]
     fn what_was_set_lies_over_the_configuration() {
-        let book = book(&[("max_batch_jobs", Value::Number(3)), ("line.a.ecm", Value::Flag(false))]);
+        let book =
+            book(&[("max_batch_jobs", Value::Number(3)), ("line.a.ecm", Value::Flag(false))]);
         let changes = [
             to("max_batch_jobs", None),
             to("line.a.ecm", Some(Value::Flag(true))),

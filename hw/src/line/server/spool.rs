@@ -128,7 +128,10 @@ impl Spool {
         };
         let needed = limits.free_bytes.saturating_add(bytes);
         (free < needed).then(|| {
-            format!("the disk of {} has {free} bytes left, {needed} are needed", self.root.display())
+            format!(
+                "the disk of {} has {free} bytes left, {needed} are needed",
+                self.root.display()
+            )
         })
     }
 
