@@ -31,6 +31,7 @@ mod clock;
 mod dialect;
 mod directory;
 mod engine;
+mod extension;
 mod leg;
 mod line;
 mod machine;
@@ -52,6 +53,7 @@ use std::{
 
 use tokio::sync::broadcast;
 
+pub use self::extension::Extension;
 pub use self::machine::{CallProgress, CallResult, Machine, MachineCall, ReceivedFax, Sending};
 use self::{
     engine::{Command, Desk, Engine},

@@ -13,5 +13,8 @@
 //! is decided by a [`Desk`].
 
 mod call;
+pub mod header;
+pub mod server;
 
-pub use self::call::{Desk, Ended, Line, LineState, Order, Ring, Step};
+pub(crate) use self::call::stopped;
+pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};
