@@ -112,6 +112,15 @@ impl Remote {
         matches!(*self.state.borrow(), State::Up(_))
     }
 
+    /// Why it is not connected.
+    #[must_use]
+    pub fn why_away(&self) -> Option<String> {
+        match &*self.state.borrow() {
+            State::Up(_) => None,
+            State::Away(why) => Some(why.clone()),
+        }
+    }
+
     /// Says why it cannot be connected to, for those who ask.
     pub fn note(&self, why: impl std::fmt::Display) {
         self.state.send_if_modified(|state| match state {
