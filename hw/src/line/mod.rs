@@ -13,6 +13,8 @@
 //! is decided by a [`Desk`].
 
 mod call;
+pub mod header;
+pub mod server;
 pub mod wire;
 
-pub use self::call::{Desk, Ended, Line, LineState, Order, Ring, Step};
+pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};
