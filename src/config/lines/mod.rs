@@ -28,6 +28,7 @@ use super::{
     secret::Secret,
 };
 use check::LinesCheck;
+pub(super) use check::{fingerprint, listen_address};
 use raw::Raw;
 
 /// Largest file in bytes.

@@ -108,7 +108,7 @@ async fn conversation(remote: &Remote, memory: &Memory, folder: &Path) {
     assert!(steps.contains(&Progress::Dialling), "{steps:?}");
     remote.cancel(&ticket).await.unwrap();
     remote.forget(&ticket).await.unwrap();
-    remote.arrival(Duration::from_secs(5)).await;
+    remote.arrival(Duration::from_millis(100)).await;
     let waiting = remote.waiting().await.unwrap();
     assert_eq!(waiting.len(), 1);
     let into = folder.join("fetched.tif");
