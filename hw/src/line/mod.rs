@@ -17,4 +17,5 @@ pub mod header;
 pub mod server;
 pub mod wire;
 
+pub(crate) use self::call::stopped;
 pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};

@@ -23,7 +23,7 @@ use super::{
     spool::now,
     table::end,
 };
-use crate::line::{Line, LineState};
+use crate::line::{Line, LineState, stopped};
 
 /// The longest pause in which nothing is looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -57,7 +57,7 @@ pub(super) async fn run(core: &Arc<Core>, stop: watch::Receiver<bool>) {
             Some(_) = calls.join_next() => {}
             () = tokio::time::sleep(pause) => {}
             _ = sweep.tick() => off(core, |core| core.table.sweep(&core.spool)).await,
-            _ = stopping.wait_for(|stop| *stop), if open => open = false,
+            () = stopped(&mut stopping), if open => open = false,
         }
     }
     while lines.join_next().await.is_some() {}
@@ -82,7 +82,7 @@ async fn keep(core: Arc<Core>, line: Arc<dyn Line>, stop: watch::Receiver<bool>)
         }
         tokio::select! {
             () = tokio::time::sleep(LINE_REST) => {}
-            _ = stopping.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stopping) => return,
         }
     }
 }
