@@ -106,8 +106,8 @@ fn its_words_can_be_read() {
         let stamped = header().stamp(&blank, density, Place::Above, (2, 5));
         let picture = folder.path().join("line.png");
         std::fs::write(&picture, png::whole(&CodedPage::mmr(&stamped, density))).unwrap();
-        let read = Command::new("tesseract").arg(&picture).args(["-", "--psm", "6", "--dpi", "204"]);
-        let mut read = read;
+        let mut read = Command::new("tesseract");
+        read.arg(&picture).args(["-", "--psm", "6", "--dpi", "204"]);
         let text = String::from_utf8_lossy(&read.output().unwrap().stdout).into_owned();
         for word in ["2026-07-01", "10:02", "Example", "Trading", "Limited", "9990000", "2/5"] {
             assert!(text.contains(word), "{resolution:?}: {word} in {text:?}");
