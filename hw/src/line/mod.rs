@@ -15,6 +15,7 @@
 mod call;
 pub mod header;
 pub mod server;
+pub mod wire;
 
 pub(crate) use self::call::stopped;
 pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};
