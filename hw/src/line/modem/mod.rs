@@ -1,0 +1,4 @@
+//! Fax modems on serial ports.
+
+mod class2;
+mod dialogue;
