@@ -14,4 +14,4 @@
 
 mod call;
 
-pub use self::call::{Desk, Ended, Line, LineState, Order, Ring, Step};
+pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};
