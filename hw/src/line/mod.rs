@@ -13,5 +13,6 @@
 //! is decided by a [`Desk`].
 
 mod call;
+mod modem;
 
 pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};

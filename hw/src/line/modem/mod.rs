@@ -1,0 +1,5 @@
+//! Modems on serial lines.
+
+mod at;
+mod class1;
+mod dialogue;
