@@ -13,6 +13,6 @@
 //! is decided by a [`Desk`].
 
 mod call;
-mod modem;
+pub mod modem;
 
 pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};
