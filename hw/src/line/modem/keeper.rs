@@ -29,6 +29,7 @@ use super::{
     at::Answer,
     care::{self, Trouble},
     class1::{Class1, Way},
+    class2::{self, Class2},
     dialogue::Dialogue,
     drive::{Surroundings, drive},
     incoming::{Incoming, Verdict},
@@ -310,11 +311,24 @@ impl Keeper {
                 })?;
                 Ok(Box::new(call))
             }
-            Class::Two | Class::TwoZero | Class::TwoOne => {
-                let why = "this class of modem is not driven yet";
-                Err(Box::new(Ended::failed(Outcome::ServerMisconfigured, why)))
-            }
+            Class::Two => self.dialogue_2(class2::Class::Two, job, session),
+            Class::TwoZero => self.dialogue_2(class2::Class::TwoZero, job, session),
+            Class::TwoOne => self.dialogue_2(class2::Class::TwoOne, job, session),
         }
+    }
+
+    fn dialogue_2(
+        &self,
+        class: class2::Class,
+        job: &Job,
+        session: &Session,
+    ) -> Result<Box<dyn Dialogue>, Box<Ended>> {
+        let session = session.clone();
+        let call = match job {
+            Job::Dial(number, order) => Class2::calling(class, session, number, order.limit),
+            Job::Answer => Class2::answering(class, session, self.options.call_limit),
+        };
+        Ok(Box::new(call.map_err(Box::new)?))
     }
 
     /// Sleeps until a time, or until it is told something. Orders are refused meanwhile.

@@ -15,6 +15,7 @@ mod about;
 mod at;
 mod care;
 mod class1;
+mod class2;
 mod dialogue;
 mod drive;
 mod fuzz;
@@ -26,6 +27,8 @@ mod port;
 mod probe;
 mod shared;
 mod talk;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
