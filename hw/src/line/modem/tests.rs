@@ -314,6 +314,7 @@ async fn a_modem_that_hangs_is_reset_and_one_that_is_pulled_is_out_of_service() 
             }
         }
         "ATH0" if dials == 1 => Some(String::new()),
+        "ATA" => says("NO CARRIER"),
         command => sound(command),
     });
     let mut options = ModemOptions::new("scripted", &path);
