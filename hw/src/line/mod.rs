@@ -14,7 +14,7 @@
 
 mod call;
 pub mod header;
-mod modem;
+pub mod modem;
 pub mod server;
 pub mod wire;
 

@@ -13,14 +13,16 @@
 //! record of their own, which the wrapper frees after the C object.
 #![expect(unsafe_code, reason = "a C library is called; every block says why it is sound")]
 
+mod class1;
 mod fax;
 mod raw;
 mod t30;
 mod t31;
 
 pub(crate) use self::{
+    class1::{BareTerminal, Heard, Modulation, Saying, Signal, Want},
     fax::FaxTerminal,
-    t30::Engine,
+    t30::{Engine, SetupError},
     t31::{LineEvent, Request, T31Modem},
 };
 
