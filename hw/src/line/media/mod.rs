@@ -15,7 +15,18 @@
 //! Everything below the [`Player`] is told the time, so that thousands of calls can be
 //! tried in simulated time, with packets lost, late and out of order.
 
+mod g711;
+mod ifp;
+pub mod impaired;
 mod player;
+mod playout;
+mod rtp;
+mod talk;
+#[cfg(test)]
+mod trials;
+mod udptl;
+mod watch;
+mod wire;
 
 use std::{net::SocketAddr, net::UdpSocket};
 
