@@ -15,4 +15,4 @@
 mod call;
 pub mod media;
 
-pub use self::call::{Desk, Ended, Line, LineState, Order, Ring, Step};
+pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};

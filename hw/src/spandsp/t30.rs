@@ -134,6 +134,7 @@ impl Engine {
         unsafe { t30_get_transfer_statistics(self.t30.as_ptr(), &raw mut stats) };
         let count = |n: c_int| u32::try_from(n).unwrap_or(0);
         Statistics {
+            carrier: None,
             bit_rate: count(stats.bit_rate),
             ecm: stats.error_correcting_mode != 0,
             coding: coding(stats.encoding),
