@@ -15,6 +15,7 @@
 //! Everything below the [`Player`] is told the time, so that thousands of calls can be
 //! tried in simulated time, with packets lost, late and out of order.
 
+pub(crate) mod bridge;
 mod g711;
 mod ifp;
 pub mod impaired;

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     line::{Ended, Step},
     spandsp::SetupError,
-    t30::{self, Session, Tally},
+    t30::{self, Carrier, Session, Statistics, Tally},
 };
 
 /// How much time passes in a step.
@@ -126,7 +126,9 @@ impl Talk {
         match Wire::new(&self.session, kind) {
             Ok(wire) => {
                 (self.wire, self.kind, self.tone_told) = (wire, kind, false);
-                self.tally = Tally { met: self.tally.met, ..Tally::default() };
+                let met = self.tally.met;
+                self.tally = Tally::default();
+                self.tally.met = met;
                 self.watch.restart(now);
             }
             Err(error) => self.end(&End::Setup(error), now),
@@ -166,13 +168,21 @@ impl Talk {
             }
             let asked = self.tally.is_asked();
             if self.tally.count(frame) {
-                let statistics = self.wire.engine().statistics();
+                let statistics = self.statistics();
                 let count = self.tally.confirmed;
                 self.happened.push(Happening::Step(Step::Pages { count, statistics }));
             } else if !frame.received && !asked && self.tally.is_asked() {
                 self.happened.push(Happening::Step(Step::Asked));
             }
         }
+    }
+
+    fn statistics(&self) -> Statistics {
+        let carrier = match self.kind {
+            Kind::Audio(_) => Carrier::G711,
+            Kind::T38(_) => Carrier::T38,
+        };
+        Statistics { carrier: Some(carrier), ..self.wire.engine().statistics() }
     }
 
     fn end(&mut self, end: &End, now: Duration) {
@@ -195,8 +205,8 @@ impl Talk {
             },
             said,
             pages: self.tally.confirmed,
-            statistics: engine.statistics(),
             remote: engine.remote(),
+            statistics: self.statistics(),
             duration: self.watch.lasted(now),
         };
         // Whoever is cut off gets no farewell.
