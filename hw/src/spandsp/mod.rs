@@ -27,7 +27,7 @@ mod tones;
 pub(crate) use self::{
     fax::FaxTerminal,
     gateway::Gateway,
-    ifp::{Ifp, T38Terms},
+    ifp::T38Terms,
     t30::{Engine, SetupError},
     t31::{LineEvent, Request, T31Modem},
     t38::T38Terminal,
