@@ -13,5 +13,6 @@
 //! is decided by a [`Desk`].
 
 mod call;
+pub mod sip;
 
 pub use self::call::{Desk, Ended, Line, LineState, Order, Ring, Step};
