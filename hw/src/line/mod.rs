@@ -13,6 +13,7 @@
 //! is decided by a [`Desk`].
 
 mod call;
+pub mod media;
 pub mod sip;
 
-pub use self::call::{Desk, Ended, Line, LineState, Order, Ring, Step};
+pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};
