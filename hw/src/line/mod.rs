@@ -14,5 +14,6 @@
 
 mod call;
 pub mod media;
+pub mod sip;
 
 pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};
