@@ -23,6 +23,7 @@ pub mod impaired;
 mod player;
 mod playout;
 mod rtp;
+pub(crate) mod sound;
 mod talk;
 #[cfg(test)]
 mod trials;

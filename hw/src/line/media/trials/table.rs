@@ -6,10 +6,10 @@ use std::{fmt::Write as _, time::Instant};
 use super::{bridge, *};
 
 /// Calls for each row.
-const CALLS: u64 = 20;
-/// Of this many lines each: a full page of A4 at the fine resolution.
+const CALLS: u64 = 10;
+/// Of a full page of A4 at the fine resolution each.
 const LINES: u32 = 2200;
-const PAGES: u32 = 2;
+const PAGES: u32 = 1;
 
 /// The ends of a call.
 #[derive(Debug, Clone, Copy)]
