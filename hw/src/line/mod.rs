@@ -14,8 +14,10 @@
 
 mod call;
 pub mod header;
+pub mod media;
 pub mod modem;
 pub mod server;
+pub mod sip;
 pub mod wire;
 
 pub(crate) use self::call::stopped;

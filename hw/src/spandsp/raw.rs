@@ -74,6 +74,7 @@ unsafe extern "C" {
     pub(super) fn fax_free(state: *mut FaxState) -> c_int;
     pub(super) fn fax_get_t30_state(state: *mut FaxState) -> *mut T30State;
     pub(super) fn fax_set_transmit_on_idle(state: *mut FaxState, on: c_int);
+    pub(super) fn fax_rx_fillin(state: *mut FaxState, len: c_int) -> c_int;
     pub(super) fn fax_tx(state: *mut FaxState, samples: *mut i16, len: c_int) -> c_int;
     pub(super) fn fax_rx(state: *mut FaxState, samples: *mut i16, len: c_int) -> c_int;
 
@@ -126,6 +127,7 @@ unsafe extern "C" {
         context: *mut c_void,
     );
     pub(super) fn t30_call_active(state: *mut T30State) -> c_int;
+    pub(super) fn t30_completion_code_to_str(completion: c_int) -> *const c_char;
     pub(super) fn t30_terminate(state: *mut T30State);
     pub(super) fn t30_get_transfer_statistics(state: *mut T30State, stats: *mut T30Stats);
     pub(super) fn t30_get_rx_ident(state: *mut T30State) -> *const c_char;

@@ -11,7 +11,7 @@ use std::{
 use postfax_domain::document::{Paper, Resolution};
 
 use super::raw::{
-    T30State, T30Stats, t30_call_active, t30_get_rx_ident, t30_get_rx_model, t30_get_rx_password,
+    T30State, T30Stats, t30_call_active, t30_completion_code_to_str, t30_get_rx_ident, t30_get_rx_model, t30_get_rx_password,
     t30_get_rx_sub_address, t30_get_rx_vendor, t30_get_transfer_statistics, t30_set_ecm_capability,
     t30_set_phase_e_handler, t30_set_real_time_frame_handler, t30_set_rx_encoding, t30_set_rx_file,
     t30_set_supported_compressions, t30_set_supported_image_sizes, t30_set_supported_modems,
@@ -112,6 +112,13 @@ impl Engine {
     pub(crate) fn completion(&self) -> Option<i32> {
         // SAFETY: no callback runs now, so that nothing else holds the desk.
         unsafe { self.desk.as_ref().completion }
+    }
+
+    /// The same in the words of the library.
+    pub(crate) fn said(&self) -> Option<String> {
+        let completion = self.completion()?;
+        // SAFETY: it gives a constant text for any number.
+        unsafe { text(t30_completion_code_to_str(completion)) }
     }
 
     /// The frames that passed since the last time.
