@@ -239,8 +239,7 @@ impl Core {
             return;
         };
         if let Err(failed) = self.keep(key, &ring, tiff, ended) {
-            // Its pages and who called are in the spool: the next start finds them.
-            error!(%failed, "a received fax cannot be kept");
+            error!(%failed, "what came in cannot be put away");
         }
     }
 
@@ -276,7 +275,11 @@ impl Core {
             ..blank(key, ring)
         };
         crash::point("received");
-        self.spool.keep(&fax)?;
+        if let Err(failed) = self.spool.keep(&fax) {
+            // It can be fetched all the same; its pages and who called are in the spool,
+            // where the next start would find them.
+            error!(key = fax.key, %failed, "a received fax is not safe yet");
+        }
         crash::point("kept");
         let from = fax.caller.as_ref().map(Redacted);
         info!(key = fax.key, pages, ?from, "a fax has come in");

@@ -130,7 +130,7 @@ impl Driver for LineServer {
     }
 
     async fn settings(&self, _safe: &Path) -> Result<Settings, SettingsError> {
-        Ok(hold(&self.0.book).settings())
+        Ok(off(&self.0, |core| hold(&core.book).settings()).await)
     }
 
     /// One file is replaced by a rename: there is no half of a change, and nothing to be
