@@ -290,12 +290,12 @@ impl InCall {
     async fn confirmed(&self, before: usize, statistics: &Statistics, seen: &mut Seen) {
         let (shares, current) = share(&seen.pages, seen.confirmed);
         seen.turns.resize(before + 1, Instant::now());
-        for place in before..=current.min(self.jobs.len() - 1) {
+        for (place, confirmed) in shares.into_iter().enumerate().take(current + 1).skip(before) {
             if place > before {
                 seen.turns.push(Instant::now());
             }
             let ledger = PageLedger {
-                confirmed: shares[place],
+                confirmed,
                 bit_rate: Some(statistics.bit_rate).filter(|rate| *rate > 0),
                 duration: seen.turns[place].elapsed(),
                 remote_id: None,

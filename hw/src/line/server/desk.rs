@@ -194,7 +194,7 @@ impl Desk for Reception {
 
 impl Core {
     /// Makes room for a fax, or says why there is none.
-    fn expect(&self, ring: Ringing) -> Result<std::path::PathBuf, String> {
+    pub(super) fn expect(&self, ring: Ringing) -> Result<std::path::PathBuf, String> {
         self.find_lost(ring.at);
         let held = hold(&self.received.faxes).len() + hold(&self.received.coming).len();
         if held >= self.options.limits.received {
@@ -229,7 +229,7 @@ impl Core {
     }
 
     /// Keeps what a call has brought.
-    fn take(&self, tiff: &Path, ended: &Ended) {
+    pub(super) fn take(&self, tiff: &Path, ended: &Ended) {
         let known = self.spool.key_of(tiff).and_then(|key| {
             let ring = hold(&self.received.coming).remove(&key)?;
             Some((key, ring))

@@ -173,7 +173,7 @@ impl Core {
     }
 
     /// Takes a submission; it is durable when this returns.
-    fn submit(&self, call: &Call) -> Result<Ticket, DriverError> {
+    pub(super) fn submit(&self, call: &Call) -> Result<Ticket, DriverError> {
         let refused = |outcome, why: &dyn std::fmt::Display| self.refused(outcome, why);
         if !is_tag(&call.tag) {
             return Err(refused(Outcome::ServerRefused, &"its tag is none"));
