@@ -76,3 +76,37 @@ fn octets(bytes: &[u8], at: usize) -> Option<usize> {
     let end = at + 3 + usize::from(count);
     (end <= bytes.len()).then_some(end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_packets_are_told_from_parts() {
+        for (version, bytes, len) in [
+            // CNG, with what parity leaves behind it.
+            (0, &[0x02, 0, 0][..], Some(1)),
+            // V.8 ANSam, which needs its second octet.
+            (3, &[0x20, 0], Some(2)),
+            (3, &[0x20], None),
+            // V.21: three octets of HDLC; then the same with an end, in half an octet.
+            (0, &[0xC0, 1, 0x80, 0, 2, 1, 2, 3], Some(8)),
+            (0, &[0xC0, 2, 0x80, 0, 0, 1, 0x40, 9], Some(7)),
+            (0, &[0xC0, 2, 0x24], Some(3)),
+            (0, &[0xC0, 1, 0x80, 0, 3, 1, 2, 3], None),
+            (1, &[0xC0, 2, 0x80, 0, 0, 1, 0x10], Some(7)),
+            (1, &[0xC0, 1, 0x40], None),
+            (1, &[0xC0, 1, 0x80, 0xFF, 0xFF, 0], None),
+            // An indicator with data, and values that nobody has defined.
+            (0, &[0x82, 0], None),
+            (0, &[0x52, 0], None),
+            (0, &[0xC0, 33], None),
+            (0, &[], None),
+            (0, &[0xC0], None),
+            // Data without data.
+            (0, &[0x40], Some(1)),
+        ] {
+            assert_eq!(whole(bytes, version), len, "{version} {bytes:?}");
+        }
+    }
+}

@@ -16,12 +16,14 @@
 //! tried in simulated time, with packets lost, late and out of order.
 
 pub(crate) mod bridge;
+mod fuzz;
 mod g711;
 mod ifp;
 pub mod impaired;
 mod player;
 mod playout;
 mod rtp;
+pub(crate) mod sound;
 mod talk;
 #[cfg(test)]
 mod trials;
@@ -31,6 +33,8 @@ mod wire;
 
 use std::{net::SocketAddr, net::UdpSocket};
 
+#[doc(hidden)]
+pub use self::fuzz::fuzz_one;
 pub use self::player::Player;
 use super::{Ended, Step};
 
@@ -118,6 +122,8 @@ impl Default for T38Plan {
 /// What a [`Player`] tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happening {
+    /// The first packet of a flow has come. Told once for each flow.
+    Heard,
     /// CED, CNG or V.21 was heard from the other side: it is a fax machine, and it is time
     /// to offer T.38. Told once for each flow of audio.
     FaxTone,

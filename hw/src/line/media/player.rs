@@ -108,9 +108,9 @@ impl Link {
         from == self.named || self.heard.is_none_or(|heard| heard == from)
     }
 
-    /// It is there.
-    fn is(&mut self, from: SocketAddr) {
-        self.heard = Some(from);
+    /// It is there. True: for the first time.
+    fn is(&mut self, from: SocketAddr) -> bool {
+        self.heard.replace(from).is_none()
     }
 
     fn target(&self) -> SocketAddr {
@@ -135,7 +135,9 @@ impl Thread {
         while !self.talk.is_over() {
             let now = began.elapsed();
             self.obey(now);
-            self.take(now);
+            if self.take(now) {
+                pending.push_back(Happening::Heard);
+            }
             self.talk.tick(now, &mut out);
             for packet in out.drain(..) {
                 // What the network does not take is lost, as on its way.
@@ -172,21 +174,23 @@ impl Thread {
         }
     }
 
-    /// Takes what came.
-    fn take(&mut self, now: Duration) {
+    /// Takes what came. True: it was the first of a flow.
+    fn take(&mut self, now: Duration) -> bool {
         let mut buffer = [0; MAX_DATAGRAM];
+        let mut first = false;
         for _ in 0..ROUND {
             match self.socket.recv_from(&mut buffer) {
                 Ok((len, from)) => {
                     if self.link.may_be(from) && self.talk.take(&buffer[..len], now) {
-                        self.link.is(from);
+                        first |= self.link.is(from);
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // The far end refused a packet of ours, or a signal came.
                 Err(_) => {}
             }
         }
+        first
     }
 
     /// Tells what can be told without waiting: the line does not wait either.

@@ -30,11 +30,11 @@ const SILENT: u32 = 40;
 
 /// What is heard in the time of one block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(crate) struct Heard {
     /// Samples; 0 where there is a hole.
-    pub(super) samples: Block,
+    pub(crate) samples: Block,
     /// Which of them came, or stand for silence.
-    pub(super) there: [bool; BLOCK],
+    pub(crate) there: [bool; BLOCK],
 }
 
 impl Heard {
@@ -201,4 +201,114 @@ impl Playout {
 fn is_silent(heard: &Heard) -> bool {
     let loudness: u32 = heard.samples.iter().map(|sample| u32::from(sample.unsigned_abs())).sum();
     !heard.there.contains(&false) && loudness / (BLOCK as u32) < SILENT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOUD: u8 = 0xAA;
+    const QUIET: u8 = 0xD5;
+
+    fn packet(timestamp: u32, ssrc: u32, payload: &[u8]) -> Packet<'_> {
+        Packet { payload_type: 8, timestamp, ssrc, payload }
+    }
+
+    /// What is heard, a letter for each block: loud, silent, missing, partly there.
+    fn hear(playout: &mut Playout, blocks: usize) -> String {
+        let letter = |heard: Heard| match (heard.there.contains(&true), heard.there.contains(&false)) {
+            (false, _) => 'm',
+            (true, true) => 'p',
+            (true, false) if heard.samples[0] > 1000 => 'L',
+            (true, false) => 's',
+        };
+        (0..blocks).map(|_| letter(playout.play())).collect()
+    }
+
+    #[test]
+    fn packets_are_heard_in_their_order_and_holes_are_known() {
+        let begin = u32::MAX - 500;
+        let at = |block: u32| begin.wrapping_add(block * 160);
+        for (order, heard) in [
+            (vec![0, 1, 2, 3], "sssLLLLm"),
+            (vec![0, 2, 1, 3], "sssLLLLm"),
+            (vec![0, 0, 1, 3, 3], "sssLLmLm"),
+            // A long hole is silence.
+            (vec![0, 1], "sssLLmmm"),
+            (vec![0, 6], "sssLmmms"),
+        ] {
+            let mut playout = Playout::new(Law::Pcma);
+            assert_eq!(hear(&mut playout, 2), "ss");
+            for block in &order {
+                playout.take(&packet(at(*block), 1, &[LOUD; 160]));
+            }
+            assert_eq!(hear(&mut playout, 8), heard, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn packets_of_any_length_make_one_line() {
+        let mut playout = Playout::new(Law::Pcma);
+        playout.take(&packet(1000, 1, &[LOUD; 240]));
+        playout.take(&packet(1240, 1, &[LOUD; 240]));
+        playout.take(&packet(1800, 1, &[LOUD; 80]));
+        assert_eq!(hear(&mut playout, 10), "ssssLLLmmp");
+    }
+
+    #[test]
+    fn another_speaker_needs_more_than_one_packet() {
+        let mut playout = Playout::new(Law::Pcma);
+        playout.take(&packet(0, 1, &[LOUD; 160]));
+        for (number, ssrc) in [(0, 2), (1, 2)] {
+            playout.take(&packet(90_000 + number * 160, ssrc, &[QUIET; 160]));
+        }
+        playout.take(&packet(160, 1, &[LOUD; 160]));
+        assert_eq!(hear(&mut playout, 6), "sssLLm");
+        for number in 0..3 {
+            playout.take(&packet(90_000 + number * 160, 2, &[LOUD; 160]));
+        }
+        assert_eq!(hear(&mut playout, 4), "sssL");
+    }
+
+    #[test]
+    fn the_delay_grows_and_shrinks_in_silence_alone() {
+        let mut playout = Playout::new(Law::Pcma);
+        let mut sent = 0;
+        let mut send = |playout: &mut Playout, octet| {
+            playout.take(&packet(sent * 160, 1, &[octet; 160]));
+            sent += 1;
+        };
+        send(&mut playout, LOUD);
+        // Everything comes 80 ms later from now on, in a signal first.
+        assert_eq!(hear(&mut playout, 8), "sssLmmms");
+        for _ in 0..8 {
+            send(&mut playout, LOUD);
+            assert_ne!(hear(&mut playout, 1), "L");
+        }
+        assert_eq!(playout.grown, 0);
+        // It lasts: the line begins anew.
+        for _ in 0..4 {
+            send(&mut playout, LOUD);
+        }
+        assert_eq!(hear(&mut playout, 4), "sssL");
+        // Some packets of a pause are late.
+        for _ in 0..20 {
+            assert_eq!(hear(&mut playout, 1).len(), 1);
+            send(&mut playout, QUIET);
+            send(&mut playout, QUIET);
+            playout.play();
+        }
+        assert!(playout.grown > 0);
+        // A far end that is faster is caught up with.
+        for octet in [QUIET; 40] {
+            send(&mut playout, octet);
+        }
+        let ahead = |playout: &Playout| playout.newest.wrapping_sub(playout.next) / 160;
+        let before = ahead(&playout);
+        for _ in 0..3000 {
+            send(&mut playout, QUIET);
+            playout.play();
+        }
+        assert!(ahead(&playout) < before, "{before} {}", ahead(&playout));
+    }
 }

@@ -306,3 +306,117 @@ impl Receiver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1);
+
+    fn take(receiver: &mut Receiver, bytes: &[u8], now: Duration) -> Vec<(u16, Vec<u8>)> {
+        let mut out = Vec::new();
+        receiver.take(&parse(bytes).unwrap(), now, &mut out);
+        out
+    }
+
+    #[test]
+    fn octets_are_those_of_the_recommendation() {
+        let mut sender = Sender::new(1, 400);
+        assert_eq!(sender.wrap(&[1, 2]), [0, 0, 2, 1, 2, 0, 0]);
+        assert_eq!(sender.wrap(&[3]), [0, 1, 1, 3, 0, 1, 2, 1, 2]);
+        let long = sender.wrap(&[9; 300]);
+        assert_eq!((&long[..4], &long[304..]), (&[0, 2, 0x81, 0x2C][..], &[0, 1, 1, 3][..]));
+        // What has no room is left out.
+        assert_eq!(sender.wrap(&[4])[2..], [1, 4, 0, 1, 0x81, 0x2C].into_iter().chain([9; 300]).collect::<Vec<u8>>());
+        assert_eq!(Sender::new(3, 10).wrap(&[7; 20]).len(), 25);
+    }
+
+    #[test]
+    fn what_is_no_datagram_is_refused() {
+        for bytes in [
+            &[][..],
+            &[0, 0],
+            &[0, 0, 3, 1, 2],
+            &[0, 0, 1, 1],
+            &[0, 0, 1, 1, 0],
+            &[0, 0, 1, 1, 0, 1],
+            &[0, 0, 1, 1, 0, 33],
+            &[0, 0, 0xC1, 1, 0, 0],
+            &[0, 0, 1, 1, 0x80, 2, 1, 1, 0],
+            &[0, 0, 1, 1, 0x80, 1, 17, 0],
+        ] {
+            assert_eq!(parse(bytes), None, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn packets_come_once_and_in_order_whatever_is_lost_or_shuffled() {
+        for redundancy in [1, 3] {
+            let mut sender = Sender::new(redundancy, 400);
+            sender.sequence = u16::MAX - 3;
+            let sent: Vec<Vec<u8>> = (0..12).map(|n| sender.wrap(&[n])).collect();
+            for order in [
+                vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+                vec![0, 2, 1, 3, 3, 5, 4, 7, 9, 11, 8],
+                vec![0, 2, 4, 6, 8, 10, 11, 0, 1],
+            ] {
+                let mut receiver = Receiver::default();
+                let mut got = Vec::new();
+                for at in order {
+                    got.extend(take(&mut receiver, &sent[at], NOW));
+                }
+                let payloads: Vec<u8> = got.iter().map(|(_, ifp)| ifp[0]).collect();
+                assert_eq!(payloads, (0..12).collect::<Vec<u8>>());
+                assert_eq!(receiver.lost, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_lost_packet_is_waited_for_and_given_up() {
+        let mut receiver = Receiver::default();
+        let plain = |n: u8| [0, n, 1, n, 0, 0];
+        assert_eq!(take(&mut receiver, &plain(0), NOW), [(0, vec![0])]);
+        assert_eq!(take(&mut receiver, &plain(2), NOW), []);
+        assert_eq!(take(&mut receiver, &plain(1), NOW), [(1, vec![1]), (2, vec![2])]);
+        assert_eq!(take(&mut receiver, &plain(5), NOW), []);
+        let mut out = Vec::new();
+        receiver.wait(NOW + WAIT / 2, &mut out);
+        assert_eq!(out, []);
+        receiver.wait(NOW + WAIT, &mut out);
+        assert_eq!((out, receiver.lost), (vec![(5, vec![5])], 2));
+        // Too late.
+        assert_eq!(take(&mut receiver, &plain(4), NOW), []);
+        // So many cannot be waited for.
+        assert_eq!(take(&mut receiver, &plain(7), NOW), []);
+        assert_eq!(take(&mut receiver, &plain(60), NOW), [(7, vec![7])]);
+    }
+
+    #[test]
+    fn parity_mends_one_loss_in_each_entry() {
+        let (one, two) = ([0xC0, 1, 2, 3], [0x06, 0, 0, 9]);
+        let parity: Vec<u8> = one.iter().zip(two).map(|(a, b)| a ^ b).collect();
+        let plain = |n: u8, ifp: &[u8]| [&[0, n, ifp.len() as u8][..], ifp, &[0, 0]].concat();
+        // One entry over the two packets before.
+        let mend = [&[0, 3, 1, 0x02, 0x80, 1, 2, 1, 4][..], &parity].concat();
+        let mut receiver = Receiver::default();
+        assert_eq!(take(&mut receiver, &plain(0, &[0]), NOW).len(), 1);
+        assert_eq!(take(&mut receiver, &plain(1, &one), NOW).len(), 1);
+        let got = take(&mut receiver, &mend, NOW);
+        assert_eq!(got, [(2, two.to_vec()), (3, vec![0x02])]);
+        // Two losses are too many.
+        let mut receiver = Receiver::default();
+        assert_eq!(take(&mut receiver, &plain(0, &[0]), NOW).len(), 1);
+        assert_eq!(take(&mut receiver, &mend, NOW), []);
+    }
+
+    #[test]
+    fn another_beginning_is_believed_when_it_is_repeated() {
+        let mut receiver = Receiver::default();
+        take(&mut receiver, &[0, 9, 1, 1, 0, 0], NOW);
+        for n in 0..2u8 {
+            assert_eq!(take(&mut receiver, &[0x70, n, 1, n, 0, 0], NOW), []);
+        }
+        assert_eq!(take(&mut receiver, &[0x70, 2, 1, 2, 0, 0], NOW), [(0x7002, vec![2])]);
+    }
+}

@@ -4,17 +4,13 @@
 use std::time::Duration;
 
 use super::{
-    AudioPlan, Kind, T38Plan, ifp,
-    playout::{Heard, Playout},
-    rtp, udptl,
+    Kind, T38Plan, ifp, playout::Heard, sound::Sound, udptl,
 };
 use crate::{
     spandsp::{Engine, FaxTerminal, FaxTones, SetupError, T38Terminal, T38Terms},
     t30::{Modems, Session},
 };
 
-/// Comfort noise (RFC 3389): it keeps the line of time, and is silence to a modem.
-const COMFORT_NOISE: u8 = 13;
 /// Below it there is no V.17.
 const V17_BIT_RATE: u32 = 14_400;
 
@@ -40,9 +36,7 @@ pub(super) enum Wire {
 
 pub(super) struct Audio {
     terminal: FaxTerminal,
-    sender: rtp::Sender,
-    playout: Playout,
-    plan: AudioPlan,
+    sound: Sound,
     /// Listens until a fax machine was heard.
     tones: Option<FaxTones>,
 }
@@ -60,9 +54,7 @@ impl Wire {
         Ok(match kind {
             Kind::Audio(plan) => Self::Audio(Box::new(Audio {
                 terminal: FaxTerminal::new(session)?,
-                sender: rtp::Sender::new(plan),
-                playout: Playout::new(plan.law),
-                plan,
+                sound: Sound::new(plan),
                 tones: FaxTones::new(session.calling),
             })),
             Kind::T38(plan) => {
@@ -98,7 +90,7 @@ impl Wire {
     /// other side.
     pub(super) fn take(&mut self, packet: &[u8], now: Duration) -> bool {
         match self {
-            Self::Audio(audio) => audio.take(packet),
+            Self::Audio(audio) => audio.sound.take(packet),
             Self::T38(t38) => t38.take(packet, now),
         }
     }
@@ -123,23 +115,14 @@ impl Wire {
 }
 
 impl Audio {
-    fn take(&mut self, packet: &[u8]) -> bool {
-        let Some(packet) = rtp::parse(packet) else { return false };
-        if packet.payload_type == self.plan.payload_type {
-            self.playout.take(&packet);
-            return true;
-        }
-        packet.payload_type == COMFORT_NOISE
-    }
-
     fn pass(&mut self, out: &mut Vec<Vec<u8>>) -> bool {
-        let mut heard = self.playout.play();
+        let mut heard = self.sound.play();
         let tone = self.tones.as_mut().is_some_and(|tones| tones.hear(&heard.samples));
         if tone {
             self.tones = None;
         }
         hear(&mut heard, &mut self.terminal);
-        self.sender.send(&self.terminal.speak(), out);
+        self.sound.send(&self.terminal.speak(), out);
         tone
     }
 }
