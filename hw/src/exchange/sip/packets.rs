@@ -112,8 +112,7 @@ impl Media {
             }
         }
         match &mut self.carrier {
-            // What is missing is silence to a modem, which knows no other way.
-            Carrier::Sound(sound) => sound.play().samples,
+            Carrier::Sound(sound) => sound.play(),
             Carrier::T38(bridge) => {
                 let mut out = Vec::new();
                 let block = bridge.speak(now, &mut out);
@@ -127,7 +126,7 @@ impl Media {
         let mut out = Vec::new();
         match &mut self.carrier {
             Carrier::Sound(sound) => sound.send(&block, &mut out),
-            Carrier::T38(bridge) => bridge.hear(Some(block), &mut out),
+            Carrier::T38(bridge) => bridge.hear(block, &mut out),
         }
         self.send(&out);
     }
