@@ -9,6 +9,7 @@ use super::{
     modem::{ModemId, Modems},
     noise::Random,
     reject::Rejecter,
+    sip::PacketLeg,
 };
 use crate::{
     spandsp::{Block, FaxTerminal, SILENCE},
@@ -23,6 +24,8 @@ pub(super) enum Leg {
     Fax(Box<FaxLeg>),
     /// A person.
     Voice(Voice),
+    /// Someone in SIP.
+    Packets(Box<PacketLeg>),
     /// Nobody.
     Gone,
 }
@@ -34,6 +37,7 @@ impl Leg {
             Self::Modem(id) => modems.get_mut(id).map_or(SILENCE, |modem| modem.speak()),
             Self::Fax(fax) => fax.speak(),
             Self::Voice(voice) => voice.speak(),
+            Self::Packets(packets) => packets.speak(),
             Self::Gone => SILENCE,
         }
     }
@@ -47,6 +51,7 @@ impl Leg {
                 }
             }
             Self::Fax(fax) => fax.hear(block),
+            Self::Packets(packets) => packets.hear(block),
             Self::Voice(_) | Self::Gone => {}
         }
     }
