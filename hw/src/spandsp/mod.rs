@@ -14,6 +14,7 @@
 //! record of their own, which the wrapper frees after the C object.
 #![expect(unsafe_code, reason = "a C library is called; every block says why it is sound")]
 
+mod class1;
 mod fax;
 mod gateway;
 mod ifp;
@@ -25,6 +26,7 @@ mod t38;
 mod tones;
 
 pub(crate) use self::{
+    class1::{BareTerminal, Heard, Modulation, Saying, Signal, Want},
     fax::FaxTerminal,
     gateway::Gateway,
     ifp::T38Terms,

@@ -103,7 +103,10 @@ mod tests {
                 let error = (i32::from(near) - i32::from(sample)).abs();
                 // Half a step, of 16 in each doubling; the loudest are cut.
                 let bound = (i32::from(sample).abs() / 16).max(8).max(16 / 2) + 4;
-                assert!(error <= bound || sample.unsigned_abs() > 32_000, "{law:?} {sample} {near}");
+                assert!(
+                    error <= bound || sample.unsigned_abs() > 32_000,
+                    "{law:?} {sample} {near}"
+                );
             }
         }
     }

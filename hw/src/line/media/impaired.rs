@@ -106,11 +106,7 @@ impl Impaired {
     ///
     /// # Errors
     /// No sockets, or no thread.
-    pub fn start(
-        between: [SocketAddr; 2],
-        impairment: Impairment,
-        seed: u64,
-    ) -> io::Result<Self> {
+    pub fn start(between: [SocketAddr; 2], impairment: Impairment, seed: u64) -> io::Result<Self> {
         let socket = || -> io::Result<UdpSocket> {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
             socket.set_nonblocking(true)?;

@@ -11,14 +11,19 @@
 //! stack has no SRTP). Nothing here decides what a call is for.
 
 mod agent;
+mod call;
 mod causes;
 mod guard;
 mod leg;
+mod memory;
+mod numbers;
 mod options;
+mod play;
 pub mod sdp;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod trunk;
 
 pub use self::{
     agent::{
@@ -27,10 +32,12 @@ pub use self::{
     },
     causes::Cause,
     leg::{Calling, Event, Leg, Offer, Progress},
+    memory::{Known, Memory},
     options::{
         CalledFrom, DialPlan, Law, RegistrationOptions, T38Use, TlsOptions, Transport, TrunkOptions,
     },
     trace::Traces,
+    trunk::{Trunk, TrunkError},
 };
 
 /// Gives arbitrary bytes to everything here that reads what a stranger may have sent.
@@ -53,4 +60,12 @@ pub fn fuzz_one(data: &[u8]) {
     }
     let _ = causes::q850(&String::from_utf8_lossy(data));
     guard::fuzz(data);
+}
+
+/// A number that nobody can guess.
+fn random() -> u32 {
+    let mut octets = [0; 4];
+    // Where the system has no randomness left, a guess does no more harm than a dropped call.
+    let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut octets);
+    u32::from_le_bytes(octets)
 }
