@@ -249,7 +249,9 @@ impl Call {
             Leg::Packets(packets) => packets.tell(Told::Ringing),
             Leg::Modem(_) | Leg::Voice(_) | Leg::Gone => {}
         }
-        self.ring(self.now, modems);
+        if let Leg::Modem(_) = self.called {
+            self.ring(self.now, modems);
+        }
         Some(News::Ringing)
     }
 
@@ -257,7 +259,9 @@ impl Call {
         let rung = self.now - since;
         if rung >= blocks(self.limits.ringing) {
             self.fail(Outcome::NoAnswer, modems);
-        } else if self.fate == Fate::Answered && rung >= blocks(ANSWER_AFTER) {
+        } else if self.fate == Fate::Answered && rung >= blocks(ANSWER_AFTER)
+            || matches!(&self.called, Leg::Packets(packets) if packets.is_answered())
+        {
             return self.answer(modems);
         } else if let Leg::Modem(id) = self.called
             && rung.is_multiple_of(blocks(RING_EVERY))

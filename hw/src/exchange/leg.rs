@@ -61,7 +61,7 @@ impl Leg {
     pub(super) fn take_signals(&mut self, modems: &mut Modems) -> VecDeque<Signal> {
         match self {
             Self::Modem(id) => modems.get_mut(id).map(Modem::take_signals).unwrap_or_default(),
-            Self::Fax(_) | Self::Voice(_) | Self::Gone => VecDeque::new(),
+            Self::Fax(_) | Self::Voice(_) | Self::Packets(_) | Self::Gone => VecDeque::new(),
         }
     }
 

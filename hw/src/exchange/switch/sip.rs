@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::{Callee, ExchangeError, Fate, Happening, Leg, MAX_CALLS, Outcome, Subscriber, Switch};
+use super::{Callee, ExchangeError, Fate, Leg, MAX_CALLS, Outcome, Subscriber, Switch};
 use crate::exchange::sip::{Order, PacketLeg, Ring, Side, Told};
 
 impl Switch {
@@ -37,9 +37,8 @@ impl Switch {
         match order {
             Order::Calls { .. } => {}
             Order::Answered(flow) => {
-                call.carry(Side::Called, flow);
-                if call.answer(&mut self.modems).is_some() {
-                    self.tell(id, Happening::Answered);
+                if let Leg::Packets(packets) = &mut call.called {
+                    packets.answer(flow);
                 }
             }
             Order::Failed(outcome) => call.fail(outcome, &mut self.modems),
