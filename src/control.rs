@@ -89,7 +89,11 @@ impl Control {
         }
         let setup = new.setup.clone();
         self.context.courier.store(Arc::new(courier));
-        self.context.drivers.store(Arc::new(inbound::drivers(&new)));
+        self.context.drivers.store(Arc::new(inbound::drivers(
+            &new,
+            &self.context.reports,
+            &self.context.reader,
+        )));
         self.context.put_in_force(new);
         if let Some(ldap) = ldap {
             ldap.serve().await;

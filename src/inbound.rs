@@ -5,6 +5,8 @@
 //! supervisor has it as well is the server told to let go.
 //! A server that cannot let go keeps its copy, which is recognised by its key.
 
+mod kinds;
+
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
@@ -35,7 +37,8 @@ use crate::{
     config::{Config, Kind, Secret},
     crash,
     daemon::{Context, Drivers},
-    store::StoreError,
+    offramp::Reports,
+    store::{Reader, StoreError},
 };
 
 /// How often a server is asked how it is.
@@ -50,7 +53,7 @@ const MOST_TOLD: usize = 256;
 
 /// Builds the driver of every server whose kind there is.
 #[must_use]
-pub fn drivers(config: &Config) -> Drivers {
+pub fn drivers(config: &Config, reports: &Arc<Reports>, reader: &Reader) -> Drivers {
     let mut drivers = Drivers::new();
     for (name, access) in &config.servers {
         match access.kind {
@@ -64,6 +67,11 @@ pub fn drivers(config: &Config) -> Drivers {
                 };
                 drivers.insert(name.clone(), Arc::new(Hylafax::new(options)));
             }
+            Kind::Ipp | Kind::Mail => match kinds::driver(config, name, access, reports, reader) {
+                Ok(driver) => drop(drivers.insert(name.clone(), driver)),
+                // The check has looked at its files; they went since.
+                Err(bad) => warn!(server = %name, %bad, "this server cannot be used"),
+            },
             kind => warn!(server = %name, ?kind, "there is no driver for this kind yet"),
         }
     }

@@ -282,6 +282,16 @@ tables! {
         station_id: Text,
         resolutions: Texts,
         paper: Text,
+        ca_file: Text,
+        pin: Text,
+        confirms: Flag,
+        pre_dial: Text,
+        starttls: Text,
+        domain: Text,
+        profile: Text,
+        report_within_s: Count,
+        mdn: Flag,
+        drops_duplicates: Flag,
     }
 
     /// `[[client]]`

@@ -26,6 +26,8 @@ const ON_DRIFT: &[(&str, OnDrift)] =
 const PAPERS: &[(&str, Paper)] = &[("a4", Paper::A4), ("b4", Paper::B4), ("a3", Paper::A3)];
 /// The user of a server whose URL names none.
 const USER: &str = "postfax";
+/// Mails that an off-ramp has at a time unless said: each waits for its report.
+const MAILS: u64 = 10;
 /// Most characters of a station identity (T.30 5.3.6.2.4).
 const MAX_STATION_ID: usize = 20;
 
@@ -73,7 +75,8 @@ impl Check<'_> {
                 self.findings.warn(&server.place, message, "add groups = [\"...\"]");
             }
             let numbers = self.numbers(server, &mut answered);
-            let lines = self.small(&server.lines, 1, 1..=1000);
+            let is_mail = server.kind.given().is_some_and(|kind| kind.value == "mail");
+            let lines = self.small(&server.lines, if is_mail { MAILS } else { 1 }, 1..=1000);
             let draining = server.draining.given().is_some_and(|flag| flag.value);
             let on_drift = self.choice(server.on_drift.given(), ON_DRIFT).unwrap_or_default();
             let takes = self.takes(server);
@@ -160,8 +163,10 @@ impl Check<'_> {
         let poll_s = self.count(&raw.poll_s, 30, 1..=86_400);
         let station_id = self.parsed(raw.station_id.given(), station_id);
         let (url, scheme) = url?;
+        let kind = kind?;
+        let special = self.kind_access(raw, kind, &url.host, scheme.encrypted);
         Some(ServerAccess {
-            kind: kind?,
+            kind,
             host: url.host,
             port: url.port.unwrap_or(scheme.port),
             path: url.path,
@@ -171,6 +176,7 @@ impl Check<'_> {
             admin_password,
             poll_s,
             station_id,
+            special,
         })
     }
 }

@@ -325,7 +325,10 @@ pub(super) mod tests {
     use super::*;
 
     /// An answer of these groups, coded by the crate.
-    pub(in crate::ipp) fn coded(status: i16, groups: &[(DelimiterTag, &[(&str, IppValue)])]) -> Vec<u8> {
+    pub(in crate::ipp) fn coded(
+        status: i16,
+        groups: &[(DelimiterTag, &[(&str, IppValue)])],
+    ) -> Vec<u8> {
         let mut attributes = IppAttributes::new();
         for (tag, list) in groups {
             let mut group = ipp::attribute::IppAttributeGroup::new(*tag);
@@ -340,7 +343,8 @@ pub(super) mod tests {
     }
 
     pub(in crate::ipp) fn collection(members: &[(&str, IppValue)]) -> IppValue {
-        let members = members.iter().map(|(name, value)| ((*name).try_into().unwrap(), value.clone()));
+        let members =
+            members.iter().map(|(name, value)| ((*name).try_into().unwrap(), value.clone()));
         IppValue::Collection(members.collect::<BTreeMap<_, _>>())
     }
 
@@ -400,7 +404,10 @@ pub(super) mod tests {
         assert_eq!(read.header().operation_or_status, 0x000a);
         let group = read.attributes().first_of(DelimiterTag::OperationAttributes).unwrap();
         let names: Vec<&str> = group.attributes().iter().map(|a| a.name().as_str()).collect();
-        assert_eq!(names[..3], ["attributes-charset", "attributes-natural-language", "printer-uri"]);
+        assert_eq!(
+            names[..3],
+            ["attributes-charset", "attributes-natural-language", "printer-uri"]
+        );
         let wanted = group.get("requested-attributes").unwrap().value().to_string();
         assert_eq!(wanted, "[job-id, job-name]");
     }

@@ -214,8 +214,8 @@ impl Ipp {
     async fn look(&self) -> Result<Printer, DriverError> {
         let question = printer::question(&self.options.uri(), &self.options.user);
         let answer = self.ask(&question).await.map_err(|fault| self.error(fault))?;
-        let printer = Printer::read(&answer)
-            .map_err(|no| self.refusal(no, Outcome::ServerMisconfigured))?;
+        let printer =
+            Printer::read(&answer).map_err(|no| self.refusal(no, Outcome::ServerMisconfigured))?;
         *self.printer.lock().unwrap_or_else(PoisonError::into_inner) = Some(printer.clone());
         Ok(printer)
     }

@@ -110,10 +110,11 @@ impl Printer {
             return Err(NoFax::Formats);
         }
         let strings = |name| about.texts(name).map(str::to_owned).collect();
-        let qualities = about.values("print-quality-supported").iter().filter_map(|one| match one {
-            super::message::Value::Number(number) => Some(*number),
-            _ => None,
-        });
+        let qualities =
+            about.values("print-quality-supported").iter().filter_map(|one| match one {
+                super::message::Value::Number(number) => Some(*number),
+                _ => None,
+            });
         let mut template: Vec<String> = strings("job-creation-attributes-supported");
         if about.has("confirmation-sheet-print-default") {
             template.push("confirmation-sheet-print".into());

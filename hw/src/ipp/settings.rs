@@ -10,7 +10,9 @@ use ipp::{
     model::{DelimiterTag, Operation},
     value::IppValue,
 };
-use postfax_domain::settings::{Change, Characters, Key, Kind, Level, Name, Schema, Settings, Value};
+use postfax_domain::settings::{
+    Change, Characters, Key, Kind, Level, Name, Schema, Settings, Value,
+};
 
 use super::{
     Ipp, Options,
@@ -74,10 +76,7 @@ impl Ipp {
     }
 
     /// Sets them and reads them back.
-    pub(super) async fn set_settings(
-        &self,
-        changes: &[Change],
-    ) -> Result<Settings, SettingsError> {
+    pub(super) async fn set_settings(&self, changes: &[Change]) -> Result<Settings, SettingsError> {
         let Some(password) = self.options.admin_password.clone() else {
             let why = "no administrator's password is configured for this server";
             return Err(SettingsError::Undone(why.into()));

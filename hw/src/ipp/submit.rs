@@ -168,4 +168,3 @@ fn quality(resolution: Resolution) -> i32 {
 pub(super) fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
-

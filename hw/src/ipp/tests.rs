@@ -261,9 +261,8 @@ async fn settings_are_a_matter_of_those_that_let_them_be_set() {
     let driver = Ipp::new(Options { admin_password: admin, ..fake.options() });
     assert!(driver.capabilities().schema.is_some());
     let folder = tempfile::tempdir().unwrap();
-    let change = |name: &str, to: Value| {
-        [Change { name: Name::of_server(name), from: None, to: Some(to) }]
-    };
+    let change =
+        |name: &str, to: Value| [Change { name: Name::of_server(name), from: None, to: Some(to) }];
     let cellar = Value::Text("cellar".into());
     let held = driver.set(&change("location", cellar.clone()), folder.path()).await.unwrap();
     assert_eq!(held.get(&Name::of_server("location")), Some(&cellar));

@@ -333,10 +333,7 @@ fn create(state: &mut State, asked: &Asked, rule: Option<Do>) -> Vec<u8> {
     match rule {
         Some(Do::Ignore) => coded(
             1,
-            &[
-                (DelimiterTag::JobAttributes, &job),
-                (DelimiterTag::UnsupportedAttributes, &ignored),
-            ],
+            &[(DelimiterTag::JobAttributes, &job), (DelimiterTag::UnsupportedAttributes, &ignored)],
         ),
         _ => coded(0, &[(DelimiterTag::JobAttributes, &job)]),
     }
