@@ -61,11 +61,8 @@ async fn the_driver_keeps_its_promises_with_a_real_server() {
     std::fs::write(&pages, write(&[page], FillOrder::HighestFirst)).unwrap();
     // It ends its jobs, and knows nothing of a transmission.
     let options = Options::new("localhost", server.port, "/ipp/print", folder.path().join("notes"));
-    let driver = Ipp::new(Options {
-        confirms: false,
-        follow: Duration::from_millis(200),
-        ..options
-    });
+    let driver =
+        Ipp::new(Options { confirms: false, follow: Duration::from_millis(200), ..options });
     let bench = Bench {
         folder: folder.path(),
         safe: folder.path(),

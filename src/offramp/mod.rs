@@ -20,6 +20,8 @@ mod causes;
 mod heard;
 mod letter;
 mod reports;
+#[cfg(test)]
+mod tests;
 
 use std::{
     path::Path,
@@ -48,9 +50,12 @@ use crate::daemon::now;
 pub(crate) use self::{
     heard::read as read_report,
     letter::{Profile, Sender},
-    reports::{Reports, Standing},
+    reports::Reports,
 };
-use self::{letter::Unmade, reports::Record};
+use self::{
+    letter::Unmade,
+    reports::{Record, Standing},
+};
 
 /// How long an off-ramp that has answered is taken to be there.
 const FRESH: Duration = Duration::from_secs(60);

@@ -34,7 +34,7 @@ pub(super) struct Heard {
 
 /// How far a mail has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(super) enum Standing {
     /// It may have been sent.
     Begun,
     /// The off-ramp has it.

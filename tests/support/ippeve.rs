@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use super::{postfax::free_port, programs::open_folder, wait_for};
 
 const BUS: &str = r#"<busconfig><type>system</type><listen>unix:path=@FOLDER@/bus</listen>
-<auth>EXTERNAL</auth><policy context="default"><allow send_destination="*"/><allow own="*"/>
-<allow user="*"/></policy></busconfig>
+<auth>EXTERNAL</auth><policy context="default"><allow send_destination="*" eavesdrop="true"/>
+<allow eavesdrop="true"/><allow own="*"/><allow user="*"/></policy></busconfig>
 "#;
 const AVAHI: &str = "[server]\nuse-ipv4=yes\nuse-ipv6=no\nallow-interfaces=lo\nenable-dbus=yes\n\
                      [wide-area]\nenable-wide-area=no\n[publish]\npublish-workstation=no\n";

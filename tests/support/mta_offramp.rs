@@ -58,7 +58,7 @@ retry unix - - n - - error
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
-machine unix - n n - - pipe user=nobody argv=/bin/sh @FOLDER@/machine ${recipient}
+machine unix - n n - - pipe flags=X user=nobody argv=/bin/sh @FOLDER@/machine ${recipient}
 ";
 
 /// What the machine refuses from the first, and what it puts off.

@@ -96,7 +96,6 @@ impl State {
 }
 
 pub struct Fake {
-    pub port: u16,
     pub state: Arc<Mutex<State>>,
     _folder: tempfile::TempDir,
     options: Options,
@@ -124,7 +123,7 @@ impl Fake {
         let mut options = Options::new("127.0.0.1", port, "", folder.path().join("notes"));
         options.follow = Duration::from_millis(20);
         options.reply_timeout = Duration::from_millis(500);
-        Self { port, state, _folder: folder, options }
+        Self { state, _folder: folder, options }
     }
 
     pub fn options(&self) -> Options {
