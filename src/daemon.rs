@@ -52,7 +52,7 @@ use crate::{
     carry::Carriers,
     config::Config,
     crash,
-    inbound::{self, Watchers},
+    inbound::{self, LineServers, Watchers},
     post, prepare,
     settings::{self, Keepers},
     store::{Reader, SCRATCH, Store, StoreError},
@@ -112,6 +112,8 @@ pub struct Context {
     pub config: ArcSwap<Config>,
     /// The fax servers.
     pub drivers: ArcSwap<Drivers>,
+    /// The connections to those of them that are line servers.
+    pub lines: LineServers,
     /// Brings mail to the relay.
     pub courier: ArcSwap<Courier>,
     /// Reads what is durable.
@@ -230,8 +232,14 @@ impl Daemon {
         let (events, received) = mpsc::channel(EVENT_QUEUE);
         let exe = std::env::current_exe()
             .map_err(|source| DaemonError::System { what: "finding this program", source })?;
+        let lines = LineServers::new(&config.state);
+        lines.change(lines.prepare(&config).map_err(|source| DaemonError::System {
+            what: "opening the connections to line servers",
+            source,
+        })?);
         let context = Arc::new(Context {
-            drivers: ArcSwap::from_pointee(inbound::drivers(&config)),
+            drivers: ArcSwap::from_pointee(inbound::drivers(&config, &lines)),
+            lines,
             courier: ArcSwap::from_pointee(post::courier(&config)?),
             converters: Semaphore::new(config.convert.parallel),
             renderer: ArcSwap::from_pointee(renderer(&config, &exe)),

@@ -5,6 +5,8 @@
 //! supervisor has it as well is the server told to let go.
 //! A server that cannot let go keeps its copy, which is recognised by its key.
 
+mod lines;
+
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
@@ -38,6 +40,8 @@ use crate::{
     store::StoreError,
 };
 
+pub use lines::LineServers;
+
 /// How often a server is asked how it is.
 const CONDITION_EVERY: Duration = Duration::from_secs(15);
 /// First and longest pause before a server that is away is asked again.
@@ -50,7 +54,7 @@ const MOST_TOLD: usize = 256;
 
 /// Builds the driver of every server whose kind there is.
 #[must_use]
-pub fn drivers(config: &Config) -> Drivers {
+pub fn drivers(config: &Config, lines: &LineServers) -> Drivers {
     let mut drivers = Drivers::new();
     for (name, access) in &config.servers {
         match access.kind {
@@ -63,6 +67,11 @@ pub fn drivers(config: &Config) -> Drivers {
                     ..hylafax::Options::new(&access.host, access.port, &access.user, &password)
                 };
                 drivers.insert(name.clone(), Arc::new(Hylafax::new(options)));
+            }
+            Kind::Line => {
+                if let Some(remote) = lines.driver(name) {
+                    drivers.insert(name.clone(), remote);
+                }
             }
             kind => warn!(server = %name, ?kind, "there is no driver for this kind yet"),
         }

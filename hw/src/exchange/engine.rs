@@ -14,9 +14,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Behaviour, CallInfo, ExchangeError,
+    Behaviour, CallInfo, ExchangeError, FaxClass,
     machine::{CallProgress, CallResult, ReceivedFax},
     modem::{Did, Modem, ModemId},
+    sip::{self, Ring},
     switch::Switch,
 };
 
@@ -29,6 +30,7 @@ pub(super) type Reply<T> = std_mpsc::SyncSender<Result<T, ExchangeError>>;
 /// What the exchange is told to do.
 pub(super) enum Command {
     AddModem {
+        class: FaxClass,
         number: String,
         link: Option<PathBuf>,
         reply: Reply<PathBuf>,
@@ -54,6 +56,14 @@ pub(super) enum Command {
         progress: Option<mpsc::Sender<CallProgress>>,
         result: oneshot::Sender<CallResult>,
     },
+    AddDoor(mpsc::UnboundedSender<Ring>),
+    AddSipNumber {
+        number: String,
+        lines: u32,
+        target: String,
+        reply: Reply<()>,
+    },
+    Sip(u64, sip::Order),
     HangUp(u64),
     List(Reply<Vec<CallInfo>>),
     Stop,
@@ -150,8 +160,8 @@ impl Engine {
         let switch = &mut self.switch;
         // Whoever asked may be gone by now: replies are sent for what they are worth.
         match command {
-            Command::AddModem { number, link, reply } => {
-                reply.send(switch.add_modem(&number, link.as_deref())).ok();
+            Command::AddModem { class, number, link, reply } => {
+                reply.send(switch.add_modem(class, &number, link.as_deref())).ok();
             }
             Command::AddNumber { number, behaviour, reply } => {
                 reply.send(switch.add_number(&number, behaviour)).ok();
@@ -165,6 +175,11 @@ impl Engine {
                     result.send(CallResult::failed(outcome)).ok();
                 }
             }
+            Command::AddDoor(rings) => switch.add_door(rings),
+            Command::AddSipNumber { number, lines, target, reply } => {
+                reply.send(switch.add_sip_number(&number, lines, target)).ok();
+            }
+            Command::Sip(id, order) => switch.sip(id, order),
             Command::HangUp(id) => switch.cancel(id),
             Command::List(reply) => {
                 reply.send(Ok(switch.list())).ok();

@@ -1,14 +1,16 @@
 //! One end of a call: a modem, a fax machine of ours, a person, or nobody (any more).
 
-use std::path::PathBuf;
+use std::{collections::VecDeque, path::PathBuf};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    class2::Signal,
     machine::{CallProgress, CallResult, ReceivedFax},
-    modem::{ModemId, Modems},
+    modem::{Modem, ModemId, Modems},
     noise::Random,
     reject::Rejecter,
+    sip::PacketLeg,
 };
 use crate::{
     spandsp::{Block, FaxTerminal, SILENCE},
@@ -23,6 +25,8 @@ pub(super) enum Leg {
     Fax(Box<FaxLeg>),
     /// A person.
     Voice(Voice),
+    /// Someone in SIP.
+    Packets(Box<PacketLeg>),
     /// Nobody.
     Gone,
 }
@@ -34,6 +38,7 @@ impl Leg {
             Self::Modem(id) => modems.get_mut(id).map_or(SILENCE, |modem| modem.speak()),
             Self::Fax(fax) => fax.speak(),
             Self::Voice(voice) => voice.speak(),
+            Self::Packets(packets) => packets.speak(),
             Self::Gone => SILENCE,
         }
     }
@@ -47,7 +52,26 @@ impl Leg {
                 }
             }
             Self::Fax(fax) => fax.hear(block),
+            Self::Packets(packets) => packets.hear(block),
             Self::Voice(_) | Self::Gone => {}
+        }
+    }
+
+    /// What this end says without audio.
+    pub(super) fn take_signals(&mut self, modems: &mut Modems) -> VecDeque<Signal> {
+        match self {
+            Self::Modem(id) => modems.get_mut(id).map(Modem::take_signals).unwrap_or_default(),
+            Self::Fax(_) | Self::Voice(_) | Self::Packets(_) | Self::Gone => VecDeque::new(),
+        }
+    }
+
+    /// Lets this end hear what was said without audio.
+    pub(super) fn hear_signals(&mut self, signals: VecDeque<Signal>, modems: &mut Modems) {
+        if let Self::Modem(id) = self
+            && let Some(modem) = modems.get_mut(id)
+            && !signals.is_empty()
+        {
+            modem.hear_signals(signals);
         }
     }
 }

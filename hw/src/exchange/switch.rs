@@ -1,6 +1,8 @@
 //! Who has which number, and who is connected to whom. It decides what becomes of
 //! a dialled number; time and terminals are the [`engine`](super::engine)'s.
 
+mod sip;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -15,7 +17,7 @@ use postfax_domain::{outcome::Outcome, redacted::Redacted};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
-    Behaviour, CallInfo, CallState, Event, ExchangeError, Happening, Options,
+    Behaviour, CallInfo, CallState, Event, ExchangeError, FaxClass, Happening, Options,
     call::{Call, Fate, Limits, News},
     clock::Clock,
     directory::{Directory, Entry, Subscriber},
@@ -23,6 +25,7 @@ use super::{
     machine::{CallProgress, CallResult, MAX_RECEIVED, ReceivedFax},
     modem::{Modem, ModemId, Modems},
     reject::{self, Rejecter},
+    sip::Ring,
 };
 use crate::{
     spandsp::{FaxTerminal, LineEvent, Request},
@@ -49,6 +52,8 @@ pub(super) struct Switch {
     directory: Directory,
     modems: Modems,
     calls: BTreeMap<u64, Call>,
+    /// The way to numbers in SIP.
+    door: Option<mpsc::UnboundedSender<Ring>>,
     ids: Arc<AtomicU64>,
     events: broadcast::Sender<Event>,
 }
@@ -60,8 +65,8 @@ impl Switch {
         ids: Arc<AtomicU64>,
         events: broadcast::Sender<Event>,
     ) -> Self {
-        let (directory, modems, calls) = Default::default();
-        Self { options, directory, modems, calls, ids, events }
+        let (directory, modems, calls, door) = Default::default();
+        Self { options, directory, modems, calls, door, ids, events }
     }
 
     pub(super) fn modems(&mut self) -> &mut Modems {
@@ -70,12 +75,13 @@ impl Switch {
 
     pub(super) fn add_modem(
         &mut self,
+        class: FaxClass,
         number: &str,
         link: Option<&Path>,
     ) -> Result<PathBuf, ExchangeError> {
         let id = self.next_id();
         self.directory.check_group(number)?;
-        let modem = Modem::new(number, link).map_err(ExchangeError::Terminal)?;
+        let modem = Modem::new(class, number, link).map_err(ExchangeError::Terminal)?;
         let path = modem.terminal().path().to_owned();
         self.directory.add_modem(number, id)?;
         self.modems.insert(id, modem);
@@ -291,7 +297,7 @@ impl Switch {
     /// Sets a dialled call up.
     fn place(&mut self, id: u64, from: String, caller: Leg, dialled: &str) {
         let (to, called) = match self.directory.look_up(dialled) {
-            Some(found) => (found.number.clone(), self.callee(id, found)),
+            Some(found) => (found.number.clone(), self.callee(id, &from, found)),
             None => (dialled.to_owned(), Callee::tone(Outcome::Congestion)),
         };
         if let Leg::Modem(modem) = called.leg {
@@ -299,7 +305,10 @@ impl Switch {
         }
         tracing::debug!(call = id, from = %Redacted(&from), to = %Redacted(&to), fate = ?called.fate, "dialled");
         let modem = |leg: &Leg| matches!(leg, Leg::Modem(_));
+        let packets = [&caller, &called.leg].iter().any(|leg| matches!(leg, Leg::Packets(_)));
         let speed = match (modem(&caller), modem(&called.leg)) {
+            // Whoever is at the other end of the network keeps real time.
+            _ if packets => Some(self.options.speed.min(1.0)),
             (true, true) => Some(self.options.speed),
             (true, false) if called.is_quiet() => Some(self.options.speed),
             (false, false) => self.options.machine_speed,
@@ -324,7 +333,7 @@ impl Switch {
     }
 
     /// Who takes a call to a registered number.
-    fn callee(&self, id: u64, Entry { number, subscriber }: &Entry) -> Callee {
+    fn callee(&self, id: u64, from: &str, Entry { number, subscriber }: &Entry) -> Callee {
         match subscriber {
             Subscriber::Modems(group) => {
                 let Some(modem) = self.idle(group) else {
@@ -332,9 +341,12 @@ impl Switch {
                 };
                 Callee { leg: Leg::Modem(modem), fate: Fate::RingsModem, drop_after: None }
             }
-            Subscriber::Machine { lines, .. } if self.busy_lines(number) >= *lines as usize => {
+            Subscriber::Machine { lines, .. } | Subscriber::Sip { lines, .. }
+                if self.busy_lines(number) >= *lines as usize =>
+            {
                 Callee::tone(Outcome::Busy)
             }
+            Subscriber::Sip { target, .. } => self.beyond(id, from, number, target),
             Subscriber::Machine { station_id, received, .. } => {
                 self.fax(id, station_id, Purpose::Receive(received.clone()))
             }
