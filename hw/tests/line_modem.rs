@@ -276,3 +276,4 @@ async fn with_hylafax() {
     drop(ours);
     lab.stop().await;
 }
+

@@ -19,8 +19,13 @@ use postfax_domain::{number::Country, settings::Settings};
 use postfax_hw::line::wire::Fingerprint;
 
 use super::{
-    check::Check, credentials, findings::Findings, problem::Problem, raw::Raw as Supervisors,
-    read::Reader, secret::Secret,
+    credentials,
+    check::Check,
+    findings::Findings,
+    problem::Problem,
+    raw::Raw as Supervisors,
+    read::Reader,
+    secret::Secret,
 };
 use check::LinesCheck;
 pub(super) use check::{fingerprint, listen_address};
