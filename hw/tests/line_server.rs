@@ -23,10 +23,11 @@ use postfax_domain::{
 use postfax_hw::{
     conformance::{Bench, suite},
     driver::{Call, Driver, Ticket},
-    exchange::{Behaviour, Exchange, Extension, Options as ExchangeOptions},
+    exchange::{Behaviour, Exchange, Extension, FaxClass, Options as ExchangeOptions},
     line::{
         Desk, Ended, Line, LineSettings, LineState, Order, Ring, Step,
-        server::{Limits, LineServer, Options},
+        modem::{ModemLine, ModemOptions},
+        server::{Limits as SpoolLimits, LineServer, Options},
     },
     pages::{
         bitmap::{Bitmap, Size},
@@ -37,18 +38,16 @@ use postfax_hw::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 const RESOLUTION: Resolution = Resolution::Fine;
-/// How long the whole suite may take.
-const SUITE_LIMIT: Duration = Duration::from_secs(120);
 /// How many steps it has for a driver that can do everything, on a full bench.
 const STEPS: usize = 12;
 
 /// Whatever the disk of the machine has left, and without a header line.
 fn options(spool: &Path, settings: &[(&str, Value)]) -> Options {
-    let limits = Limits { free_bytes: 0, ..Limits::default() };
+    let limits = SpoolLimits { free_bytes: 0, ..SpoolLimits::default() };
     let pairs = settings.iter().map(|(name, value)| (name.parse().unwrap(), value.clone()));
     Options { limits, configured: Settings(pairs.collect()), ..Options::new(spool) }
 }
@@ -72,29 +71,75 @@ fn number(text: &str) -> Number {
 
 // ---- the suite --------------------------------------------------------------------------
 
+/// The numbers of the sender, the receiver, and of two that take no fax.
+const NUMBERS: [&str; 4] = ["+493010010001", "+493010010002", "+493010010003", "+493010010004"];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_line_server_keeps_its_promises_with_machines_as_lines() {
+    // Slow enough for a call to be stopped.
+    let limits = Limits { speed: 20.0, call: Duration::from_secs(60) };
+    let machine = |exchange: &Exchange, _: &Path, own: &str| -> Arc<dyn Line> {
+        Extension::new("line", 1, exchange.machine(own, 1, own).unwrap())
+    };
+    conforms(limits, &machine).await;
+}
+
+#[ignore = "minutes of real time; cargo test --workspace --test line_server -- --ignored"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_line_server_keeps_its_promises_with_modems_of_class_1() {
+    conforms(REAL, &modem(FaxClass::One)).await;
+}
+
+#[ignore = "minutes of real time; cargo test --workspace --test line_server -- --ignored"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_line_server_keeps_its_promises_with_modems_of_class_2_0() {
+    conforms(REAL, &modem(FaxClass::TwoZero)).await;
+}
+
+/// How fast machines speak to each other, and how long a call may take.
+struct Limits {
+    speed: f64,
+    call: Duration,
+}
+
+/// In real time.
+const REAL: Limits = Limits { speed: 1.0, call: Duration::from_secs(180) };
+
+/// A modem of the exchange, driven by our own line.
+fn modem(class: FaxClass) -> impl Fn(&Exchange, &Path, &str) -> Arc<dyn Line> {
+    move |exchange, folder, own| {
+        let device = exchange.modem_of(class, own, None).unwrap();
+        let options = ModemOptions::new("line", &device);
+        ModemLine::new(ModemOptions { lock_folder: folder.to_owned(), ..options })
+    }
+}
+
+/// Makes a line of an exchange, with a folder for what it needs and its number.
+type MakeLine<'a> = &'a dyn Fn(&Exchange, &Path, &str) -> Arc<dyn Line>;
+
+async fn conforms(limits: Limits, make: MakeLine<'_>) {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("exchange");
     let exchange = Exchange::start(ExchangeOptions {
-        // Slow enough for a call to be stopped.
-        machine_speed: Some(20.0),
+        machine_speed: Some(limits.speed),
         ..ExchangeOptions::new(&state)
     })
     .unwrap();
-    let numbers = ["+493010010001", "+493010010002", "+493010010003", "+493010010004"];
-    exchange.number(numbers[2], Behaviour::Busy).unwrap();
-    exchange.number(numbers[3], Behaviour::NoAnswer).unwrap();
+    exchange.number(NUMBERS[2], Behaviour::Busy).unwrap();
+    exchange.number(NUMBERS[3], Behaviour::NoAnswer).unwrap();
     let (stop, _) = watch::channel(false);
     let mut running = vec![];
     let mut servers = vec![];
-    for (name, own) in [("sender", numbers[0]), ("receiver", numbers[1])] {
-        let machine = exchange.machine(own, 1, own).unwrap();
-        let line = Extension::new("machine", 1, machine);
-        let plain = [("line.machine.header_line", Value::Flag(false))];
-        let server =
-            LineServer::new(options(&folder.path().join(name), &plain), vec![line]).unwrap();
+    for (name, own) in [("sender", NUMBERS[0]), ("receiver", NUMBERS[1])] {
+        let line = make(&exchange, folder.path(), own);
+        let mut changes = line.changes();
+        let plain = [("line.line.header_line", Value::Flag(false))];
+        let spool = folder.path().join(name);
+        let server = LineServer::new(options(&spool, &plain), vec![line.clone()]).unwrap();
         running.push(tokio::spawn(server.clone().run(stop.subscribe())));
+        while line.state() != LineState::Ready(0) {
+            timeout(Duration::from_secs(20), changes.changed()).await.unwrap().unwrap();
+        }
         servers.push(server);
     }
     let pages = folder.path().join("sent.tif");
@@ -106,17 +151,19 @@ async fn the_line_server_keeps_its_promises_with_machines_as_lines() {
         pages: &pages,
         page_count: 2,
         resolution: RESOLUTION,
-        good: number(numbers[1]),
-        busy: Some(number(numbers[2])),
-        no_answer: Some(number(numbers[3])),
+        good: number(NUMBERS[1]),
+        busy: Some(number(NUMBERS[2])),
+        no_answer: Some(number(NUMBERS[3])),
         receiver: Some(&*servers[1]),
         same_pixels: &|one: &Path, other: &Path| {
             same_pixels(one, other).map_err(|error| error.to_string())
         },
-        call_limit: Duration::from_secs(60),
+        call_limit: limits.call,
     };
-    let done = timeout(SUITE_LIMIT, suite(&*servers[0], &bench)).await;
+    let begun = Instant::now();
+    let done = timeout(limits.call * 5, suite(&*servers[0], &bench)).await;
     let steps = done.expect("the suite ends in time").unwrap_or_else(|failure| panic!("{failure}"));
+    eprintln!("{} steps in {:?}", steps.len(), begun.elapsed());
     assert_eq!(steps.len(), STEPS, "a step was left out: {steps:#?}");
     stop.send_replace(true);
     for server in running {

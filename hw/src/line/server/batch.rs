@@ -134,6 +134,11 @@ fn unfinished(outcome: Outcome) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use Fate::{Back, Ended};
+    use Outcome::{
+        Busy, Cancelled, Delivered, Disconnected, LinesBusy, PageUnconfirmed, ServerFault,
+    };
+
     use super::*;
 
     #[test]
@@ -149,11 +154,6 @@ mod tests {
             assert_eq!(share(pages, confirmed), (shares.to_vec(), current), "{confirmed}");
         }
     }
-
-    use Fate::{Back, Ended};
-    use Outcome::{
-        Busy, Cancelled, Delivered, Disconnected, LinesBusy, PageUnconfirmed, ServerFault,
-    };
 
     /// What becomes of three of two pages each, of which some were to be stopped.
     fn settled(stopped: &[usize], outcome: Outcome, confirmed: u32, asked: bool) -> [Fate; 3] {
