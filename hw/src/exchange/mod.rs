@@ -57,8 +57,8 @@ use std::{
 
 use tokio::sync::broadcast;
 
-pub use self::extension::Extension;
 pub use self::class2::FaxClass;
+pub use self::extension::Extension;
 pub use self::machine::{CallProgress, CallResult, Machine, MachineCall, ReceivedFax, Sending};
 use self::{
     engine::{Command, Desk, Engine},
@@ -320,12 +320,7 @@ impl Exchange {
     ///
     /// # Errors
     /// As [`Exchange::modem`], without terminals, and [`ExchangeError::NoSip`].
-    pub fn sip_number(
-        &self,
-        number: &str,
-        lines: u32,
-        target: &str,
-    ) -> Result<(), ExchangeError> {
+    pub fn sip_number(&self, number: &str, lines: u32, target: &str) -> Result<(), ExchangeError> {
         let (number, target) = (number.to_owned(), target.to_owned());
         self.desk.ask(|reply| Command::AddSipNumber { number, lines, target, reply })
     }

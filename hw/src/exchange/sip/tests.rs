@@ -65,13 +65,8 @@ struct Phone {
     offers: bool,
 }
 
-const TASTE: Taste = Taste {
-    t38: true,
-    audio: true,
-    t38_first: true,
-    law: sdp::Law::Pcma,
-    max_bit_rate: 14_400,
-};
+const TASTE: Taste =
+    Taste { t38: true, audio: true, t38_first: true, law: sdp::Law::Pcma, max_bit_rate: 14_400 };
 
 fn socket(version: u64) -> (UdpSocket, Local) {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
