@@ -8,13 +8,14 @@ mod peers;
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
-use peers::{PROGRAM, World, density, page};
+use peers::{OTHER_PROGRAM, PROGRAM, World, density, page};
 use postfax_domain::{number::Number, outcome::Outcome, settings::Settings, settings::Value};
 use postfax_hw::{
     conformance::{Bench, suite},
@@ -77,14 +78,7 @@ impl Ours {
     }
 
     async fn send(&self, to: &str, file: &Path) -> Ended {
-        let (steps, _told) = mpsc::channel(64);
-        let (_stopper, stop) = watch::channel(false);
-        let session = Session::sending(Station::new("+1 555 100 0010"), file.to_owned());
-        let limit = Duration::from_secs(150);
-        let ended =
-            self.line.place(Order { number: number(to), session, limit, steps, stop }).await;
-        eprintln!("{} sent: {ended:?}", self.line.name());
-        ended
+        send(&*self.line, to, file).await
     }
 
     async fn receives(&mut self) -> Ended {
@@ -101,6 +95,16 @@ impl Drop for Ours {
     }
 }
 
+async fn send(line: &dyn Line, to: &str, file: &Path) -> Ended {
+    let (steps, _told) = mpsc::channel(64);
+    let (_stopper, stop) = watch::channel(false);
+    let session = Session::sending(Station::new("+1 555 100 0010"), file.to_owned());
+    let limit = Duration::from_secs(150);
+    let ended = line.place(Order { number: number(to), session, limit, steps, stop }).await;
+    eprintln!("{} sent: {ended:?}", line.name());
+    ended
+}
+
 async fn until_ready(line: &dyn Line) {
     let mut changes = line.changes();
     while line.state() != LineState::Ready(0) {
@@ -108,9 +112,8 @@ async fn until_ready(line: &dyn Line) {
     }
 }
 
-/// A trunk to the exchange, and its number there.
-async fn trunk(exchange: &Exchange, own: &str, t38: T38Use) -> Arc<Trunk> {
-    let server = exchange.sip(SipOptions::default()).unwrap();
+/// A trunk to the exchange.
+fn trunk(server: SocketAddr, own: &str, t38: T38Use) -> Arc<Trunk> {
     Arc::new(
         Trunk::new(TrunkOptions {
             bind: "127.0.0.1:0".parse().unwrap(),
@@ -129,29 +132,37 @@ fn ring(exchange: &Exchange, own: &str, trunk: &Trunk) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_modem_and_a_trunk_fax_each_other() {
+async fn modems_and_a_trunk_fax_each_other() {
     let world = World::new(1.0);
-    let device = world.exchange.modem(PROGRAM, None).unwrap();
-    let pages: Vec<_> = (0..2).map(|_| CodedPage::mmr(&page(), density())).collect();
-    let sent = world.write("sent.tif", &write(&pages, FillOrder::HighestFirst));
-    let options =
-        ModemOptions { lock_folder: world.path(""), ..ModemOptions::new("modem", &device) };
-    let mut modem = Ours::start(ModemLine::new(options), world.path("modem.tif")).await;
-    let line = trunk(&world.exchange, TRUNK, T38Use::Offer).await;
+    let sent = CodedPage::mmr(&page(), density());
+    let sent = world.write("sent.tif", &write(&[sent], FillOrder::HighestFirst));
+    let mut modems = vec![];
+    for (name, number) in [("calls", PROGRAM), ("answers", OTHER_PROGRAM)] {
+        let device = world.exchange.modem(number, None).unwrap();
+        let options =
+            ModemOptions { lock_folder: world.path(""), ..ModemOptions::new(name, &device) };
+        modems.push(Ours::start(ModemLine::new(options), world.path(name)).await);
+    }
+    let server = world.exchange.sip(SipOptions::default()).unwrap();
+    let line = trunk(server, TRUNK, T38Use::Offer);
     let mut sip = Ours::start(line.clone(), world.path("sip.tif")).await;
     ring(&world.exchange, TRUNK, &line);
-    // From the modem to the trunk.
-    let (there, got) = tokio::join!(modem.send(TRUNK, &sent), sip.receives());
-    assert_eq!((there.outcome, there.pages), (Outcome::Delivered, 2));
-    assert_eq!((got.outcome, got.pages), (Outcome::Delivered, 2));
-    assert_eq!(got.statistics.carrier, Some(Carrier::T38));
+    let caller = Arc::clone(&sip.line);
+    let [calls, answers] = &mut modems[..] else { panic!("two modems") };
+    let all = tokio::join!(
+        calls.send(TRUNK, &sent),
+        sip.receives(),
+        send(&*caller, OTHER_PROGRAM, &sent),
+        answers.receives(),
+    );
+    for ended in [&all.0, &all.1, &all.2, &all.3] {
+        assert_eq!((ended.outcome, ended.pages), (Outcome::Delivered, 1), "{ended:?}");
+    }
+    for ended in [&all.1, &all.2] {
+        assert_eq!(ended.statistics.carrier, Some(Carrier::T38), "{ended:?}");
+    }
     assert!(same_pixels(&sent, &sip.got).unwrap());
-    // And back, when the modem is idle again.
-    until_ready(&*modem.line).await;
-    let (there, got) = tokio::join!(sip.send(PROGRAM, &sent), modem.receives());
-    assert_eq!((there.outcome, there.pages), (Outcome::Delivered, 2));
-    assert_eq!((got.outcome, got.pages), (Outcome::Delivered, 2));
-    assert!(same_pixels(&sent, &modem.got).unwrap());
+    assert!(same_pixels(&sent, &answers.got).unwrap());
 }
 
 /// The suite of the drivers, with trunks for the lines of both servers.
@@ -162,10 +173,11 @@ async fn promises(t38: T38Use) {
     let numbers = ["+15551000001", "+15551000002", "+15551000003", "+15551000004"];
     exchange.number(numbers[2], Behaviour::Busy).unwrap();
     exchange.number(numbers[3], Behaviour::NoAnswer).unwrap();
+    let sip = exchange.sip(SipOptions::default()).unwrap();
     let (stop, _) = watch::channel(false);
     let (mut running, mut servers) = (vec![], vec![]);
     for (name, own) in [("sender", numbers[0]), ("receiver", numbers[1])] {
-        let line = trunk(&exchange, own, t38).await;
+        let line = trunk(sip, own, t38);
         let plain = [("line.trunk.header_line", Value::Flag(false))];
         let pairs = plain.iter().map(|(name, value)| (name.parse().unwrap(), value.clone()));
         let options = Options {
