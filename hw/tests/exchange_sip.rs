@@ -11,11 +11,11 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
-use peers::{OTHER_PROGRAM, PROGRAM, World, density, page};
+use peers::{MACHINE, OTHER_PROGRAM, PROGRAM, World, density, page};
 use postfax_domain::{number::Number, outcome::Outcome, settings::Settings, settings::Value};
 use postfax_hw::{
     conformance::{Bench, suite},
@@ -38,6 +38,7 @@ use tokio::{
 };
 
 const TRUNK: &str = "+15551000077";
+const OWN: &str = "+15551000078";
 /// How long the whole suite may take in real time.
 const SUITE_LIMIT: Duration = Duration::from_secs(15 * 60);
 
@@ -149,20 +150,29 @@ async fn modems_and_a_trunk_fax_each_other() {
     ring(&world.exchange, TRUNK, &line);
     let caller = Arc::clone(&sip.line);
     let [calls, answers] = &mut modems[..] else { panic!("two modems") };
+    // One that has G.711 alone calls a machine.
+    let mut machine = world.machine();
+    let plain = Ours::start(trunk(server, OWN, T38Use::Never), world.path("unused.tif")).await;
     let all = tokio::join!(
         calls.send(TRUNK, &sent),
         sip.receives(),
         send(&*caller, OTHER_PROGRAM, &sent),
         answers.receives(),
+        plain.send(MACHINE, &sent),
+        machine.received(),
     );
-    for ended in [&all.0, &all.1, &all.2, &all.3] {
+    for ended in [&all.0, &all.1, &all.2, &all.3, &all.4] {
         assert_eq!((ended.outcome, ended.pages), (Outcome::Delivered, 1), "{ended:?}");
     }
     for ended in [&all.1, &all.2] {
         assert_eq!(ended.statistics.carrier, Some(Carrier::T38), "{ended:?}");
     }
-    assert!(same_pixels(&sent, &sip.got).unwrap());
-    assert!(same_pixels(&sent, &answers.got).unwrap());
+    assert_eq!(all.4.statistics.carrier, Some(Carrier::G711));
+    let fax = all.5.unwrap();
+    assert!(fax.caller.ends_with(&OWN[1..]), "{}", fax.caller);
+    for got in [&sip.got, &answers.got, &fax.tiff] {
+        assert!(same_pixels(&sent, got).unwrap(), "{}", got.display());
+    }
 }
 
 /// The suite of the drivers, with trunks for the lines of both servers.
@@ -224,4 +234,81 @@ async fn promises(t38: T38Use) {
 #[ignore = "some minutes: cargo test --workspace --test exchange_sip -- --ignored --nocapture"]
 async fn the_line_server_keeps_its_promises_over_t38_and_g711() {
     tokio::join!(promises(T38Use::Offer), promises(T38Use::Never));
+}
+
+/// Processor time of this process so far, in seconds: utime and stime (proc(5)).
+fn cpu_s() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
+/// Memory of this process in KiB.
+fn memory_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// A trunk calls sixty machines of the exchange at once: SIP, media and T.30 at both ends, and a
+/// gateway for each call where it is T.38.
+async fn sixty(t38: T38Use) {
+    const CALLS: usize = 60;
+    let world = World::new(1.0);
+    let number = "+15551000002";
+    let mut machine = world.exchange.machine(number, 60, number).unwrap();
+    let server = world.exchange.sip(SipOptions::default()).unwrap();
+    let line = Arc::new(
+        Trunk::new(TrunkOptions {
+            bind: "127.0.0.1:0".parse().unwrap(),
+            media_ports: (0, 0),
+            channels: CALLS,
+            t38,
+            offer_t38_after_ms: Some(500),
+            ..TrunkOptions::new("trunk", &server.to_string())
+        })
+        .unwrap(),
+    );
+    let ours = Ours::start(line, world.path("unused.tif")).await;
+    let sent = CodedPage::mmr(&page(), density());
+    let sent = world.write("sent.tif", &write(&[sent], FillOrder::HighestFirst));
+    let load = fs::read_to_string("/proc/loadavg").unwrap();
+    let (cpu, memory, began) = (cpu_s(), memory_kib(), Instant::now());
+    let calls: Vec<_> = (0..CALLS)
+        .map(|_| {
+            let (line, sent) = (Arc::clone(&ours.line), sent.clone());
+            tokio::spawn(async move { send(&*line, number, &sent).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let within = memory_kib();
+    let (mut delivered, mut carried) = (0, 0);
+    for call in calls {
+        let ended = call.await.unwrap();
+        delivered += usize::from(ended.outcome == Outcome::Delivered);
+        let wanted = if t38 == T38Use::Never { Carrier::G711 } else { Carrier::T38 };
+        carried += usize::from(ended.statistics.carrier == Some(wanted));
+    }
+    let (wall, cpu) = (began.elapsed().as_secs_f64(), cpu_s() - cpu);
+    let mut equal = 0;
+    for _ in 0..delivered {
+        let fax = timeout(Duration::from_secs(5), machine.received()).await.unwrap().unwrap();
+        equal += usize::from(same_pixels(&sent, &fax.tiff).unwrap());
+    }
+    println!(
+        "{t38:?}: {delivered} of {CALLS} delivered, {equal} equal, {carried} over the wanted media, \
+         {wall:.0} s, {cpu:.1} s of processor ({:.2} % of a core for each call, both ends), {} KiB \
+         for each call, load before: {}",
+        cpu / wall / CALLS as f64 * 100.0,
+        within.saturating_sub(memory) / CALLS as u64,
+        load.trim(),
+    );
+    assert_eq!((delivered, equal), (CALLS, CALLS));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute: cargo test --workspace --test exchange_sip sixty -- --ignored --nocapture"]
+async fn sixty_sip_calls_at_once() {
+    sixty(T38Use::Never).await;
+    sixty(T38Use::Offer).await;
 }
