@@ -1,7 +1,6 @@
 //! Everything that a stranger on a line can say, by chance and from words that mean
 //! something, given for a while to what hears it: modems of all classes, RTP, T.38, SIP
-//! and its descriptions, the line protocol, and answers of devices that speak IPP. Nothing may panic,
-//! hang or grow. It needs no fuzzer's compiler.
+//! and its descriptions, and the line protocol. Nothing may panic, hang or grow. It needs no fuzzer's compiler.
 //!
 //! ```text
 //! cargo run --release --example line-fuzz -- --seconds 600 --seed 1 [--only sip]
@@ -153,7 +152,7 @@ fn case(words: &[&[u8]], chance: &mut Chance) -> Vec<u8> {
 }
 
 fn main() -> ExitCode {
-    use postfax_hw::{ipp, line};
+    use postfax_hw::line;
     let target = |name, hear, words| Target {
         name,
         hear,
@@ -164,11 +163,10 @@ fn main() -> ExitCode {
     };
     let mut targets = vec![
         target("modem", line::modem::fuzz_one as fn(&[u8]), MODEM),
-        target("class2", line::modem::class2::fuzz_one, MODEM),
+        target("class2", line::modem::fuzz_class2, MODEM),
         target("media", line::media::fuzz_one, PACKETS),
         target("sip", line::sip::fuzz_one, SIP),
         target("wire", line::wire::fuzz_one, FRAMES),
-        target("ipp", ipp::fuzz_one, PACKETS),
     ];
     if let Some(only) = text("--only") {
         targets.retain(|target| target.name == only);
