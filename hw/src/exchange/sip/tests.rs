@@ -65,6 +65,9 @@ struct Phone {
     offers: bool,
 }
 
+/// T.38 that was offered: where it would come, and the answer.
+type Offered = (UdpSocket, JoinHandle<Result<Vec<u8>, Cause>>);
+
 const TASTE: Taste =
     Taste { t38: true, audio: true, t38_first: true, law: sdp::Law::Pcma, max_bit_rate: 14_400 };
 
@@ -130,7 +133,7 @@ impl Phone {
     async fn talk(&self, mut leg: Leg, session: Session, flow: media::Flow) -> Ended {
         let (tell, mut told) = mpsc::channel(64);
         let player = Player::start(session, flow, LIMIT, tell).unwrap();
-        let mut offered: Option<(UdpSocket, JoinHandle<Result<Vec<u8>, Cause>>)> = None;
+        let mut offered: Option<Offered> = None;
         let mut gone = false;
         loop {
             let answer = async {
