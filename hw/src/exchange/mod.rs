@@ -304,7 +304,8 @@ impl Exchange {
         Ok(Machine { number: number.to_owned(), desk, calls, received: Some(received) })
     }
 
-    /// Lets SIP reach the exchange's numbers, and gives the address to invite them at.
+    /// Lets SIP reach the exchange's numbers, and gives the address to invite them at. There is
+    /// one: opening another closes it.
     ///
     /// # Errors
     /// [`ExchangeError::Sip`] or [`ExchangeError::Stopped`].

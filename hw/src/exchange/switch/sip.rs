@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::{Callee, ExchangeError, Fate, Leg, MAX_CALLS, Outcome, Subscriber, Switch};
-use crate::exchange::sip::{Order, PacketLeg, Ring, Side, Told};
+use crate::exchange::sip::{Order, PacketLeg, Ring, Told};
 
 impl Switch {
     /// Calls for numbers beyond the exchange are handed in here from now on.

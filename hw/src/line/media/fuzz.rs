@@ -59,7 +59,7 @@ fn datagram(sequence: u16, packet: &[u8]) -> Vec<u8> {
 /// RTP whose first octets mostly are right.
 fn rtp(sequence: u16, packet: &[u8]) -> Vec<u8> {
     let mut bytes = packet.to_vec();
-    if sequence % 4 != 0 && bytes.len() > 12 {
+    if !sequence.is_multiple_of(4) && bytes.len() > 12 {
         let timestamp = u32::from(sequence) * 160;
         bytes[..2].copy_from_slice(&[0x80, 8]);
         bytes[4..8].copy_from_slice(&timestamp.to_be_bytes());

@@ -192,3 +192,16 @@ fn pages_arrive_over_every_kind_of_media() {
         assert_eq!(report.told.each_ref().map(|told| tones(told)), [expected; 2]);
     }
 }
+
+#[test]
+fn clocks_that_drift_apart_are_followed() {
+    // Quartzes differ by a tenth of this.
+    for drift in [1000.0, -1000.0] {
+        let desk = Desk::new(3, 700);
+        let mut call = Call::new(&desk, audio(), false, Impairment::NONE, 1);
+        call.drift = drift;
+        let report = call.run(&desk);
+        assert!(report.both(Outcome::Delivered), "{drift} {report:?}");
+        assert!(report.equal, "{drift} {:?}", report.ended);
+    }
+}

@@ -66,7 +66,7 @@ fn random_and_damaged_packets_crash_nothing() {
 
 /// A call in which every tenth packet is damaged, and some are of nobody's.
 fn damaged(desk: &Desk, kind: Kind, seed: u64) -> Duration {
-    let mut call = Call::new(desk, kind, seed % 2 == 0, Impairment::NONE, seed);
+    let mut call = Call::new(desk, kind, seed.is_multiple_of(2), Impairment::NONE, seed);
     let mut random = Random(seed);
     let mut now = Duration::ZERO;
     while call.talks.iter().any(|talk| !talk.is_over()) {

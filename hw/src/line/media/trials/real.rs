@@ -125,32 +125,39 @@ fn memory(field: &str) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
+fn sixty_calls(kind: Kind) {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+    let (cpu_before, memory_before) = (cpu(), memory("VmRSS"));
+    let began = Instant::now();
+    let pairs: Vec<Pair> = (0..60).map(|_| Pair::start(Desk::new(1, 1100), kind, None)).collect();
+    std::thread::sleep(Duration::from_secs(20));
+    let memory_within = memory("VmRSS");
+    let reports: Vec<Report> = pairs.into_iter().map(Pair::wait).collect();
+    let (wall, spent) = (began.elapsed(), cpu() - cpu_before);
+    let good = reports.iter().filter(|r| r.both(Outcome::Delivered)).count();
+    let equal = reports.iter().filter(|r| r.equal).count();
+    let resent: u32 = reports.iter().map(|r| r.ended[0].statistics.resent_frames).sum();
+    println!(
+        "{kind:?}: 60 calls, 120 ends: {good} delivered, {equal} equal, {resent} frames \
+         resent, {:.0} s of wall time, {:.1} s of processor ({:.2} % of a core for each end), \
+         {} KiB for each end, load before: {}",
+        wall.as_secs_f64(),
+        spent.as_secs_f64(),
+        spent.as_secs_f64() / wall.as_secs_f64() / 120.0 * 100.0,
+        memory_within.saturating_sub(memory_before) / 120,
+        load.trim(),
+    );
+    assert_eq!(good, 60);
+}
+
 #[test]
-#[ignore = "two minutes of real time: cargo test --workspace --lib sixty_calls -- --ignored --nocapture"]
-fn sixty_calls_at_once() {
-    for kind in [audio(), t38()] {
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap();
-        let (cpu_before, memory_before) = (cpu(), memory("VmRSS"));
-        let began = Instant::now();
-        let pairs: Vec<Pair> =
-            (0..60).map(|_| Pair::start(Desk::new(1, 1100), kind, None)).collect();
-        std::thread::sleep(Duration::from_secs(20));
-        let memory_within = memory("VmRSS");
-        let reports: Vec<Report> = pairs.into_iter().map(Pair::wait).collect();
-        let (wall, spent) = (began.elapsed(), cpu() - cpu_before);
-        let good = reports.iter().filter(|r| r.both(Outcome::Delivered)).count();
-        let equal = reports.iter().filter(|r| r.equal).count();
-        let resent: u32 = reports.iter().map(|r| r.ended[0].statistics.resent_frames).sum();
-        println!(
-            "{kind:?}: 60 calls, 120 ends: {good} delivered, {equal} equal, {resent} frames \
-             resent, {:.0} s of wall time, {:.1} s of processor ({:.2} % of a core for each end), \
-             {} KiB for each end, load before: {}",
-            wall.as_secs_f64(),
-            spent.as_secs_f64(),
-            spent.as_secs_f64() / wall.as_secs_f64() / 120.0 * 100.0,
-            memory_within.saturating_sub(memory_before) / 120,
-            load.trim(),
-        );
-        assert_eq!(good, 60);
-    }
+#[ignore = "a minute of real time: cargo test --workspace --lib sixty_calls_of_g711 -- --ignored --nocapture"]
+fn sixty_calls_of_g711() {
+    sixty_calls(audio());
+}
+
+#[test]
+#[ignore = "a minute of real time: cargo test --workspace --lib sixty_calls_of_t38 -- --ignored --nocapture"]
+fn sixty_calls_of_t38() {
+    sixty_calls(t38());
 }
