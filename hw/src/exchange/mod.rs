@@ -54,8 +54,8 @@ use std::{
 
 use tokio::sync::broadcast;
 
-pub use self::extension::Extension;
 pub use self::class2::FaxClass;
+pub use self::extension::Extension;
 pub use self::machine::{CallProgress, CallResult, Machine, MachineCall, ReceivedFax, Sending};
 use self::{
     engine::{Command, Desk, Engine},

@@ -207,8 +207,7 @@ impl Class2Modem {
     fn set_params(&mut self, value: &str, capabilities: bool) -> bool {
         let radix = if self.is_hexadecimal() { 16 } else { 10 };
         let settings = &mut self.settings;
-        let mut params: Params =
-            if capabilities { settings.capabilities } else { settings.wanted };
+        let mut params: Params = if capabilities { settings.capabilities } else { settings.wanted };
         for (param, text) in params.iter_mut().zip(value.split(',')) {
             let text = text.trim();
             if !text.is_empty() {

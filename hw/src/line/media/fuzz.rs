@@ -22,10 +22,16 @@ pub fn fuzz_one(data: &[u8]) {
     let Some((mode, rest)) = data.split_first() else { return };
     let packets = packets(rest);
     // T.38 datagrams as they are, or good ones about bad packets.
-    let dress: fn(u16, &[u8]) -> Vec<u8> = if mode & 1 == 0 { |_, packet| packet.to_vec() } else { datagram };
+    let dress: fn(u16, &[u8]) -> Vec<u8> =
+        if mode & 1 == 0 { |_, packet| packet.to_vec() } else { datagram };
     match mode >> 1 & 3 {
         0 => talk(Kind::Audio(AudioPlan::new(Law::Pcma)), mode, &packets, rtp),
-        1 => talk(Kind::T38(T38Plan { version: mode >> 4 & 3, ..T38Plan::default() }), mode, &packets, dress),
+        1 => talk(
+            Kind::T38(T38Plan { version: mode >> 4 & 3, ..T38Plan::default() }),
+            mode,
+            &packets,
+            dress,
+        ),
         _ => gateway(&packets, dress),
     }
 }

@@ -216,12 +216,13 @@ mod tests {
 
     /// What is heard, a letter for each block: loud, silent, missing, partly there.
     fn hear(playout: &mut Playout, blocks: usize) -> String {
-        let letter = |heard: Heard| match (heard.there.contains(&true), heard.there.contains(&false)) {
-            (false, _) => 'm',
-            (true, true) => 'p',
-            (true, false) if heard.samples[0] > 1000 => 'L',
-            (true, false) => 's',
-        };
+        let letter =
+            |heard: Heard| match (heard.there.contains(&true), heard.there.contains(&false)) {
+                (false, _) => 'm',
+                (true, true) => 'p',
+                (true, false) if heard.samples[0] > 1000 => 'L',
+                (true, false) => 's',
+            };
         (0..blocks).map(|_| letter(playout.play())).collect()
     }
 

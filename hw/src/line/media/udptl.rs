@@ -327,7 +327,10 @@ mod tests {
         let long = sender.wrap(&[9; 300]);
         assert_eq!((&long[..4], &long[304..]), (&[0, 2, 0x81, 0x2C][..], &[0, 1, 1, 3][..]));
         // What has no room is left out.
-        assert_eq!(sender.wrap(&[4])[2..], [1, 4, 0, 1, 0x81, 0x2C].into_iter().chain([9; 300]).collect::<Vec<u8>>());
+        assert_eq!(
+            sender.wrap(&[4])[2..],
+            [1, 4, 0, 1, 0x81, 0x2C].into_iter().chain([9; 300]).collect::<Vec<u8>>()
+        );
         assert_eq!(Sender::new(3, 10).wrap(&[7; 20]).len(), 25);
     }
 

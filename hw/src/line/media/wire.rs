@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Kind, T38Plan, ifp, playout::Heard, sound::Sound, udptl,
-};
+use super::{Kind, T38Plan, ifp, playout::Heard, sound::Sound, udptl};
 use crate::{
     spandsp::{Engine, FaxTerminal, FaxTones, SetupError, T38Terminal, T38Terms},
     t30::{Modems, Session},

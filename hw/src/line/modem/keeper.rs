@@ -120,7 +120,12 @@ impl Keeper {
             let why = trouble.to_string();
             let pause = PAUSES_S[failures.min(PAUSES_S.len() - 1)];
             failures += 1;
-            tracing::warn!(line = self.options.name, why, pause_s = pause, "the modem is out of service");
+            tracing::warn!(
+                line = self.options.name,
+                why,
+                pause_s = pause,
+                "the modem is out of service"
+            );
             self.shared.set(LineState::Failed(why));
             self.sleep(Some(Instant::now() + Duration::from_secs(pause)));
         }

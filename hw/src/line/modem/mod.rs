@@ -122,11 +122,13 @@ impl ModemLine {
             stop,
         };
         let (over, ended) = oneshot::channel();
-        std::thread::Builder::new().name(format!("modem {}", self.options.name)).spawn(move || {
-            keeper.run();
-            // Nobody may be waiting.
-            over.send(()).ok();
-        })?;
+        std::thread::Builder::new().name(format!("modem {}", self.options.name)).spawn(
+            move || {
+                keeper.run();
+                // Nobody may be waiting.
+                over.send(()).ok();
+            },
+        )?;
         let thread = Thread { commands, bell: Arc::new(bell) };
         *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok(ended)

@@ -114,8 +114,7 @@ pub enum Class {
 impl Class {
     /// All of them, the best first. With Class 1 it is ours to be right, and where 1.0 is
     /// offered as well it adds nothing that we use.
-    pub const BEST: [Self; 5] =
-        [Self::One, Self::OneZero, Self::TwoOne, Self::TwoZero, Self::Two];
+    pub const BEST: [Self; 5] = [Self::One, Self::OneZero, Self::TwoOne, Self::TwoZero, Self::Two];
 
     /// As it stands in `AT+FCLASS=`.
     #[must_use]

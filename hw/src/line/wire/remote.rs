@@ -321,9 +321,7 @@ impl Remote {
         };
         let answer = match early {
             Some(answer) => answer,
-            None => timeout(ANSWER_LIMIT, request.answer(None))
-                .await
-                .unwrap_or(Err(Unheard::Lost)),
+            None => timeout(ANSWER_LIMIT, request.answer(None)).await.unwrap_or(Err(Unheard::Lost)),
         };
         self.judged(answer)
     }

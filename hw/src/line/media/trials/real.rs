@@ -18,8 +18,8 @@ fn sockets() -> [(UdpSocket, SocketAddr); 2] {
 /// The two flows between such sockets, by way of `hop` where there is one.
 fn flows(kind: Kind, impairment: Option<Impairment>) -> ([Flow; 2], Option<Impaired>) {
     let [(one, at_one), (other, at_other)] = sockets();
-    let hop = impairment
-        .map(|impairment| Impaired::start([at_one, at_other], impairment, 1).unwrap());
+    let hop =
+        impairment.map(|impairment| Impaired::start([at_one, at_other], impairment, 1).unwrap());
     let [to_other, to_one] = match &hop {
         Some(hop) => hop.ends(),
         None => [at_other, at_one],

@@ -91,7 +91,9 @@ fn row(ends: Ends, ecm: bool, name: &str, impairment: Impairment) -> String {
 #[test]
 #[ignore = "it is a measurement of some minutes: cargo test --workspace --lib the_table -- --ignored --nocapture"]
 fn the_table_of_accidents() {
-    println!("| ends | ECM | accidents | delivered of {CALLS} | equal | s a call | resent | bit/s | else | CPU s |");
+    println!(
+        "| ends | ECM | accidents | delivered of {CALLS} | equal | s a call | resent | bit/s | else | CPU s |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for ends in [Ends::Audio, Ends::T38, Ends::T38ToLine, Ends::LineToT38] {
         for ecm in [true, false] {

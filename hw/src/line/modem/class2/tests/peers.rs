@@ -91,8 +91,7 @@ fn one_fax(world: &World, at: usize, from: Class, to: Class, ecm: bool) {
     let got = world.path(&format!("got-{at}.tif"));
     let receiver = Session { receive: Some(got.clone()), ..session("+49 30 5678", ecm) };
     let answering = answers(to_modem, to, receiver, never);
-    let sender =
-        Session { calling: true, send: Some(sent.clone()), ..session("+49 30 1234", ecm) };
+    let sender = Session { calling: true, send: Some(sent.clone()), ..session("+49 30 1234", ecm) };
     let (ended, steps) = calls(&from_modem, from, sender, &called);
     let (received, _) = answering.join().unwrap();
     assert_eq!((ended.outcome, ended.pages), (Outcome::Delivered, 3), "{from:?}: {}", ended.said);
@@ -144,7 +143,10 @@ fn sub_address_password_and_polling_pass() {
         let (gave, _) = answering.join().unwrap();
         assert_eq!((ended.outcome, ended.pages), (Outcome::Delivered, 2), "{}", ended.said);
         assert_eq!((gave.outcome, gave.pages), (Outcome::Delivered, 2), "{}", gave.said);
-        assert_eq!((gave.remote.identity.as_deref(), gave.remote.password), (Some("polls"), password));
+        assert_eq!(
+            (gave.remote.identity.as_deref(), gave.remote.password),
+            (Some("polls"), password)
+        );
         assert_same(&offered, &got);
     }
     let (from, to) = (world.modem(Class::TwoOne, "55531"), world.modem(Class::TwoOne, "55532"));
