@@ -178,7 +178,7 @@ pub(super) async fn converse(terms: &Terms, answered: Answered) -> Ended {
         stop_at: None,
         end_by: now + answered.limit + OVERTIME,
     };
-    if let Err(ended) = conversation.start(flow) {
+    if let Some(ended) = conversation.start(flow) {
         conversation.leg.hang_up(Some(41));
         return ended;
     }
@@ -275,16 +275,20 @@ impl Conversation<'_> {
         None
     }
 
-    /// Begins to play.
-    fn start(&mut self, flow: Flow) -> Result<(), Ended> {
+    /// Begins to play. What comes back is why that cannot be.
+    fn start(&mut self, flow: Flow) -> Option<Ended> {
         let left = self.limit.saturating_sub(self.began.elapsed());
         let (session, tell) = (self.session.clone(), self.tell.clone());
-        let player = self.terms.media.start(session, flow, left, tell);
-        let player = player.map_err(|error| {
-            Ended::failed(Outcome::ServerFault, format!("the call cannot be played: {error}"))
-        })?;
-        self.player = Some(player);
-        Ok(())
+        match self.terms.media.start(session, flow, left, tell) {
+            Ok(player) => {
+                self.player = Some(player);
+                None
+            }
+            Err(error) => {
+                let why = format!("the call cannot be played: {error}");
+                Some(Ended::failed(Outcome::ServerFault, why))
+            }
+        }
     }
 
     fn stop_now(&mut self) {

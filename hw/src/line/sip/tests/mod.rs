@@ -7,4 +7,5 @@ mod hostile;
 mod real;
 mod registrar;
 mod stage;
+mod strange;
 mod trunks;
