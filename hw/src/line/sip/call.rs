@@ -182,7 +182,8 @@ pub(super) async fn converse(terms: &Terms, answered: Answered) -> Ended {
         conversation.leg.hang_up(Some(41));
         return ended;
     }
-    if conversation.known == Some(Known::AudioFails) && conversation.may_t38() {
+    let offers = conversation.side == Side::Placed || terms.options.t38 == T38Use::Offer;
+    if conversation.known == Some(Known::AudioFails) && offers && conversation.may_t38() {
         conversation.offer_at = Some((now, Want::T38));
     }
     let ended = loop {
@@ -252,7 +253,9 @@ impl Conversation<'_> {
             }
             Next::Offer(want) => {
                 self.offer_at = None;
-                if self.pending.is_none() && want.is_t38() != self.agreed.is_t38() {
+                let useful = want.is_t38() != self.agreed.is_t38();
+                let possible = !want.is_t38() || self.may_t38();
+                if self.pending.is_none() && useful && possible {
                     return self.offer(want);
                 }
             }
