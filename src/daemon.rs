@@ -28,7 +28,7 @@ use postfax_domain::{
     audit::Line,
     book::Book,
     job::Job,
-    names::{ServerName, Token},
+    names::{JobId, ServerName, Token},
     quota,
     supervisor::{Action, Answer, Change, Event, Request, Submission, Supervisor, TICK},
     time::Timestamp,
@@ -53,6 +53,7 @@ use crate::{
     config::Config,
     crash,
     inbound::{self, LineServers, Watchers},
+    offramp::Reports,
     post, prepare,
     settings::{self, Keepers},
     store::{Reader, SCRATCH, Store, StoreError},
@@ -116,6 +117,8 @@ pub struct Context {
     pub lines: LineServers,
     /// Brings mail to the relay.
     pub courier: ArcSwap<Courier>,
+    /// What off-ramps report.
+    pub(crate) reports: Arc<Reports>,
     /// Reads what is durable.
     pub reader: Reader,
     /// One for each conversion that may go on.
@@ -237,14 +240,17 @@ impl Daemon {
             what: "opening the connections to line servers",
             source,
         })?);
+        let reports = Reports::open(config.state.join("offramp"));
+        let reader = store.reader();
         let context = Arc::new(Context {
-            drivers: ArcSwap::from_pointee(inbound::drivers(&config, &lines)),
+            drivers: ArcSwap::from_pointee(inbound::drivers(&config, &lines, &reports, &reader)),
             lines,
+            reports,
             courier: ArcSwap::from_pointee(post::courier(&config)?),
             converters: Semaphore::new(config.convert.parallel),
             renderer: ArcSwap::from_pointee(renderer(&config, &exe)),
             config: ArcSwap::from_pointee(config),
-            reader: store.reader(),
+            reader,
             exe,
             book: ArcSwap::new(supervisor.book()),
             hooks: webhooks::Board::default(),
@@ -445,7 +451,13 @@ fn deed(action: &Action) -> &'static str {
 #[must_use]
 pub fn tag(context: &Context, job: &Job) -> String {
     let attempt = job.under_way().map_or(0, |attempt| attempt.number);
-    format!("pf-{}-{}-{attempt}", context.reader.installation, job.id)
+    tag_of(context, job.id, attempt)
+}
+
+/// What an attempt is called at its fax server; [`crate::returns`] reads it as well.
+#[must_use]
+pub fn tag_of(context: &Context, job: JobId, attempt: u32) -> String {
+    format!("pf-{}-{job}-{attempt}", context.reader.installation)
 }
 
 /// How long jobs are kept at least: by them a new life knows which mails it has taken

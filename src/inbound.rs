@@ -5,6 +5,7 @@
 //! supervisor has it as well is the server told to let go.
 //! A server that cannot let go keeps its copy, which is recognised by its key.
 
+mod kinds;
 mod lines;
 
 use std::{
@@ -37,7 +38,8 @@ use crate::{
     config::{Config, Kind, Secret},
     crash,
     daemon::{Context, Drivers},
-    store::StoreError,
+    offramp::Reports,
+    store::{Reader, StoreError},
 };
 
 pub use lines::LineServers;
@@ -54,7 +56,12 @@ const MOST_TOLD: usize = 256;
 
 /// Builds the driver of every server whose kind there is.
 #[must_use]
-pub fn drivers(config: &Config, lines: &LineServers) -> Drivers {
+pub fn drivers(
+    config: &Config,
+    lines: &LineServers,
+    reports: &Arc<Reports>,
+    reader: &Reader,
+) -> Drivers {
     let mut drivers = Drivers::new();
     for (name, access) in &config.servers {
         match access.kind {
@@ -73,7 +80,11 @@ pub fn drivers(config: &Config, lines: &LineServers) -> Drivers {
                     drivers.insert(name.clone(), remote);
                 }
             }
-            kind => warn!(server = %name, ?kind, "there is no driver for this kind yet"),
+            Kind::Ipp | Kind::Mail => match kinds::driver(config, name, access, reports, reader) {
+                Ok(driver) => drop(drivers.insert(name.clone(), driver)),
+                // The check has looked at its files; they went since.
+                Err(bad) => warn!(server = %name, %bad, "this server cannot be used"),
+            },
         }
     }
     drivers

@@ -52,6 +52,7 @@
 //! | [`carry`] | hands one attempt over, follows it and tells how it ended |
 //! | [`letters`] | what our mails say: a received fax, a receipt, an alarm |
 //! | [`post`] | brings a letter to the mail relay |
+//! | [`offramp`] | fax servers that take mail: a driver, and what they report |
 //! | [`returns`] | the return path of a fax mail, and who may report to it |
 //! | [`requests`] | what can be asked of a running Postfax, and the socket it is asked through |
 //! | [`http`] | the same by HTTP, with tokens, and faxes sent, followed and fetched by it |
@@ -87,6 +88,9 @@
 //! | [`post`] | [`letters`] | the shape of what is brought |
 //! | [`letters`] | [`inquiry`] | the address that saves a number in the phone book |
 //! | [`post`], [`outbound`] | [`returns`] | one writes return paths, one reads them |
+//! | [`inbound`], [`daemon`], [`outbound`] | [`offramp`] | one builds the drivers, one shares what is reported, one takes the reports in |
+//! | [`inbound`] | [`returns`] | where off-ramps report to |
+//! | [`offramp`] | [`daemon`] | the time |
 //! | [`returns`] | [`store`] | the secret that proves them |
 //! | [`listen`] | [`outbound`] | the desk behind every listener |
 //! | [`outbound`] | [`prepare`] | what of a mail is to be faxed, and its pages while a converter is idle |
@@ -147,6 +151,7 @@ mod ldap;
 mod letters;
 mod lines;
 mod listen;
+mod offramp;
 mod outbound;
 mod post;
 mod prepare;

@@ -19,6 +19,7 @@ mod dns;
 mod edit;
 mod findings;
 mod http;
+mod kinds;
 mod ldap;
 mod letters;
 pub(crate) mod lines;
@@ -61,6 +62,7 @@ pub(crate) use convert::{Convert, ReplyQuote, Unconfined};
 pub(crate) use cover::{Cover, Letterhead};
 pub(crate) use edit::{Found, Set, edit, show};
 pub(crate) use http::{Http, HttpLimits, TOKEN_PREFIX, Token, moment, token_name};
+pub(crate) use kinds::{KindAccess, Profile, Trust};
 pub(crate) use ldap::{Ldap, LdapAddress, LdapLimits};
 pub(crate) use letters::{Letters, Mdn};
 pub(crate) use problem::{Problem, report, summary};
@@ -289,10 +291,8 @@ pub(crate) struct ServerAccess {
     /// Port.
     pub(crate) port: u16,
     /// What follows the host in the URL, with its slash; empty for most kinds.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only kinds to come have a path"))]
     pub(crate) path: String,
     /// Whether the connection is encrypted from its first octet.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only kinds to come can be encrypted"))]
     pub(crate) encrypted: bool,
     /// Who logs in; `postfax` when the URL has no user.
     pub(crate) user: String,
@@ -308,6 +308,8 @@ pub(crate) struct ServerAccess {
     pub(crate) key: Option<Fingerprint>,
     /// Whether a line server dials us; then it has no host.
     pub(crate) dials_in: bool,
+    /// What devices with IPP and off-ramps have besides.
+    pub(crate) special: KindAccess,
 }
 
 /// What a fax server speaks.

@@ -294,6 +294,16 @@ tables! {
         resolutions: Texts,
         paper: Text,
         batch: Count,
+        ca_file: Text,
+        pin: Text,
+        confirms: Flag,
+        pre_dial: Text,
+        starttls: Text,
+        domain: Text,
+        profile: Text,
+        report_within_s: Count,
+        mdn: Flag,
+        drops_duplicates: Flag,
     }
 
     /// `[[client]]`

@@ -30,6 +30,8 @@ const USER: &str = "postfax";
 /// How many faxes to one number a line server has at a time, and the most that may be set.
 const BATCH: u64 = 8;
 const MAX_BATCH: u64 = 100;
+/// Mails that an off-ramp has at a time unless said: each waits for its report.
+const MAILS: u64 = 10;
 /// Most characters of a station identity (T.30 5.3.6.2.4).
 const MAX_STATION_ID: usize = 20;
 
@@ -79,7 +81,8 @@ impl Check<'_> {
                 self.findings.warn(&server.place, message, "add groups = [\"...\"]");
             }
             let numbers = self.numbers(server, &mut answered);
-            let lines = self.small(&server.lines, 1, 1..=1000);
+            let is_mail = server.kind.given().is_some_and(|kind| kind.value == "mail");
+            let lines = self.small(&server.lines, if is_mail { MAILS } else { 1 }, 1..=1000);
             let draining = server.draining.given().is_some_and(|flag| flag.value);
             let on_drift = self.choice(server.on_drift.given(), ON_DRIFT).unwrap_or_default();
             let takes = self.takes(server);
@@ -183,8 +186,10 @@ impl Check<'_> {
         let station_id = self.parsed(raw.station_id.given(), station_id);
         let key = self.parsed(raw.key.given(), fingerprint);
         let (url, scheme) = url?;
+        let kind = kind?;
+        let special = self.kind_access(raw, kind, &url.host, scheme.encrypted);
         Some(ServerAccess {
-            kind: kind?,
+            kind,
             host: url.host,
             port: url.port.unwrap_or(scheme.port),
             path: url.path,
@@ -196,6 +201,7 @@ impl Check<'_> {
             station_id,
             key,
             dials_in,
+            special,
         })
     }
 

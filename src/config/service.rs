@@ -32,7 +32,7 @@ const LONGEST_S: u64 = 999_999_999;
 /// Bounds of what may come in a minute or an hour.
 const MANY: RangeInclusive<u64> = 1..=1_000_000;
 
-const STARTTLS: &[(&str, Starttls)] = &[
+pub(super) const STARTTLS: &[(&str, Starttls)] = &[
     ("required", Starttls::Required),
     ("opportunistic", Starttls::Opportunistic),
     ("never", Starttls::Never),

@@ -1,10 +1,6 @@
 //! G.711 in RTP, both ways: packets in and blocks out, blocks in and packets out.
 
-use super::{
-    AudioPlan,
-    playout::{Heard, Playout},
-    rtp,
-};
+use super::{AudioPlan, playout::Playout, rtp};
 use crate::spandsp::Block;
 
 /// Comfort noise (RFC 3389): it keeps the line of time, and is silence to a modem.
@@ -34,7 +30,7 @@ impl Sound {
     }
 
     /// What is heard in the next 20 ms.
-    pub(crate) fn play(&mut self) -> Heard {
+    pub(crate) fn play(&mut self) -> Block {
         self.playout.play()
     }
 

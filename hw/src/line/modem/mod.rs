@@ -56,6 +56,9 @@ use self::{
 };
 use super::call::{Desk, Ended, Line, LineSettings, LineState, Order};
 
+#[doc(hidden)]
+pub use class2::fuzz_one as fuzz_class2;
+
 /// Takes bytes as what a modem says; nothing may break.
 #[doc(hidden)]
 pub fn fuzz_one(data: &[u8]) {
