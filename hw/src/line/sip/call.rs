@@ -178,11 +178,12 @@ pub(super) async fn converse(terms: &Terms, answered: Answered) -> Ended {
         stop_at: None,
         end_by: now + answered.limit + OVERTIME,
     };
-    if let Err(ended) = conversation.start(flow) {
+    if let Some(ended) = conversation.start(flow) {
         conversation.leg.hang_up(Some(41));
         return ended;
     }
-    if conversation.known == Some(Known::AudioFails) && conversation.may_t38() {
+    let offers = conversation.side == Side::Placed || terms.options.t38 == T38Use::Offer;
+    if conversation.known == Some(Known::AudioFails) && offers && conversation.may_t38() {
         conversation.offer_at = Some((now, Want::T38));
     }
     let ended = loop {
@@ -252,7 +253,9 @@ impl Conversation<'_> {
             }
             Next::Offer(want) => {
                 self.offer_at = None;
-                if self.pending.is_none() && want.is_t38() != self.agreed.is_t38() {
+                let useful = want.is_t38() != self.agreed.is_t38();
+                let possible = !want.is_t38() || self.may_t38();
+                if self.pending.is_none() && useful && possible {
                     return self.offer(want);
                 }
             }
@@ -275,16 +278,20 @@ impl Conversation<'_> {
         None
     }
 
-    /// Begins to play.
-    fn start(&mut self, flow: Flow) -> Result<(), Ended> {
+    /// Begins to play. What comes back is why that cannot be.
+    fn start(&mut self, flow: Flow) -> Option<Ended> {
         let left = self.limit.saturating_sub(self.began.elapsed());
         let (session, tell) = (self.session.clone(), self.tell.clone());
-        let player = self.terms.media.start(session, flow, left, tell);
-        let player = player.map_err(|error| {
-            Ended::failed(Outcome::ServerFault, format!("the call cannot be played: {error}"))
-        })?;
-        self.player = Some(player);
-        Ok(())
+        match self.terms.media.start(session, flow, left, tell) {
+            Ok(player) => {
+                self.player = Some(player);
+                None
+            }
+            Err(error) => {
+                let why = format!("the call cannot be played: {error}");
+                Some(Ended::failed(Outcome::ServerFault, why))
+            }
+        }
     }
 
     fn stop_now(&mut self) {

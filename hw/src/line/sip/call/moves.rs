@@ -183,7 +183,7 @@ impl Conversation<'_> {
             Some(player) => player.change(flow),
             None => {
                 self.before = None;
-                return self.start(flow).err();
+                return self.start(flow);
             }
         }
         None

@@ -115,3 +115,102 @@ async fn offers_within_a_call_go_both_ways() {
     ours.hang_up(None);
     ended(&mut theirs).await;
 }
+
+#[tokio::test]
+async fn offers_that_cross_are_refused_and_made_again() {
+    let (mut ours, mut theirs, _calls) = call().await;
+    // Ours must have seen its own acknowledgement before.
+    let crossing = [tokio::spawn(ours.offer(audio(2))), tokio::spawn(theirs.offer(audio(8)))];
+    let refuse = async {
+        for leg in [&mut ours, &mut theirs] {
+            loop {
+                match timeout(SOON, leg.next()).await.unwrap() {
+                    Event::Acknowledged(_) => {}
+                    Event::Offer(offer) => break offer.refuse(491).await,
+                    Event::Ended(cause) => panic!("{cause:?}"),
+                }
+            }
+        }
+    };
+    refuse.await;
+    for offer in crossing {
+        let cause = timeout(SOON, offer).await.unwrap().unwrap().unwrap_err();
+        assert_eq!(cause.status, 491);
+    }
+    // When the refusals were acknowledged the next offer passes, and so does the end.
+    let again = async {
+        loop {
+            match ours.offer(audio(3)).await {
+                Err(Cause { status: 491, .. }) => tokio::time::sleep(T1 / 10).await,
+                done => return done,
+            }
+        }
+    };
+    let take = async {
+        let Event::Offer(offer) = theirs.next().await else { panic!("no offer") };
+        offer.accept(audio(9)).await;
+    };
+    let (answer, ()) = timeout(SOON, async { tokio::join!(again, take) }).await.unwrap();
+    assert_eq!(parse(&answer.unwrap()).unwrap().version, 9);
+    ours.hang_up(None);
+    ended(&mut theirs).await;
+}
+
+#[tokio::test]
+async fn tls_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        Some(file)
+    };
+    let made = |name: &str| {
+        let one = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let cert = write(&format!("{name}.pem"), one.cert.pem());
+        (cert, write(&format!("{name}.key"), one.signing_key.serialize_pem()))
+    };
+    let ((cert, key), (other, _)) = (made("trunk"), made("other"));
+    let start = |ca_file, cert_file, key_file| {
+        let tls = TlsOptions { ca_file, cert_file, key_file, server_name: None };
+        let options = AgentOptions::new(loopback(), Allowed::Anyone);
+        Agent::start(AgentOptions { transport: Transport::Tls, tls, ..options })
+    };
+    let (trunk, mut calls) = start(cert.clone(), cert.clone(), key.clone()).await.unwrap();
+    let (trusting, _a) = start(cert.clone(), None, None).await.unwrap();
+    let (doubting, _b) = start(other, None, None).await.unwrap();
+    assert!(matches!(start(None, cert, None).await, Err(AgentError::HalfACertificate)));
+    let mut calling = trusting.invite(&invitation(&trunk, "200")).unwrap();
+    let incoming = timeout(SOON, calls.recv()).await.unwrap().unwrap();
+    let mut theirs = incoming.answer(audio(1)).unwrap();
+    let (mut ours, _) = next_answer(&mut calling).await.unwrap();
+    assert!(matches!(timeout(SOON, theirs.next()).await.unwrap(), Event::Acknowledged(_)));
+    theirs.hang_up(None);
+    ended(&mut ours).await;
+    let refused = timeout(SOON, doubting.ask(&trunk.address().to_string())).await;
+    assert!(!matches!(refused, Ok(Ok(()))), "a certificate of nobody's was believed");
+}
+
+#[tokio::test]
+async fn what_is_asked_is_answered() {
+    let ((a, _a), (b, mut calls)) = (agent().await, agent().await);
+    timeout(SOON, a.ask(&b.address().to_string())).await.unwrap().unwrap();
+    // An extension that nobody knows.
+    let mut odd = invitation(&b, "200");
+    odd.fields = vec![("Require".into(), "100rel, telepathy".into())];
+    let mut calling = a.invite(&odd).unwrap();
+    let cause = next_answer(&mut calling).await.err().unwrap();
+    assert_eq!(cause.status, 420);
+    // Session timers are left to the one who wants them.
+    let mut timed = invitation(&b, "200");
+    timed.fields = vec![
+        ("Supported".into(), "timer".into()),
+        ("Session-Expires".into(), "1800;refresher=uac".into()),
+    ];
+    let mut calling = a.invite(&timed).unwrap();
+    let incoming = timeout(SOON, calls.recv()).await.unwrap().unwrap();
+    let fields = super::super::leg::timer_fields(incoming.request());
+    assert_eq!(fields[0].value(), "1800;refresher=uac");
+    // Dropped: refused.
+    drop(incoming);
+    assert_eq!(next_answer(&mut calling).await.err().unwrap().status, 480);
+}

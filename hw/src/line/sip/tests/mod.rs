@@ -3,5 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod agents;
+mod hostile;
+mod real;
+mod registrar;
 mod stage;
+mod strange;
 mod trunks;
