@@ -198,7 +198,7 @@ device = "{folder}/no-modem"
 
     /// What the supervisor says of the health of the line server.
     fn health(&self) -> Option<Value> {
-        Some(self.ask(&["status"])?["servers"][0]["live"]["health"].clone())
+        Some(self.ask(&["status"])?["status"]["servers"][0]["live"]["health"].clone())
     }
 
     fn wait_until_up(&self) {
@@ -353,7 +353,9 @@ fn the_unit_runs_commands_that_there_are_and_is_hardened() {
     assert_eq!(commands, 2, "check and run");
     let analyze = ["security", "--offline=true", "--threshold=40", path.to_str().unwrap()];
     match Command::new("systemd-analyze").args(analyze).output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
+        Ok(output) => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout))
+        }
         Err(_) => eprintln!("SKIPPED, NOT TESTED: systemd-analyze is not installed"),
     }
 }

@@ -6,11 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use postfax_domain::settings::{MAX_LINE_NAME_BYTES, Name, Value};
 
 use super::{
-    super::{
-        address::Wrong,
-        read::Entry,
-        service::absolute,
-    },
+    super::{address::Wrong, read::Entry, service::absolute},
     Class, Dial, Law, LineSetup, Modem, Sip, SipLogin, T38, Transport, Way,
     check::LinesCheck,
     raw,
@@ -115,9 +111,21 @@ impl LinesCheck<'_> {
         let (which, other, places) = match kind {
             Kind::Modem => {
                 let texts = [
-                    &raw.server, &raw.domain, &raw.listen, &raw.transport, &raw.ca_file, &raw.user,
-                    &raw.auth_user, &raw.password_file, &raw.external_address, &raw.media_ports,
-                    &raw.caller, &raw.caller_name, &raw.law, &raw.t38, &raw.trace_folder,
+                    &raw.server,
+                    &raw.domain,
+                    &raw.listen,
+                    &raw.transport,
+                    &raw.ca_file,
+                    &raw.user,
+                    &raw.auth_user,
+                    &raw.password_file,
+                    &raw.external_address,
+                    &raw.media_ports,
+                    &raw.caller,
+                    &raw.caller_name,
+                    &raw.law,
+                    &raw.t38,
+                    &raw.trace_folder,
                 ];
                 let counts = [&raw.channels, &raw.max_calls, &raw.reserved_channels];
                 let lists = [&raw.numbers, &raw.peers];

@@ -19,13 +19,8 @@ use postfax_domain::{number::Country, settings::Settings};
 use postfax_hw::line::wire::Fingerprint;
 
 use super::{
-    credentials,
-    check::Check,
-    findings::Findings,
-    problem::Problem,
-    raw::Raw as Supervisors,
-    read::Reader,
-    secret::Secret,
+    check::Check, credentials, findings::Findings, problem::Problem, raw::Raw as Supervisors,
+    read::Reader, secret::Secret,
 };
 use check::LinesCheck;
 pub(super) use check::{fingerprint, listen_address};

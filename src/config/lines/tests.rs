@@ -37,7 +37,12 @@ fn what_can_be_set_can_be_configured_by_the_same_name() {
     let tables = raw::tables();
     for key in SCHEMA.keys {
         let table = usize::from(key.level == Level::Line);
-        assert!(tables[table].1.contains(&key.name), "{} is no key of {}", key.name, tables[table].0);
+        assert!(
+            tables[table].1.contains(&key.name),
+            "{} is no key of {}",
+            key.name,
+            tables[table].0
+        );
     }
 }
 

@@ -119,11 +119,7 @@ fn explained(broken: &Broken, us: &Identity) -> String {
     }
 }
 
-async fn connect(
-    us: &Identity,
-    peer: &Peer,
-    timing: Timing,
-) -> io::Result<TlsStream<TcpStream>> {
+async fn connect(us: &Identity, peer: &Peer, timing: Timing) -> io::Result<TlsStream<TcpStream>> {
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
     let reaching = TcpStream::connect((peer.host.as_str(), peer.port));
     let stream = timeout(timing.handshake, reaching).await.map_err(late)??;

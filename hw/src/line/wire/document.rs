@@ -126,7 +126,9 @@ pub(super) async fn receive(
     let came = hex(&digest.finalize());
     if (end.length, &end.sha256) != (length, &came) {
         let said = format!("{} octets with SHA-256 {}", end.length, end.sha256);
-        return Err(Failed::Damaged(format!("{length} octets with SHA-256 {came} came for {said}")));
+        return Err(Failed::Damaged(format!(
+            "{length} octets with SHA-256 {came} came for {said}"
+        )));
     }
     file.flush().await.map_err(at)?;
     file.sync_all().await.map_err(at)

@@ -219,10 +219,7 @@ impl Host {
 }
 
 /// An answer, or why there is none.
-pub(super) fn said<T>(
-    result: Result<T, DriverError>,
-    answer: impl FnOnce(T) -> Answer,
-) -> Answer {
+pub(super) fn said<T>(result: Result<T, DriverError>, answer: impl FnOnce(T) -> Answer) -> Answer {
     match result {
         Ok(value) => answer(value),
         Err(error) => Answer::Failed(error.into()),

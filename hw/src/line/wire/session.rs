@@ -97,7 +97,9 @@ impl<S: AsyncRead> Session<S> {
                 let octets = frame.body.try_into().map_err(|_| "credit is four octets")?;
                 let more = usize::try_from(u32::from_be_bytes(octets)).unwrap_or(usize::MAX);
                 if more > MAX_CREDIT || open.credit.available_permits() + more > MAX_CREDIT {
-                    return Err(format!("no more than {MAX_CREDIT} pieces may be let come at once"));
+                    return Err(format!(
+                        "no more than {MAX_CREDIT} pieces may be let come at once"
+                    ));
                 }
                 open.credit.add_permits(more);
             }
@@ -227,8 +229,7 @@ impl Errand {
             return Answer::Failed(failed.into());
         }
         let whole = AtomicBool::new(false);
-        let sent =
-            document::send(&file.0, self.request, &self.out, &self.credit, &whole).await;
+        let sent = document::send(&file.0, self.request, &self.out, &self.credit, &whole).await;
         match sent {
             Ok(()) => Answer::Done,
             Err(failed) => Answer::Failed(fault(&failed)),

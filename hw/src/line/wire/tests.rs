@@ -33,13 +33,8 @@ struct Pair {
 fn pair() -> Pair {
     let memory = Arc::new(Memory::default());
     let folder = tempfile::tempdir().unwrap();
-    let host = Host::with(
-        memory.clone(),
-        "branch-1",
-        &folder.path().join("host"),
-        QUICK,
-        Versions::OURS,
-    );
+    let host =
+        Host::with(memory.clone(), "branch-1", &folder.path().join("host"), QUICK, Versions::OURS);
     let remote = Remote::new(options(Versions::OURS));
     Pair { memory, host: host.unwrap(), remote, folder }
 }
