@@ -17,7 +17,7 @@ type Count = Entry<u64>;
 /// Yes or no.
 type Flag = Entry<bool>;
 
-macro_rules! tables {
+macro_rules! table_types {
     ($( $(#[$doc:meta])* $table:ident { $( $key:ident: $type:ty, )* } )*) => { $(
         $(#[$doc])*
         #[derive(Debug, Default)]
@@ -58,9 +58,9 @@ macro_rules! tables {
 }
 
 // The file of the lines is made of such tables too.
-pub(super) use tables;
+pub(super) use table_types;
 
-tables! {
+table_types! {
     /// The whole configuration.
     Raw {
         supervisor: Supervisor,

@@ -3,7 +3,7 @@
 
 use super::super::{
     findings::{Place, Placed},
-    raw::tables,
+    raw::table_types,
     read::{Entry, Field, Keys, Node, Reader, Shape, Table, single},
 };
 
@@ -16,7 +16,7 @@ type Count = Entry<u64>;
 /// Yes or no.
 type Flag = Entry<bool>;
 
-tables! {
+table_types! {
     /// The whole file.
     Raw {
         lines: Lines,

@@ -49,9 +49,6 @@ impl Cable {
                 () = relay(from_right, to_left, fate, &counted) => {}
             }
             told.notify_one();
-            if matches!(fate, Fate::Silent(_)) {
-                std::future::pending::<()>().await;
-            }
         });
         (Self { passed, cut, _relays: relays }, left, right)
     }
@@ -77,8 +74,14 @@ async fn relay(
         let before = passed.fetch_add(count as u64, Ordering::SeqCst);
         let may = usize::try_from(limit.saturating_sub(before)).unwrap_or(usize::MAX).min(count);
         // What may pass goes out before the cut is noticed.
-        if to.write_all(&piece[..may]).await.is_err() || may < count {
+        if to.write_all(&piece[..may]).await.is_err() {
             return;
+        }
+        match fate {
+            _ if may == count => {}
+            // The ends stay as they are, and hear nothing.
+            Fate::Silent(_) => std::future::pending().await,
+            Fate::Whole | Fate::Closed(_) => return,
         }
     }
 }
