@@ -52,7 +52,7 @@ use crate::{
     carry::Carriers,
     config::Config,
     crash,
-    inbound::{self, Watchers},
+    inbound::{self, LineServers, Watchers},
     offramp::Reports,
     post, prepare,
     settings::{self, Keepers},
@@ -70,6 +70,8 @@ const COMMIT_PAUSE: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// How long open work may go on when the daemon is told to stop.
 const STOP_GRACE: Duration = Duration::from_secs(20);
+/// How often it is looked whether a mail to an off-ramp is still on its way meanwhile.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Why the daemon could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +115,8 @@ pub struct Context {
     pub config: ArcSwap<Config>,
     /// The fax servers.
     pub drivers: ArcSwap<Drivers>,
+    /// The connections to those of them that are line servers.
+    pub lines: LineServers,
     /// Brings mail to the relay.
     pub courier: ArcSwap<Courier>,
     /// What off-ramps report.
@@ -235,8 +239,15 @@ impl Daemon {
             .map_err(|source| DaemonError::System { what: "finding this program", source })?;
         let reports = Reports::open(config.state.join("offramp"));
         let reader = store.reader();
+        let lines = LineServers::new(&config.state);
+        lines.change(lines.prepare(&config).map_err(|source| DaemonError::System {
+            what: "opening the connections to line servers",
+            source,
+        })?);
+        let drivers = inbound::drivers(&config, &lines, &reports, &reader);
         let context = Arc::new(Context {
-            drivers: ArcSwap::from_pointee(inbound::drivers(&config, &reports, &reader)),
+            drivers: ArcSwap::from_pointee(drivers),
+            lines,
             reports,
             courier: ArcSwap::from_pointee(post::courier(&config)?),
             converters: Semaphore::new(config.convert.parallel),
@@ -394,7 +405,10 @@ impl Daemon {
         info!("stopping");
         let deadline = tokio::time::Instant::now() + STOP_GRACE;
         let mut batch = Vec::new();
-        while !self.tasks.is_empty() || !self.carriers.mails.is_empty() {
+        while !self.tasks.is_empty()
+            || !self.carriers.mails.is_empty()
+            || self.context.reports.is_sending()
+        {
             tokio::select! {
                 Some(_) = self.tasks.join_next() => {}
                 Some(_) = self.carriers.mails.join_next() => {}
@@ -402,6 +416,7 @@ impl Daemon {
                     let round = std::mem::take(&mut batch);
                     self.round(round).await;
                 }
+                () = tokio::time::sleep(LOOK), if self.context.reports.is_sending() => {}
                 () = tokio::time::sleep_until(deadline) => break,
             }
         }

@@ -60,6 +60,7 @@
 //! | [`webhooks`] | tells those who want to know, by HTTP, what has happened |
 //! | [`control`] | the running daemon answers [`requests`], and takes a new configuration |
 //! | [`cli`] | what can be typed, and how answers look |
+//! | [`lines`] | the other process: the line server, with modems and SIP lines of our own |
 //! | [`crash`] | where tests may kill a debug build |
 //! | [`demo`] | a whole installation on a machine with nothing set up |
 //! | [`lab`] | only the fax servers of it, and the telephone exchange in software |
@@ -113,7 +114,8 @@
 //! | [`webhooks`] | [`crash`] | the places where tests may kill |
 //! | [`cli`] | [`config`] | how tokens are kept and called |
 //! | [`cli`] | [`prepare`] | the parts of a file that are worth faxing are found as those of a mail |
-//! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
+//! | [`serve`], [`demo`], [`lab`], [`lines`] | [`cli`] | arguments, and how a command ends |
+//! | [`lines`] | [`config`] | its own file, and where the supervisor keeps its key |
 //! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`], [`config`], [`control`] | [`crash`] | the places where tests may kill |
 //!
 //! # What is never found here
@@ -147,6 +149,7 @@ mod inquiry;
 mod lab;
 mod ldap;
 mod letters;
+mod lines;
 mod listen;
 mod offramp;
 mod outbound;
@@ -220,6 +223,7 @@ fn run(args: Args) -> Result<Exit, Failure> {
         }
         Command::Demo(demo) => demo::run(demo),
         Command::Lab(lab) => lab::run(lab),
+        Command::Lines(asked) => lines::run(&config, asked),
         Command::Passwd(who) => {
             let file = serve::passwords(&config, &who)?;
             cli::passwd(&who, &file)

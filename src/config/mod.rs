@@ -22,6 +22,7 @@ mod http;
 mod kinds;
 mod ldap;
 mod letters;
+pub(crate) mod lines;
 mod listeners;
 mod parties;
 mod problem;
@@ -53,6 +54,7 @@ use postfax_domain::{
     setup::Setup,
 };
 use postfax_gateway::{sign::Signer, verify};
+use postfax_hw::line::wire::Fingerprint;
 
 pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
@@ -109,6 +111,8 @@ pub(crate) struct Config {
     pub(crate) http: Option<Http>,
     /// The door for address books that speak LDAP, if there is one.
     pub(crate) ldap: Option<Ldap>,
+    /// Where line servers dial in, if they do.
+    pub(crate) lines_door: Option<SocketAddr>,
     /// How each webhook of the setup is reached; it has the same names.
     pub(crate) webhooks: BTreeMap<HookName, Webhook>,
     /// How each server of the setup is reached; it has the same names.
@@ -300,6 +304,10 @@ pub(crate) struct ServerAccess {
     pub(crate) poll_s: u64,
     /// What it calls itself on the line (T.30 TSI and CSI), at most 20 characters.
     pub(crate) station_id: Option<String>,
+    /// The key of a line server; there for every one.
+    pub(crate) key: Option<Fingerprint>,
+    /// Whether a line server dials us; then it has no host.
+    pub(crate) dials_in: bool,
     /// What devices with IPP and off-ramps have besides.
     pub(crate) special: KindAccess,
 }

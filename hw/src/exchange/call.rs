@@ -246,6 +246,10 @@ impl Call {
         let back = self.back.pass(self.called.speak(modems));
         self.called.hear(there, modems);
         self.caller.hear(back, modems);
+        // Modems that speak without audio.
+        let (there, back) = (self.caller.take_signals(modems), self.called.take_signals(modems));
+        self.called.hear_signals(there, modems);
+        self.caller.hear_signals(back, modems);
     }
 
     fn check_limits(&mut self, since: u64, modems: &mut Modems) {

@@ -103,7 +103,7 @@ fn one(command: &str) -> String {
 /// How many bytes the first command has: a letter, perhaps with a sign before it, and its
 /// number (V.250 5.3.1); `S` with all that is asked of a register; an extended one to its
 /// semicolon (5.4); all that is left for a number to dial.
-fn length(commands: &str) -> usize {
+pub(super) fn length(commands: &str) -> usize {
     let bytes = commands.as_bytes();
     let from = |start: usize, goes_on: fn(u8) -> bool| {
         start + bytes[start..].iter().take_while(|byte| goes_on(**byte)).count()

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Behaviour, CallInfo, ExchangeError,
+    Behaviour, CallInfo, ExchangeError, FaxClass,
     machine::{CallProgress, CallResult, ReceivedFax},
     modem::{Did, Modem, ModemId},
     switch::Switch,
@@ -29,6 +29,7 @@ pub(super) type Reply<T> = std_mpsc::SyncSender<Result<T, ExchangeError>>;
 /// What the exchange is told to do.
 pub(super) enum Command {
     AddModem {
+        class: FaxClass,
         number: String,
         link: Option<PathBuf>,
         reply: Reply<PathBuf>,
@@ -150,8 +151,8 @@ impl Engine {
         let switch = &mut self.switch;
         // Whoever asked may be gone by now: replies are sent for what they are worth.
         match command {
-            Command::AddModem { number, link, reply } => {
-                reply.send(switch.add_modem(&number, link.as_deref())).ok();
+            Command::AddModem { class, number, link, reply } => {
+                reply.send(switch.add_modem(class, &number, link.as_deref())).ok();
             }
             Command::AddNumber { number, behaviour, reply } => {
                 reply.send(switch.add_number(&number, behaviour)).ok();

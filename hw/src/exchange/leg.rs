@@ -1,12 +1,13 @@
 //! One end of a call: a modem, a fax machine of ours, a person, or nobody (any more).
 
-use std::path::PathBuf;
+use std::{collections::VecDeque, path::PathBuf};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    class2::Signal,
     machine::{CallProgress, CallResult, ReceivedFax},
-    modem::{ModemId, Modems},
+    modem::{Modem, ModemId, Modems},
     noise::Random,
     reject::Rejecter,
 };
@@ -48,6 +49,24 @@ impl Leg {
             }
             Self::Fax(fax) => fax.hear(block),
             Self::Voice(_) | Self::Gone => {}
+        }
+    }
+
+    /// What this end says without audio.
+    pub(super) fn take_signals(&mut self, modems: &mut Modems) -> VecDeque<Signal> {
+        match self {
+            Self::Modem(id) => modems.get_mut(id).map(Modem::take_signals).unwrap_or_default(),
+            Self::Fax(_) | Self::Voice(_) | Self::Gone => VecDeque::new(),
+        }
+    }
+
+    /// Lets this end hear what was said without audio.
+    pub(super) fn hear_signals(&mut self, signals: VecDeque<Signal>, modems: &mut Modems) {
+        if let Self::Modem(id) = self
+            && let Some(modem) = modems.get_mut(id)
+            && !signals.is_empty()
+        {
+            modem.hear_signals(signals);
         }
     }
 }

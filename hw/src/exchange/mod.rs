@@ -27,10 +27,12 @@
 #[cfg(test)]
 pub(crate) mod alone;
 mod call;
+mod class2;
 mod clock;
 mod dialect;
 mod directory;
 mod engine;
+mod extension;
 mod leg;
 mod line;
 mod machine;
@@ -52,6 +54,8 @@ use std::{
 
 use tokio::sync::broadcast;
 
+pub use self::extension::Extension;
+pub use self::class2::FaxClass;
 pub use self::machine::{CallProgress, CallResult, Machine, MachineCall, ReceivedFax, Sending};
 use self::{
     engine::{Command, Desk, Engine},
@@ -243,8 +247,22 @@ impl Exchange {
     /// [`ExchangeError::Number`], [`ExchangeError::Taken`], [`ExchangeError::Terminal`],
     /// [`ExchangeError::Full`] or [`ExchangeError::Stopped`].
     pub fn modem(&self, number: &str, link: Option<&Path>) -> Result<PathBuf, ExchangeError> {
+        self.modem_of(FaxClass::One, number, link)
+    }
+
+    /// Adds a modem of some class. Those of Class 2, 2.0 and 2.1 reach fax machines only at
+    /// other modems of these classes: they send no audio.
+    ///
+    /// # Errors
+    /// As [`Exchange::modem`].
+    pub fn modem_of(
+        &self,
+        class: FaxClass,
+        number: &str,
+        link: Option<&Path>,
+    ) -> Result<PathBuf, ExchangeError> {
         let (number, link) = (number.to_owned(), link.map(Path::to_owned));
-        self.desk.ask(|reply| Command::AddModem { number, link, reply })
+        self.desk.ask(|reply| Command::AddModem { class, number, link, reply })
     }
 
     /// Adds a number that behaves in one way, or changes how it behaves.

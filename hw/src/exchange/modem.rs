@@ -1,15 +1,20 @@
-//! A modem of the exchange: the terminal that its program has, the Class 1 modem
+//! A modem of the exchange: the terminal that its program has, the modem of some class
 //! behind it, and the call that it is in. It decides nothing about calls.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    path::Path,
+};
 
 use postfax_domain::redacted::Redacted;
 
 use super::{
+    class2::{Class2Modem, FaxClass, Signal},
     dialect::{self, Typed},
     terminal::{Input, Terminal},
 };
-use crate::spandsp::{Block, LineEvent, Request, T31Modem};
+use crate::spandsp::{Block, LineEvent, Request, SILENCE, T31Modem};
 
 /// Most bytes taken from a program at once: the modem stops us when a quarter of its
 /// buffer of 4 KiB is left.
@@ -34,6 +39,14 @@ pub(super) enum Did {
     Left,
 }
 
+/// What a modem is within.
+enum Brain {
+    /// Class 1, by the library, and what its program is typing.
+    One(T31Modem, Typed),
+    /// Another class.
+    Two(Box<Class2Modem>),
+}
+
 /// One modem.
 pub(super) struct Modem {
     /// The number that it answers on.
@@ -41,19 +54,23 @@ pub(super) struct Modem {
     /// The call that it is in, or that rings.
     pub(super) call: Option<u64>,
     terminal: Terminal,
-    t31: T31Modem,
-    typed: Typed,
+    brain: Brain,
     /// The program waits for a result: it wrote something and got none since.
     owes_result: bool,
 }
 
 impl Modem {
     /// A modem on hook at a new terminal.
-    pub(super) fn new(number: &str, link: Option<&Path>) -> io::Result<Self> {
-        let t31 = T31Modem::new().ok_or(io::ErrorKind::OutOfMemory)?;
+    pub(super) fn new(class: FaxClass, number: &str, link: Option<&Path>) -> io::Result<Self> {
+        let brain = match class {
+            FaxClass::One => {
+                let t31 = T31Modem::new().ok_or(io::ErrorKind::OutOfMemory)?;
+                Brain::One(t31, Typed::default())
+            }
+            class => Brain::Two(Box::new(Class2Modem::new(class))),
+        };
         let terminal = Terminal::open(link)?;
-        let (number, typed) = (number.to_owned(), Typed::default());
-        Ok(Self { number, call: None, terminal, t31, typed, owes_result: false })
+        Ok(Self { number: number.to_owned(), call: None, terminal, brain, owes_result: false })
     }
 
     /// The line between program and modem.
@@ -63,7 +80,10 @@ impl Modem {
 
     /// Whether it takes bytes from its program now.
     pub(super) fn listens(&self) -> bool {
-        self.t31.clear_to_send()
+        match &self.brain {
+            Brain::One(t31, _) => t31.clear_to_send(),
+            Brain::Two(modem) => modem.clear_to_send(),
+        }
     }
 
     /// Takes what the program wrote. `None`: nothing.
@@ -76,7 +96,7 @@ impl Modem {
                 self.give(&buffer[..n]);
                 self.owes_result = true;
                 self.pass();
-                let requests = self.t31.take_requests();
+                let requests = self.take_requests();
                 // The second half of a CR LF gives nothing up.
                 let gives_up = requests.is_empty() && buffer[..n].iter().any(|b| *b != b'\n');
                 Some(Did::Wrote { requests, gives_up })
@@ -97,7 +117,10 @@ impl Modem {
     /// Rings once, showing who calls. Since it shows it each time, each ring is the first one
     /// for the library: it answers by itself with `S0=1`, and never with more.
     pub(super) fn ring(&mut self, caller: &str) {
-        self.t31.set_caller(caller);
+        match &mut self.brain {
+            Brain::One(t31, _) => t31.set_caller(caller),
+            Brain::Two(modem) => modem.set_caller(caller),
+        }
         self.tell(LineEvent::Ring);
     }
 
@@ -109,13 +132,16 @@ impl Modem {
 
     /// Tells what happened to a call that did not come about, or is over.
     pub(super) fn tell(&mut self, event: LineEvent) {
-        self.t31.happened(event);
+        match &mut self.brain {
+            Brain::One(t31, _) => t31.happened(event),
+            Brain::Two(modem) => modem.happened(event),
+        }
         if event != LineEvent::Ring {
             // It also asks to hang up what is already over.
-            self.t31.take_requests();
+            self.take_requests();
         }
         self.pass();
-        if event == LineEvent::HungUp && self.owes_result {
+        if event == LineEvent::HungUp && self.owes_result && matches!(self.brain, Brain::One(..)) {
             // The library forgets it while the end of a page's carrier is still being sent.
             self.no_carrier();
         }
@@ -123,7 +149,10 @@ impl Modem {
 
     /// Tells that there is no way through.
     pub(super) fn no_carrier(&mut self) {
-        self.t31.no_carrier();
+        match &mut self.brain {
+            Brain::One(t31, _) => t31.no_carrier(),
+            Brain::Two(modem) => modem.no_carrier(),
+        }
         self.pass();
     }
 
@@ -142,47 +171,82 @@ impl Modem {
 
     /// What it says on the line.
     pub(super) fn speak(&mut self) -> Block {
-        self.t31.speak()
+        match &mut self.brain {
+            Brain::One(t31, _) => t31.speak(),
+            Brain::Two(_) => SILENCE,
+        }
     }
 
     /// Hears the line.
     pub(super) fn hear(&mut self, block: Block) {
-        self.t31.hear(block);
+        match &mut self.brain {
+            Brain::One(t31, _) => t31.hear(block),
+            // It hears nothing, but time passes.
+            Brain::Two(modem) => modem.tick(),
+        }
         self.pass();
+    }
+
+    /// What it says to another modem without audio.
+    pub(super) fn take_signals(&mut self) -> VecDeque<Signal> {
+        match &mut self.brain {
+            Brain::One(..) => VecDeque::new(),
+            Brain::Two(modem) => modem.take_signals(),
+        }
+    }
+
+    /// Hears another modem without audio.
+    pub(super) fn hear_signals(&mut self, signals: VecDeque<Signal>) {
+        if let Brain::Two(modem) = &mut self.brain {
+            for signal in signals {
+                modem.hear_signal(signal);
+            }
+            self.pass();
+        }
     }
 
     /// What it asked for while it spoke and heard.
     pub(super) fn take_requests(&mut self) -> Vec<Request> {
-        self.t31.take_requests()
+        match &mut self.brain {
+            Brain::One(t31, _) => t31.take_requests(),
+            Brain::Two(modem) => modem.take_requests(),
+        }
     }
 
-    /// Gives the library what the program wrote. In a call that may be a page; outside of one a
+    /// Gives the modem what the program wrote. In a call that may be a page; outside of one a
     /// command that the library lacks is taken back and said otherwise, without an echo.
     fn give(&mut self, bytes: &[u8]) {
+        let (t31, typed) = match &mut self.brain {
+            Brain::One(t31, typed) => (t31, typed),
+            Brain::Two(modem) => return modem.write(bytes),
+        };
         if self.call.is_some() {
-            self.typed.clear();
-            self.t31.write(bytes);
+            typed.clear();
+            t31.write(bytes);
             return;
         }
         for piece in bytes.split_inclusive(|byte| *byte == dialect::END) {
             let line = piece.strip_suffix(&[dialect::END]).unwrap_or(piece);
-            self.typed.push(line);
-            self.t31.write(line);
+            typed.push(line);
+            t31.write(line);
             if line.len() == piece.len() {
                 continue;
             }
-            if let Some(correction) = self.typed.correction() {
-                self.pass();
-                self.t31.write(&correction);
-                self.t31.take_output();
+            if let Some(correction) = typed.correction() {
+                self.terminal.write(&t31.take_output());
+                t31.write(&correction);
+                t31.take_output();
             }
-            self.typed.clear();
-            self.t31.write(&[dialect::END]);
+            typed.clear();
+            t31.write(&[dialect::END]);
         }
     }
 
     fn pass(&mut self) {
-        let output = self.t31.take_output();
+        let output = match &mut self.brain {
+            Brain::One(t31, _) => t31.take_output(),
+            Brain::Two(modem) => modem.take_output(),
+        };
         if !output.is_empty() {
             // What only echoes a command ends without a line feed.
             self.owes_result &= !output.ends_with(b"\r\n");

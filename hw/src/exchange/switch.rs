@@ -15,7 +15,7 @@ use postfax_domain::{outcome::Outcome, redacted::Redacted};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
-    Behaviour, CallInfo, CallState, Event, ExchangeError, Happening, Options,
+    Behaviour, CallInfo, CallState, Event, ExchangeError, FaxClass, Happening, Options,
     call::{Call, Fate, Limits, News},
     clock::Clock,
     directory::{Directory, Entry, Subscriber},
@@ -70,12 +70,13 @@ impl Switch {
 
     pub(super) fn add_modem(
         &mut self,
+        class: FaxClass,
         number: &str,
         link: Option<&Path>,
     ) -> Result<PathBuf, ExchangeError> {
         let id = self.next_id();
         self.directory.check_group(number)?;
-        let modem = Modem::new(number, link).map_err(ExchangeError::Terminal)?;
+        let modem = Modem::new(class, number, link).map_err(ExchangeError::Terminal)?;
         let path = modem.terminal().path().to_owned();
         self.directory.add_modem(number, id)?;
         self.modems.insert(id, modem);

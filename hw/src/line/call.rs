@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use postfax_domain::{number::Number, outcome::Outcome};
 use tokio::sync::{mpsc, watch};
 
-use crate::t30::{Remote, Session, Statistics};
+use crate::t30::{Remote, Session, Station, Statistics};
 
 /// A call to place.
 #[derive(Debug)]
@@ -93,6 +93,63 @@ pub struct Ring {
     pub cadence: Option<String>,
 }
 
+/// How loud a modem is until a call is through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Speaker {
+    /// Not at all.
+    #[default]
+    Off,
+    /// `L0` and the like.
+    Quiet,
+    /// A little louder.
+    Low,
+    /// Louder.
+    Medium,
+    /// As loud as it can.
+    High,
+}
+
+/// What an administrator sets of a line, as far as the line itself needs it. When and for
+/// what it is used is the matter of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineSettings {
+    /// Whether the line is used at all; false: [`LineState::Off`] once its last call is
+    /// over, with the device let go.
+    pub on: bool,
+    /// What it calls itself and can do, for a modem that does T.30 by itself. Each
+    /// [`Session`] brings one of its own, which counts.
+    pub station: Station,
+    /// At which ring it answers; 0: never.
+    pub rings: u32,
+    /// The most calls at one time, where that is less than the line can do.
+    pub max_calls: Option<usize>,
+    /// How loud it is.
+    pub speaker: Speaker,
+    /// What a modem is sent after its reset, before anything else; empty: nothing.
+    pub init: String,
+}
+
+impl LineSettings {
+    /// Those of a line of which nothing is set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            on: true,
+            station: Station::new(""),
+            rings: 1,
+            max_calls: None,
+            speaker: Speaker::Off,
+            init: String::new(),
+        }
+    }
+}
+
+impl Default for LineSettings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// How a line is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LineState {
@@ -131,6 +188,10 @@ pub trait Line: Send + Sync + 'static {
     /// Tells when [`Line::state`] has changed.
     fn changes(&self) -> watch::Receiver<()>;
 
+    /// Takes what is set of it, before [`Line::run`] and at any time later. It returns at
+    /// once; a call that goes on keeps what it began with, and the next one has these.
+    fn configure(&self, settings: LineSettings);
+
     /// Keeps the line: sets it up, answers what rings, mends what fails. Ends when `stop`
     /// becomes true and the last call is over.
     async fn run(&self, desk: Arc<dyn Desk>, stop: watch::Receiver<bool>);
@@ -139,4 +200,9 @@ pub trait Line: Send + Sync + 'static {
     /// is being rung, or one that cannot be used, says so at once
     /// ([`Outcome::LinesBusy`], [`Outcome::NoDialTone`], [`Outcome::ServerFault`]).
     async fn place(&self, order: Order) -> Ended;
+}
+
+/// Returns when it is to end, or nobody is there any more who could say so.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await.map(drop);
 }

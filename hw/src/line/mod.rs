@@ -13,5 +13,12 @@
 //! is decided by a [`Desk`].
 
 mod call;
+pub mod header;
+pub mod media;
+pub mod modem;
+pub mod server;
+pub mod sip;
+pub mod wire;
 
-pub use self::call::{Desk, Ended, Line, LineState, Order, Ring, Step};
+pub(crate) use self::call::stopped;
+pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};

@@ -46,6 +46,8 @@ pub(super) type ModemControl =
 pub(super) type PacketOutput =
     extern "C" fn(*mut c_void, *mut c_void, *const u8, c_int, c_int) -> c_int;
 pub(super) type PhaseE = extern "C" fn(*mut T30State, *mut c_void, c_int);
+pub(super) type SetSignal = extern "C" fn(*mut c_void, c_int, c_int, c_int, c_int);
+pub(super) type SendFrame = extern "C" fn(*mut c_void, *const u8, c_int);
 pub(super) type FrameWatch = extern "C" fn(*mut T30State, *mut c_void, c_int, *const u8, c_int);
 
 unsafe extern "C" {
@@ -72,8 +74,26 @@ unsafe extern "C" {
     pub(super) fn fax_free(state: *mut FaxState) -> c_int;
     pub(super) fn fax_get_t30_state(state: *mut FaxState) -> *mut T30State;
     pub(super) fn fax_set_transmit_on_idle(state: *mut FaxState, on: c_int);
+    pub(super) fn fax_rx_fillin(state: *mut FaxState, len: c_int) -> c_int;
     pub(super) fn fax_tx(state: *mut FaxState, samples: *mut i16, len: c_int) -> c_int;
     pub(super) fn fax_rx(state: *mut FaxState, samples: *mut i16, len: c_int) -> c_int;
+
+    pub(super) fn t30_init(
+        state: *mut T30State,
+        calling: c_int,
+        hear: SetSignal,
+        hear_context: *mut c_void,
+        say: SetSignal,
+        say_context: *mut c_void,
+        send: SendFrame,
+        send_context: *mut c_void,
+    ) -> *mut T30State;
+    pub(super) fn t30_free(state: *mut T30State) -> c_int;
+    pub(super) fn t30_front_end_status(state: *mut c_void, status: c_int);
+    pub(super) fn t30_hdlc_accept(state: *mut c_void, frame: *const u8, len: c_int, ok: c_int);
+    pub(super) fn t30_non_ecm_get_bit(state: *mut c_void) -> c_int;
+    pub(super) fn t30_non_ecm_put_bit(state: *mut c_void, bit: c_int);
+    pub(super) fn t30_timer_update(state: *mut T30State, ticks: c_int);
 
     pub(super) fn t30_set_tx_ident(state: *mut T30State, text: *const c_char) -> c_int;
     pub(super) fn t30_set_tx_sub_address(state: *mut T30State, text: *const c_char) -> c_int;
@@ -107,6 +127,7 @@ unsafe extern "C" {
         context: *mut c_void,
     );
     pub(super) fn t30_call_active(state: *mut T30State) -> c_int;
+    pub(super) fn t30_completion_code_to_str(completion: c_int) -> *const c_char;
     pub(super) fn t30_terminate(state: *mut T30State);
     pub(super) fn t30_get_transfer_statistics(state: *mut T30State, stats: *mut T30Stats);
     pub(super) fn t30_get_rx_ident(state: *mut T30State) -> *const c_char;

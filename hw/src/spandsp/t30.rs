@@ -11,9 +11,10 @@ use std::{
 use postfax_domain::document::{Paper, Resolution};
 
 use super::raw::{
-    T30State, T30Stats, t30_call_active, t30_get_rx_ident, t30_get_rx_model, t30_get_rx_password,
-    t30_get_rx_sub_address, t30_get_rx_vendor, t30_get_transfer_statistics, t30_set_ecm_capability,
-    t30_set_phase_e_handler, t30_set_real_time_frame_handler, t30_set_rx_encoding, t30_set_rx_file,
+    T30State, T30Stats, t30_call_active, t30_completion_code_to_str, t30_get_rx_ident,
+    t30_get_rx_model, t30_get_rx_password, t30_get_rx_sub_address, t30_get_rx_vendor,
+    t30_get_transfer_statistics, t30_set_ecm_capability, t30_set_phase_e_handler,
+    t30_set_real_time_frame_handler, t30_set_rx_encoding, t30_set_rx_file,
     t30_set_supported_compressions, t30_set_supported_image_sizes, t30_set_supported_modems,
     t30_set_supported_resolutions, t30_set_supported_t30_features, t30_set_tx_file,
     t30_set_tx_ident, t30_set_tx_password, t30_set_tx_selective_polling_address,
@@ -114,6 +115,13 @@ impl Engine {
         unsafe { self.desk.as_ref().completion }
     }
 
+    /// The same in the words of the library.
+    pub(crate) fn said(&self) -> Option<String> {
+        let completion = self.completion()?;
+        // SAFETY: it gives a constant text for any number.
+        unsafe { text(t30_completion_code_to_str(completion)) }
+    }
+
     /// The frames that passed since the last time.
     pub(crate) fn take_frames(&mut self) -> Vec<Frame> {
         // SAFETY: as in `completion`.
@@ -127,6 +135,7 @@ impl Engine {
         unsafe { t30_get_transfer_statistics(self.t30.as_ptr(), &raw mut stats) };
         let count = |n: c_int| u32::try_from(n).unwrap_or(0);
         Statistics {
+            carrier: None,
             bit_rate: count(stats.bit_rate),
             ecm: stats.error_correcting_mode != 0,
             coding: coding(stats.encoding),

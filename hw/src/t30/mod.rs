@@ -7,5 +7,5 @@ mod outcome;
 mod session;
 mod tally;
 
-pub use self::session::{Coding, MAX_IDENT, Modems, Remote, Session, Station, Statistics};
+pub use self::session::{Carrier, Coding, MAX_IDENT, Modems, Remote, Session, Station, Statistics};
 pub(crate) use self::{outcome::sent, tally::Tally};

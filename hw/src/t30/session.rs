@@ -103,9 +103,37 @@ pub enum Coding {
     Mmr,
 }
 
+/// What carried a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Carrier {
+    /// A modem on a telephone line.
+    #[serde(rename = "modem")]
+    Modem,
+    /// T.38 over UDPTL.
+    #[serde(rename = "T.38")]
+    T38,
+    /// Audio over RTP.
+    #[serde(rename = "G.711")]
+    G711,
+}
+
+impl Carrier {
+    /// What people call it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Modem => "modem",
+            Self::T38 => "T.38",
+            Self::G711 => "G.711",
+        }
+    }
+}
+
 /// What was counted in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Statistics {
+    /// What carried it, as its line knows.
+    pub carrier: Option<Carrier>,
     /// Signalling rate in bit/s; 0 when no rate was agreed.
     pub bit_rate: u32,
     /// Errors were corrected (T.30 annex A).

@@ -1,0 +1,680 @@
+//! Modems that do T.30 themselves: Class 2 (SP-2388-A), 2.0 (EIA-592) and 2.1 (T.32). One
+//! call as a conversation in AT commands, without the port that it is held over.
+//!
+//! ```text
+//!            ┌─ Dialling ─ Identifying ─▶ Choosing ─ Starting ─ Holding ─ Sending ─ PageSent ─ Asked ─┐
+//! SettingUp ─┤                              ▲ next page                                               │
+//!            │                              └─────────────────────────────────────────────────────────┤
+//!            └─ Answering ─▶ Fetching ─ Triggered ─ Receiving ─ PageReceived ─ Judging ───────────────┤
+//!                              ▲ next page                                                            │
+//!                              └──────────────────────────────────────────────────────────────────────┴─▶ Closing
+//! ```
+//!
+//! Each state has a limit in time, and whatever a modem says leads on or ends the call.
+//! What the modem did not confirm is never told as confirmed: it is the modem that hears
+//! MCF, and `+FPTS` or `OK` are all that is known of it.
+
+mod answer;
+mod codes;
+mod dialect;
+mod document;
+mod params;
+mod receive;
+mod send;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use postfax_domain::outcome::Outcome;
+
+pub(crate) use self::dialect::Class;
+use self::{
+    answer::{Answer, Failure, Next, Verdict},
+    dialect::Dialect,
+    document::{Keeper, Source},
+    params::{Params, Ranges},
+    wire::{After, CAN, DLE, Data, ETX, Lines, Piece},
+};
+use super::dialogue::{Dialogue, Out};
+use crate::{
+    line::call::{Ended, Step},
+    t30::{Carrier, MAX_IDENT, Remote, Session, Statistics},
+};
+
+/// For an answer that needs nothing but the modem.
+const COMMAND_S: u64 = 10;
+/// From dialling to the fax tone.
+const DIAL_S: u64 = 100;
+/// For identification and training, at all speeds (T.30 T1 and nine times DCS and TCF).
+const TRAINING_S: u64 = 90;
+/// For the answer to a post-page message: three times T4, and as long as the other side is
+/// not ready (T.30 T5, 60 s), behind what the modem still holds of the page.
+const POST_PAGE_S: u64 = 180;
+/// For the end of a call that has nothing more to say.
+const CLOSING_S: u64 = 20;
+/// Longest dial string that modems take.
+const MAX_DIAL: usize = 40;
+
+/// A command to set the modem up.
+enum Command {
+    /// Without it the call cannot be.
+    Must(String),
+    /// A modem may lack it.
+    May(String),
+    /// Asks what it can.
+    AskRanges,
+    /// Tells it what it may do, which depends on what it can.
+    Restrict,
+}
+
+/// Where the conversation stands: what the modem is expected to say.
+enum State {
+    /// `OK` to a command.
+    SettingUp(Command),
+    /// `+FCON`.
+    Dialling,
+    /// `OK`, after all that the other machine said of itself.
+    Identifying,
+    /// The same for a call that came in.
+    Answering,
+    /// `OK` to what is wanted for the next page.
+    Choosing,
+    /// `CONNECT`.
+    Starting,
+    /// XON.
+    Holding(Vec<u8>),
+    /// Nothing: the page is being written.
+    Sending {
+        data: Vec<u8>,
+        at: usize,
+    },
+    /// `OK`: the modem has passed the page on.
+    PageSent,
+    /// What becomes of the page.
+    Asked(Option<Verdict>),
+    /// `CONNECT`.
+    Fetching,
+    /// Data, for which was asked so many times.
+    Triggered(usize),
+    /// More of the page.
+    Receiving,
+    /// `OK`, after what the modem thinks of the page and what comes next.
+    PageReceived {
+        verdict: Option<Verdict>,
+        next: Option<Next>,
+    },
+    /// `OK` to what we think of it.
+    Judging,
+    /// That it hung up: all is said.
+    Closing,
+    /// That it hung up, since we give up.
+    Aborting(Box<Ended>),
+    /// Nothing.
+    Over,
+}
+
+/// One call with such a modem.
+pub(crate) struct Class2 {
+    dialect: &'static Dialect,
+    session: Session,
+    /// What to dial; `None`: to answer.
+    dial: Option<String>,
+    limit: Duration,
+    /// When it was last spoken to.
+    now: Instant,
+    state: State,
+    deadline: Option<Instant>,
+    since: Option<Instant>,
+    lines: Lines,
+    data: Data,
+    commands: VecDeque<Command>,
+    ranges: Ranges,
+    /// The most that we want.
+    ours: Params,
+    /// The most that the other machine can.
+    theirs: Params,
+    /// What the modem was told to want.
+    wanted: Option<Params>,
+    /// What was agreed.
+    agreed: Option<Params>,
+    source: Option<Source>,
+    keeper: Option<Keeper>,
+    /// The other machine has a document, or polls ours.
+    polling: bool,
+    /// The page that is sent, counted from 0, and how often it was refused.
+    page: usize,
+    refused: u32,
+    confirmed: u32,
+    /// The last page of the document was confirmed.
+    complete: bool,
+    rang: bool,
+    stopping: bool,
+    statistics: Statistics,
+    remote: Remote,
+    out: Vec<Out>,
+}
+
+impl Class2 {
+    /// A call to `dial`, which follows `ATDT`; it may last for `limit` once it is answered.
+    ///
+    /// # Errors
+    /// The end of a call that such a modem cannot make, in words.
+    pub(crate) fn calling(
+        class: Class,
+        session: Session,
+        dial: &str,
+        limit: Duration,
+    ) -> Result<Self, Ended> {
+        let dialable = |byte: u8| byte.is_ascii_digit() || b"*#,+-.()ABCDTPWabcdtpw!@ ".contains(&byte);
+        if dial.is_empty() || dial.len() > MAX_DIAL || !dial.bytes().all(dialable) {
+            let said = "a modem dials at most 40 of the characters 0-9 * # , W T P";
+            return Err(Ended::failed(Outcome::BadDialString, said));
+        }
+        if session.send.is_some() == session.receive.is_some() {
+            let said = "a modem of this class either sends or polls in one call";
+            return Err(Ended::failed(Outcome::FormatUnsendable, said));
+        }
+        Self::new(class, session, Some(dial.to_owned()), limit)
+    }
+
+    /// A call that comes in, to be answered now.
+    ///
+    /// # Errors
+    /// As [`Class2::calling`].
+    pub(crate) fn answering(
+        class: Class,
+        session: Session,
+        limit: Duration,
+    ) -> Result<Self, Ended> {
+        Self::new(class, session, None, limit)
+    }
+
+    fn new(
+        class: Class,
+        session: Session,
+        dial: Option<String>,
+        limit: Duration,
+    ) -> Result<Self, Ended> {
+        let dialect = class.dialect();
+        check_texts(&session, dialect)?;
+        let source = match session.send.as_deref().map(Source::open).transpose() {
+            Ok(source) => source,
+            Err(error) => return Err(Ended::failed(Outcome::BadDocument, error.to_string())),
+        };
+        let statistics = Statistics { carrier: Some(Carrier::Modem), ..Statistics::default() };
+        Ok(Self {
+            keeper: session.receive.as_deref().map(Keeper::new),
+            ours: Params::of_station(&session.station, dialect),
+            dialect,
+            session,
+            dial,
+            limit,
+            now: Instant::now(),
+            state: State::Over,
+            deadline: None,
+            since: None,
+            lines: Lines::default(),
+            data: Data::default(),
+            commands: VecDeque::new(),
+            ranges: Ranges::default(),
+            theirs: Params::default(),
+            wanted: None,
+            agreed: None,
+            source,
+            polling: false,
+            page: 0,
+            refused: 0,
+            confirmed: 0,
+            complete: false,
+            rang: false,
+            stopping: false,
+            statistics,
+            remote: Remote::default(),
+            out: Vec::new(),
+        })
+    }
+
+    /// Everything that the modem is told before the call.
+    fn setup(&self) -> VecDeque<Command> {
+        let (dialect, session) = (self.dialect, &self.session);
+        let set = |name: &str, text: &str| format!("{name}=\"{text}\"");
+        let mut commands = VecDeque::from([
+            Command::May("E0V1Q0".into()),
+            Command::Must(format!("+FCLASS={}", dialect.class)),
+            Command::Must(set(dialect.identity, &session.station.identity)),
+            Command::AskRanges,
+            Command::Restrict,
+            Command::May(format!("{}=0", dialect.bit_order)),
+        ]);
+        commands.extend(dialect.extras.iter().map(|extra| Command::May((*extra).to_owned())));
+        if self.keeper.is_some() {
+            commands.push_back(Command::Must("+FCR=1".into()));
+        }
+        for (name, text) in [
+            ("+FSA", &session.subaddress),
+            ("+FPW", &session.password),
+            ("+FPA", &session.poll),
+        ] {
+            if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
+                commands.push_back(Command::Must(set(name, text)));
+            }
+        }
+        if self.dial.is_some() && self.keeper.is_some() {
+            let name = dialect.polling_identity;
+            commands.push_back(Command::May(set(name, &session.station.identity)));
+            commands.push_back(Command::Must(format!("{}=1", dialect.wants_poll)));
+        }
+        if self.dial.is_none() && self.source.is_some() {
+            commands.push_back(Command::Must(format!("{}=1", dialect.may_poll)));
+        }
+        commands
+    }
+
+    fn next_command(&mut self, now: Instant) {
+        let Some(command) = self.commands.pop_front() else {
+            return match self.dial.clone() {
+                Some(dial) => self.dial(&dial, now),
+                None => self.answer(now),
+            };
+        };
+        let dialect = self.dialect;
+        let text = match &command {
+            Command::Must(text) | Command::May(text) => text.clone(),
+            Command::AskRanges => format!("{}=?", dialect.capabilities),
+            Command::Restrict => {
+                self.ours = self.ours.within(&self.ranges, dialect);
+                format!("{}={}", dialect.capabilities, self.ours.text(dialect.hexadecimal))
+            }
+        };
+        self.command(&text);
+        self.go(State::SettingUp(command), COMMAND_S, now);
+    }
+
+    /// Writes a command.
+    fn command(&mut self, text: &str) {
+        self.write(format!("AT{text}\r").into_bytes());
+    }
+
+    fn write(&mut self, bytes: Vec<u8>) {
+        self.out.push(Out::Write(bytes));
+    }
+
+    /// Expects something else from now on, for at most so long.
+    fn go(&mut self, state: State, limit_s: u64, now: Instant) {
+        self.state = state;
+        let limit = now + Duration::from_secs(limit_s);
+        let last = self.since.map(|since| since + self.limit);
+        self.deadline = Some(last.map_or(limit, |last| limit.min(last)));
+    }
+
+    /// The other machine is on the line.
+    fn connected(&mut self, now: Instant) {
+        if self.since.is_none() {
+            self.since = Some(now);
+            self.out.push(Out::Step(Step::Connected));
+        }
+    }
+
+    /// Takes something whole from the modem.
+    fn take(&mut self, piece: Piece, now: Instant) {
+        match piece {
+            Piece::Line(line) => {
+                tracing::trace!(line, "modem");
+                let answer = Answer::parse(&line, self.dialect.hexadecimal);
+                self.heard(answer, now);
+            }
+            Piece::Xon if matches!(self.state, State::Holding(_)) => self.release(now),
+            Piece::Cancel if matches!(self.state, State::Sending { .. }) => self.cut_short(now),
+            Piece::Xon | Piece::Cancel => {}
+        }
+    }
+
+    /// What means the same in every state is noted here, the rest is for the state.
+    fn heard(&mut self, answer: Answer, now: Instant) {
+        match answer {
+            Answer::Identity(text) => {
+                self.remote.identity = (!text.is_empty()).then_some(text);
+            }
+            Answer::SubAddress(text) => {
+                self.remote.subaddress = (!text.is_empty()).then_some(text);
+            }
+            Answer::Password(text) => {
+                self.remote.password = (!text.is_empty()).then_some(text);
+            }
+            Answer::Fax if self.since.is_none() => self.met(now),
+            Answer::Remote(Some(theirs)) => self.theirs = theirs,
+            Answer::Polls(theirs) => {
+                self.polling = true;
+                self.theirs = theirs.unwrap_or_default();
+            }
+            Answer::HasDocument => self.polling = true,
+            Answer::Agreed(Some(agreed)) => self.agree(agreed),
+            Answer::Remote(None) | Answer::Agreed(None) => {
+                self.fail(Outcome::ProtocolError, "the modem told the session unreadably", now);
+            }
+            Answer::HungUp(code) => self.hung_up(code),
+            Answer::Failed(failure) => self.failed(failure),
+            Answer::Other(_) | Answer::Voice | Answer::Fax => {
+                self.other(&answer, now);
+            }
+            answer => self.step(&answer, now),
+        }
+    }
+
+    fn other(&mut self, answer: &Answer, now: Instant) {
+        match (&self.state, answer) {
+            // A call came in at that moment.
+            (State::Dialling | State::SettingUp(_), Answer::Other(line))
+                if line == "RING" && self.dial.is_some() =>
+            {
+                self.end(Outcome::LinesBusy, "a call came in when the modem was to dial");
+            }
+            (State::SettingUp(Command::AskRanges), Answer::Other(line)) => {
+                if let Some(ranges) = Ranges::parse(line, self.dialect.hexadecimal) {
+                    self.ranges = ranges;
+                }
+            }
+            (State::Dialling, Answer::Voice) => {
+                self.fail(Outcome::NoFaxMachine, "a voice answered", now);
+            }
+            _ => {}
+        }
+    }
+
+    fn agree(&mut self, agreed: Params) {
+        self.agreed = Some(agreed);
+        self.statistics.bit_rate = agreed.bit_rate();
+        self.statistics.ecm = agreed.ecm > 0;
+        self.statistics.coding = Some(agreed.coding());
+    }
+
+    /// `OK`, `ERROR`, `CONNECT` and what is said of pages.
+    fn step(&mut self, answer: &Answer, now: Instant) {
+        match &self.state {
+            State::SettingUp(command) => match (answer, command) {
+                (Answer::Ok, _) => self.next_command(now),
+                (Answer::Error, Command::Must(text)) => {
+                    let said = format!("the modem refused AT{text}");
+                    self.end(Outcome::ServerFault, said);
+                }
+                (Answer::Error, _) => self.next_command(now),
+                _ => {}
+            },
+            State::Dialling | State::Identifying => self.heard_identifying(answer, now),
+            State::Choosing
+            | State::Starting
+            | State::Holding(_)
+            | State::Sending { .. }
+            | State::PageSent
+            | State::Asked(_) => self.heard_sending(answer, now),
+            State::Answering
+            | State::Fetching
+            | State::Triggered(_)
+            | State::Receiving
+            | State::PageReceived { .. }
+            | State::Judging => self.heard_receiving(answer, now),
+            State::Closing if matches!(answer, Answer::Ok | Answer::Error) => {
+                self.end(Outcome::Delivered, "");
+            }
+            State::Aborting(_) if matches!(answer, Answer::Ok | Answer::Error) => self.aborted(),
+            State::Closing | State::Aborting(_) | State::Over => {}
+        }
+    }
+
+    /// `BUSY` and its like.
+    fn failed(&mut self, failure: Failure) {
+        let outcome = match (&self.state, failure) {
+            (State::Aborting(_), _) => return self.aborted(),
+            (State::Closing, _) => return self.end(Outcome::Delivered, ""),
+            (State::Dialling, Failure::Busy) => Outcome::Busy,
+            (State::Dialling, Failure::NoAnswer) => Outcome::NoAnswer,
+            (State::Dialling, Failure::NoDialTone) => Outcome::NoDialTone,
+            (State::Dialling, Failure::Refused) => Outcome::ModemRefused,
+            (State::Dialling | State::Answering, Failure::NoCarrier) => Outcome::NoFaxMachine,
+            (State::Asked(_), _) => Outcome::PageUnconfirmed,
+            _ if self.since.is_none() => Outcome::NoFaxMachine,
+            _ => Outcome::Disconnected,
+        };
+        let words = match failure {
+            Failure::NoCarrier => "the modem said NO CARRIER",
+            Failure::Busy => "the modem said BUSY",
+            Failure::NoAnswer => "the modem said NO ANSWER",
+            Failure::NoDialTone => "the modem said NO DIALTONE",
+            Failure::Refused => "the modem does not call this number now",
+        };
+        self.end(outcome, words);
+    }
+
+    /// The modem hung up by itself.
+    fn hung_up(&mut self, code: Option<u8>) {
+        // Before our own command could come to anything it may tell of the last call.
+        if matches!(self.state, State::SettingUp(_) | State::Over) {
+            return;
+        }
+        if let State::Aborting(_) = self.state {
+            return self.aborted();
+        }
+        let Some(code) = code else {
+            return self.end(Outcome::ProtocolError, "the modem hung up and said why unreadably");
+        };
+        // It may tell what becomes of the last page, or only that all ended well.
+        if let State::Asked(verdict) = self.state {
+            match verdict {
+                Some(verdict) if verdict.is_good() => self.confirm(),
+                None if code == 0 && self.after() == After::Nothing => self.confirm(),
+                _ => {}
+            }
+        }
+        let outcome = match (&self.state, code) {
+            (State::Dialling, 0) => Outcome::NoFaxMachine,
+            _ => codes::outcome(code),
+        };
+        self.end(outcome, codes::words(code));
+    }
+
+    /// Ends the call: the modem is told, and its answer awaited for a moment.
+    fn fail(&mut self, outcome: Outcome, said: impl Into<String>, now: Instant) {
+        let in_data = matches!(self.state, State::Sending { .. });
+        let in_page = matches!(self.state, State::Triggered(_) | State::Receiving);
+        if matches!(self.state, State::SettingUp(_) | State::Dialling | State::Over) {
+            return self.end(outcome, said);
+        }
+        let ended = Box::new(self.ending(outcome, said.into(), now));
+        if in_data {
+            // Within the data of a page nothing else is heard as a command.
+            let last = if self.dialect.hexadecimal { CAN } else { ETX };
+            self.write(vec![DLE, last]);
+        } else if in_page {
+            self.write(vec![CAN]);
+        }
+        self.command(self.dialect.abort);
+        self.go(State::Aborting(ended), COMMAND_S, now);
+    }
+
+    fn aborted(&mut self) {
+        if let State::Aborting(ended) = std::mem::replace(&mut self.state, State::Over) {
+            self.deadline = None;
+            self.out.push(Out::Ended(*ended));
+        }
+    }
+
+    /// The call is over.
+    fn end(&mut self, outcome: Outcome, said: impl Into<String>) {
+        let ended = self.ending(outcome, said.into(), self.now);
+        self.state = State::Over;
+        self.deadline = None;
+        self.out.push(Out::Ended(ended));
+    }
+
+    /// What came of it, from all that is known.
+    fn ending(&self, outcome: Outcome, said: String, now: Instant) -> Ended {
+        let sends = self.source.is_some() && (self.dial.is_some() || self.polling);
+        let outcome = match outcome {
+            _ if self.complete => Outcome::Delivered,
+            _ if self.stopping => Outcome::Cancelled,
+            outcome if outcome.is_success() => Outcome::Disconnected,
+            outcome if sends && self.refused > 0 && !matches!(outcome, Outcome::OperatorInterrupt) => {
+                Outcome::PageRejected
+            }
+            outcome => outcome,
+        };
+        let pages = match &self.keeper {
+            Some(keeper) if !sends => keeper.pages(),
+            _ => self.confirmed,
+        };
+        Ended {
+            outcome,
+            said: if outcome.is_success() { String::new() } else { said },
+            pages,
+            statistics: self.statistics,
+            remote: self.remote.clone(),
+            duration: self.since.map_or(Duration::ZERO, |since| now.duration_since(since)),
+        }
+    }
+
+    fn taken(&mut self) -> Vec<Out> {
+        std::mem::take(&mut self.out)
+    }
+}
+
+impl Dialogue for Class2 {
+    fn begin(&mut self, now: Instant) -> Vec<Out> {
+        self.now = now;
+        self.commands = self.setup();
+        self.next_command(now);
+        self.taken()
+    }
+
+    fn input(&mut self, bytes: &[u8], now: Instant) -> Vec<Out> {
+        self.now = now;
+        for byte in bytes {
+            match self.state {
+                State::Over => break,
+                State::Triggered(_) | State::Receiving => self.data(*byte, now),
+                _ => {
+                    if let Some(piece) = self.lines.push(*byte) {
+                        self.take(piece, now);
+                    }
+                }
+            }
+        }
+        self.taken()
+    }
+
+    fn drained(&mut self, now: Instant) -> Vec<Out> {
+        self.now = now;
+        if matches!(self.state, State::Sending { .. }) {
+            self.send_more(now);
+        }
+        self.taken()
+    }
+
+    fn timeout(&mut self, now: Instant) -> Vec<Out> {
+        self.now = now;
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            self.late(now);
+        }
+        self.taken()
+    }
+
+    fn stop(&mut self, now: Instant) -> Vec<Out> {
+        self.now = now;
+        self.stopping = true;
+        match self.state {
+            State::SettingUp(_) | State::Dialling => self.end(Outcome::Cancelled, "cancelled"),
+            // The answer to what was asked is worth the few seconds, and ends it as well.
+            State::PageSent | State::Asked(_) | State::Closing => {}
+            State::Aborting(_) | State::Over => {}
+            _ => self.fail(Outcome::Cancelled, "cancelled", now),
+        }
+        self.taken()
+    }
+
+    fn lost(&mut self, now: Instant) -> Ended {
+        let outcome = match self.state {
+            State::Asked(_) => Outcome::PageUnconfirmed,
+            _ => Outcome::ServerFault,
+        };
+        let said = "the modem's port was lost, or the call lasted too long";
+        let ended = match std::mem::replace(&mut self.state, State::Over) {
+            State::Aborting(ended) => *ended,
+            _ => self.ending(outcome, said.into(), now),
+        };
+        self.deadline = None;
+        ended
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+}
+
+impl Class2 {
+    /// Nothing came in time.
+    fn late(&mut self, now: Instant) {
+        if self.since.is_some_and(|since| now >= since + self.limit)
+            && !matches!(self.state, State::Aborting(_) | State::Closing)
+        {
+            return self.fail(Outcome::ProtocolError, "the call lasted longer than any may", now);
+        }
+        let (outcome, what) = match self.state {
+            State::Over => return,
+            State::Aborting(_) => return self.aborted(),
+            State::Closing => return self.end(Outcome::Delivered, ""),
+            State::Holding(_) => return self.release(now),
+            State::Triggered(times) if times < self.dialect.triggers.len() => {
+                return self.trigger(times, now);
+            }
+            State::SettingUp(_) => (Outcome::ServerFault, "a command"),
+            State::Dialling => (Outcome::NoFaxMachine, "the call"),
+            State::Identifying => (Outcome::NoHandshake, "the identification"),
+            State::Answering => (Outcome::NoHandshake, "the answer"),
+            State::Choosing | State::Starting => (Outcome::StoppedAnswering, "the start of a page"),
+            State::Sending { .. } | State::PageSent => (Outcome::ServerFault, "page data"),
+            State::Asked(_) => (Outcome::PageUnconfirmed, "the end of a page"),
+            State::Fetching | State::Triggered(_) => (Outcome::Disconnected, "a page"),
+            State::Receiving => (Outcome::Disconnected, "more of a page"),
+            State::PageReceived { .. } | State::Judging => {
+                (Outcome::Disconnected, "the end of a received page")
+            }
+        };
+        self.fail(outcome, format!("the modem was silent for too long: {what}"), now);
+    }
+}
+
+/// Whether all texts can be told to such a modem.
+fn check_texts(session: &Session, dialect: &Dialect) -> Result<(), Ended> {
+    let texts = [&session.subaddress, &session.password, &session.poll];
+    if !dialect.addresses && texts.iter().any(|text| text.as_ref().is_some_and(|t| !t.is_empty())) {
+        let said = "a Class 2 modem has no sub-address, password or selective polling: \
+                    use it as Class 2.0 or Class 1";
+        return Err(Ended::failed(Outcome::FormatUnsendable, said));
+    }
+    let fits = |text: &str| {
+        text.len() <= MAX_IDENT
+            && text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"')
+    };
+    let identity = Some(&session.station.identity);
+    match texts.into_iter().flatten().chain(identity).find(|text| !fits(text)) {
+        None => Ok(()),
+        Some(_) => {
+            let said = "an identity, sub-address or password has more than 20 characters, \
+                        quotes, or others than ASCII";
+            Err(Ended::failed(Outcome::ServerMisconfigured, said))
+        }
+    }
+}
+
+/// For tests by fuzzing: a call of each kind with a modem that says `data`, the first byte of
+/// which chooses the call, while time passes.
+#[doc(hidden)]
+pub fn fuzz_one(data: &[u8]) {
+    fuzz::one(data);
+}
+
+mod fuzz;
