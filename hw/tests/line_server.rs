@@ -179,7 +179,12 @@ impl Line for Booth {
             let into = session.receive.clone().unwrap();
             let whole = document(RECEIVED, 100);
             if std::env::var(DIE).is_ok_and(|point| point == "page") {
-                fs::write(into, &whole[..whole.len() - 20]).unwrap();
+                // As much as there may be when the last page has begun.
+                let parts = (1..whole.len()).rev().find(|length| {
+                    fs::write(&into, &whole[..*length]).unwrap();
+                    postfax_hw::pages::count(&into).is_ok_and(|pages| pages < RECEIVED)
+                });
+                assert!(parts.is_some());
                 std::process::abort();
             }
             fs::write(into, whole).unwrap();

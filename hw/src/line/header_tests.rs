@@ -101,7 +101,7 @@ fn its_words_can_be_read() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    for resolution in [Resolution::Fine, Resolution::Superfine] {
+    for resolution in [Resolution::Standard, Resolution::Fine, Resolution::Superfine] {
         let blank = Bitmap::white(Size::new(Paper::A4.pixels(resolution), 60).unwrap());
         let density = sheet::density(resolution);
         let stamped = header().stamp(&blank, density, Place::Above, (2, 5));

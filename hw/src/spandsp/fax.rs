@@ -5,8 +5,7 @@ use std::{ffi::c_int, ptr::NonNull};
 use super::{
     BLOCK, Block, SILENCE,
     raw::{
-        FaxState, fax_free, fax_get_t30_state, fax_init, fax_rx, fax_rx_fillin,
-        fax_set_transmit_on_idle, fax_tx,
+        FaxState, fax_free, fax_get_t30_state, fax_init, fax_rx, fax_set_transmit_on_idle, fax_tx,
     },
     t30::{Engine, SetupError},
 };
@@ -65,19 +64,5 @@ impl FaxTerminal {
     pub(crate) fn hear(&mut self, mut block: Block) {
         // SAFETY: the block is ours and has `BLOCK` samples.
         unsafe { fax_rx(self.state.0.as_ptr(), block.as_mut_ptr(), BLOCK as c_int) };
-    }
-
-    /// Takes samples from the line, where they do not come in blocks.
-    pub(crate) fn hear_some(&mut self, samples: &mut [i16]) {
-        let Ok(len) = c_int::try_from(samples.len()) else { return };
-        // SAFETY: the library reads and may change `len` samples.
-        unsafe { fax_rx(self.state.0.as_ptr(), samples.as_mut_ptr(), len) };
-    }
-
-    /// So many samples from the line are missing.
-    pub(crate) fn miss(&mut self, samples: usize) {
-        let Ok(len) = c_int::try_from(samples) else { return };
-        // SAFETY: the state is live.
-        unsafe { fax_rx_fillin(self.state.0.as_ptr(), len) };
     }
 }

@@ -8,7 +8,7 @@ use super::{
     ifp::{self, Ifp, Outgoing, T38Terms},
     raw_t38::{
         CoreState, GatewayState, t38_gateway_free, t38_gateway_get_t38_core_state,
-        t38_gateway_init, t38_gateway_rx, t38_gateway_rx_fillin, t38_gateway_set_ecm_capability,
+        t38_gateway_init, t38_gateway_rx, t38_gateway_set_ecm_capability,
         t38_gateway_set_fill_bit_removal, t38_gateway_set_supported_modems,
         t38_gateway_set_transmit_on_idle, t38_gateway_tx,
     },
@@ -70,12 +70,6 @@ impl Gateway {
     pub(crate) fn hear(&mut self, mut block: Block) {
         // SAFETY: the block is ours and has `BLOCK` samples.
         unsafe { t38_gateway_rx(self.state.0.as_ptr(), block.as_mut_ptr(), BLOCK as c_int) };
-    }
-
-    /// A block from the line is missing.
-    pub(crate) fn miss(&mut self) {
-        // SAFETY: the state is live.
-        unsafe { t38_gateway_rx_fillin(self.state.0.as_ptr(), BLOCK as c_int) };
     }
 
     /// Takes a packet of the other side, in the order of its numbers.

@@ -74,7 +74,6 @@ unsafe extern "C" {
     pub(super) fn fax_free(state: *mut FaxState) -> c_int;
     pub(super) fn fax_get_t30_state(state: *mut FaxState) -> *mut T30State;
     pub(super) fn fax_set_transmit_on_idle(state: *mut FaxState, on: c_int);
-    pub(super) fn fax_rx_fillin(state: *mut FaxState, len: c_int) -> c_int;
     pub(super) fn fax_tx(state: *mut FaxState, samples: *mut i16, len: c_int) -> c_int;
     pub(super) fn fax_rx(state: *mut FaxState, samples: *mut i16, len: c_int) -> c_int;
 

@@ -65,7 +65,6 @@ unsafe extern "C" {
     pub(super) fn t38_gateway_set_fill_bit_removal(state: *mut GatewayState, on: c_int);
     pub(super) fn t38_gateway_tx(state: *mut GatewayState, samples: *mut i16, len: c_int) -> c_int;
     pub(super) fn t38_gateway_rx(state: *mut GatewayState, samples: *mut i16, len: c_int) -> c_int;
-    pub(super) fn t38_gateway_rx_fillin(state: *mut GatewayState, len: c_int) -> c_int;
 
     pub(super) fn modem_connect_tones_rx_init(
         state: *mut TonesState,

@@ -83,7 +83,7 @@ impl Engine {
             t30_set_supported_compressions(t30, ALL_COMPRESSIONS);
             t30_set_supported_resolutions(t30, resolutions(station.finest));
             t30_set_supported_image_sizes(t30, sizes(station.widest));
-            t30_set_supported_t30_features(t30, ALL_FEATURES);
+            t30_set_supported_t30_features(t30, FEATURES);
             t30_set_rx_encoding(t30, RECEIVE_AS_MMR);
             if let Some(file) = &texts.send {
                 t30_set_tx_file(t30, file.as_ptr(), -1, -1);
@@ -288,6 +288,8 @@ fn coding(encoding: c_int) -> Option<Coding> {
 
 /// MH, MR and MMR.
 const ALL_COMPRESSIONS: c_int = 0x0E;
-/// Identification, selective polling, polled sub-address, sub-addressing, command repeat.
-const ALL_FEATURES: c_int = 0x0817;
+/// Identification, selective polling, polled sub-address, sub-addressing. Not the repetition of
+/// commands (CRP): after a frame that was damaged the library asks for it at both sides at
+/// once, and neither hears the other until the call fails.
+const FEATURES: c_int = 0x0017;
 const RECEIVE_AS_MMR: c_int = 3;

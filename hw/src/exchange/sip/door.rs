@@ -299,7 +299,7 @@ impl Office {
 }
 
 /// What was agreed on, as the media know it.
-fn kind(agreed: Agreed) -> Kind {
+pub(super) fn kind(agreed: Agreed) -> Kind {
     match agreed {
         Agreed::Audio { coding, ptime_ms } => Kind::Audio(AudioPlan {
             law: match coding.law {

@@ -37,6 +37,7 @@ pub(in crate::exchange) struct PacketLeg {
     media: Option<Media>,
     tell: mpsc::UnboundedSender<Told>,
     now: Duration,
+    answered: bool,
 }
 
 struct Media {
@@ -54,7 +55,7 @@ enum Carrier {
 impl PacketLeg {
     /// One without media yet.
     pub(in crate::exchange) fn new(tell: mpsc::UnboundedSender<Told>) -> Self {
-        Self { media: None, tell, now: Duration::ZERO }
+        Self { media: None, tell, now: Duration::ZERO, answered: false }
     }
 
     /// Goes on over this flow. Without a gateway there is silence.
@@ -70,6 +71,17 @@ impl PacketLeg {
             heard: None,
             carrier,
         });
+    }
+
+    /// The side in SIP has answered, perhaps before the exchange lets it ring.
+    pub(in crate::exchange) fn answer(&mut self, flow: Flow) {
+        self.answered = true;
+        self.carry(flow);
+    }
+
+    /// Whether it has.
+    pub(in crate::exchange) fn is_answered(&self) -> bool {
+        self.answered
     }
 
     /// Tells its side in SIP. A side that is gone needs to know no more.
@@ -112,8 +124,7 @@ impl Media {
             }
         }
         match &mut self.carrier {
-            // What is missing is silence to a modem, which knows no other way.
-            Carrier::Sound(sound) => sound.play().samples,
+            Carrier::Sound(sound) => sound.play(),
             Carrier::T38(bridge) => {
                 let mut out = Vec::new();
                 let block = bridge.speak(now, &mut out);
@@ -127,7 +138,7 @@ impl Media {
         let mut out = Vec::new();
         match &mut self.carrier {
             Carrier::Sound(sound) => sound.send(&block, &mut out),
-            Carrier::T38(bridge) => bridge.hear(Some(block), &mut out),
+            Carrier::T38(bridge) => bridge.hear(block, &mut out),
         }
         self.send(&out);
     }

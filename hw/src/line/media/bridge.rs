@@ -44,18 +44,10 @@ impl Bridge {
         block
     }
 
-    /// Takes what is said on the line; `None`: it is missing.
-    pub(crate) fn hear(&mut self, block: Option<Block>, out: &mut Vec<Vec<u8>>) {
-        match block {
-            Some(block) => self.gateway.hear(block),
-            None => self.gateway.miss(),
-        }
+    /// Takes what is said on the line.
+    pub(crate) fn hear(&mut self, block: Block, out: &mut Vec<Vec<u8>>) {
+        self.gateway.hear(block);
         self.send(out);
-    }
-
-    /// The last packet once more, in case that it was lost.
-    pub(crate) fn last(&self) -> Option<&[u8]> {
-        self.sender.last()
     }
 
     fn send(&mut self, out: &mut Vec<Vec<u8>>) {

@@ -85,7 +85,7 @@ fn gateway(packets: &[&[u8]], dress: fn(u16, &[u8]) -> Vec<u8>) {
         bridge.take(&dress(sequence, packet), now);
         let mut out = Vec::new();
         bridge.speak(now, &mut out);
-        bridge.hear(Some(SILENCE), &mut out);
+        bridge.hear(SILENCE, &mut out);
         now += TICK;
     }
 }

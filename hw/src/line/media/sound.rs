@@ -2,7 +2,7 @@
 
 use super::{
     AudioPlan,
-    playout::{Heard, Playout},
+    playout::Playout,
     rtp,
 };
 use crate::spandsp::Block;
@@ -34,7 +34,7 @@ impl Sound {
     }
 
     /// What is heard in the next 20 ms.
-    pub(crate) fn play(&mut self) -> Heard {
+    pub(crate) fn play(&mut self) -> Block {
         self.playout.play()
     }
 

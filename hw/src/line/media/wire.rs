@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    Kind, T38Plan, ifp, playout::Heard, sound::Sound, udptl,
+    Kind, T38Plan, ifp, sound::Sound, udptl,
 };
 use crate::{
     spandsp::{Engine, FaxTerminal, FaxTones, SetupError, T38Terminal, T38Terms},
@@ -116,28 +116,14 @@ impl Wire {
 
 impl Audio {
     fn pass(&mut self, out: &mut Vec<Vec<u8>>) -> bool {
-        let mut heard = self.sound.play();
-        let tone = self.tones.as_mut().is_some_and(|tones| tones.hear(&heard.samples));
+        let heard = self.sound.play();
+        let tone = self.tones.as_mut().is_some_and(|tones| tones.hear(&heard));
         if tone {
             self.tones = None;
         }
-        hear(&mut heard, &mut self.terminal);
+        self.terminal.hear(heard);
         self.sound.send(&self.terminal.speak(), out);
         tone
-    }
-}
-
-/// Lets a machine hear what came, with holes where something is missing: it then goes on as
-/// before, so that its modem does not lose the carrier.
-fn hear(heard: &mut Heard, terminal: &mut FaxTerminal) {
-    let mut rest = &mut heard.samples[..];
-    for run in heard.there.chunk_by(|one, next| one == next) {
-        let (now, later) = rest.split_at_mut(run.len());
-        match run[0] {
-            true => terminal.hear_some(now),
-            false => terminal.miss(now.len()),
-        }
-        rest = later;
     }
 }
 

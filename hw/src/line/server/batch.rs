@@ -150,84 +150,47 @@ mod tests {
         }
     }
 
+    use Fate::{Back, Ended};
+    use Outcome::{
+        Busy, Cancelled, Delivered, Disconnected, LinesBusy, PageUnconfirmed, ServerFault,
+    };
+
+    /// What becomes of three of two pages each, of which some were to be stopped.
+    fn settled(stopped: &[usize], outcome: Outcome, confirmed: u32, asked: bool) -> [Fate; 3] {
+        let cancelled = [0, 1, 2].map(|place| stopped.contains(&place));
+        let fates = settle(&[2, 2, 2], &cancelled, Went { outcome, confirmed, asked });
+        fates.try_into().expect("there are three")
+    }
+
     #[test]
     fn each_of_a_call_has_its_own_end() {
-        use Fate::{Back, Ended};
-        use Outcome::{
-            Busy, Cancelled, Delivered, Disconnected, LinesBusy, PageUnconfirmed, ServerFault,
-        };
-        let none = [false; 3];
-        for (what, cancelled, outcome, confirmed, asked, fates) in [
-            ("all of it", none, Delivered, 6, false, [Ended(Delivered); 3]),
-            ("busy", none, Busy, 0, false, [Ended(Busy); 3]),
-            ("no free line", none, LinesBusy, 0, false, [Back; 3]),
-            (
-                "no free line, and not wanted",
-                [false, true, false],
-                LinesBusy,
-                0,
-                false,
-                [Back, Ended(Cancelled), Back],
-            ),
-            (
-                "broken in the second",
-                none,
-                Disconnected,
-                3,
-                false,
-                [Ended(Delivered), Ended(Disconnected), Back],
-            ),
-            (
-                "broken behind the first",
-                none,
-                Disconnected,
-                2,
-                false,
-                [Ended(Delivered), Ended(Disconnected), Back],
-            ),
-            (
-                "the first page may be there",
-                none,
-                PageUnconfirmed,
-                0,
-                true,
-                [Ended(PageUnconfirmed), Back, Back],
-            ),
-            (
-                "a line that promises too much",
-                none,
-                Delivered,
-                5,
-                false,
-                [Ended(Delivered), Ended(Delivered), Ended(PageUnconfirmed)],
-            ),
-            (
-                "all is there, whatever came then",
-                none,
-                ServerFault,
-                6,
-                false,
-                [Ended(Delivered); 3],
-            ),
-            (
-                "the second was stopped",
-                [false, true, false],
-                Cancelled,
-                3,
-                false,
-                [Ended(Delivered), Ended(Cancelled), Back],
-            ),
-            (
-                "the first was stopped before it was answered",
-                [true, false, true],
-                Cancelled,
-                0,
-                false,
-                [Ended(Cancelled), Back, Ended(Cancelled)],
-            ),
+        let lost = Ended(Disconnected);
+        for (what, outcome, confirmed, fates) in [
+            ("all of it", Delivered, 6, [Ended(Delivered); 3]),
+            ("busy", Busy, 0, [Ended(Busy); 3]),
+            ("no free line", LinesBusy, 0, [Back; 3]),
+            ("broken in the second", Disconnected, 3, [Ended(Delivered), lost, Back]),
+            ("broken behind the first", Disconnected, 2, [Ended(Delivered), lost, Back]),
+            ("all is there, whatever came then", ServerFault, 6, [Ended(Delivered); 3]),
         ] {
-            let went = Went { outcome, confirmed, asked };
-            assert_eq!(settle(&[2, 2, 2], &cancelled, went), fates, "{what}");
+            assert_eq!(settled(&[], outcome, confirmed, false), fates, "{what}");
+        }
+        let may_be_there = settled(&[], PageUnconfirmed, 0, true);
+        assert_eq!(may_be_there, [Ended(PageUnconfirmed), Back, Back]);
+        let promised = settled(&[], Delivered, 5, false);
+        assert_eq!(promised, [Ended(Delivered), Ended(Delivered), Ended(PageUnconfirmed)]);
+    }
+
+    #[test]
+    fn who_is_stopped_stops_no_other() {
+        let stopped = Ended(Cancelled);
+        for (what, who, outcome, confirmed, fates) in [
+            ("the second, on the line", &[1][..], Cancelled, 3, [Ended(Delivered), stopped, Back]),
+            ("the first, before it is answered", &[0, 2], Cancelled, 0, [stopped, Back, stopped]),
+            ("while no line is free", &[1], LinesBusy, 0, [Back, stopped, Back]),
+            ("too late", &[0], Delivered, 6, [Ended(Delivered); 3]),
+        ] {
+            assert_eq!(settled(who, outcome, confirmed, false), fates, "{what}");
         }
     }
 

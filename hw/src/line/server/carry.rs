@@ -5,6 +5,7 @@
 //! before the line is asked for its next step.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -99,48 +100,48 @@ struct Seen {
 
 impl InCall {
     async fn carry(self) {
-        if let Err(failed) = self.note_dialling().await {
-            error!(%failed, "no call: that it is placed cannot be kept");
-            self.put_back(now() + MAX_REST).await;
-            return;
-        }
-        let mut seen = Seen {
-            pages: self.jobs.iter().map(|job| job.pages).collect(),
-            confirmed: 0,
-            asked: false,
-            turns: vec![],
-        };
-        if self.core.table.is_cancelled(&self.jobs[0].tag) {
-            let ended = Ended::failed(Outcome::Cancelled, "cancelled before it was called");
-            return self.settle(ended, seen).await;
-        }
         let file = self.core.spool.call_file();
-        let parts = self.parts();
-        let place = self.core.meaning().lines[self.line].header_place;
-        let into = file.clone();
-        match off(&self.core, move |_| document::build(&parts, place, &into)).await {
-            Ok(pages) => {
-                seen.pages = pages;
-                let ended = self.place(file.clone(), &mut seen).await;
-                self.settle(ended, seen).await;
-            }
-            Err(NoDocument::Part(at, error)) => self.spoiled(at, &error.to_string()).await,
-            Err(NoDocument::File(error)) => {
-                let ended = Ended::failed(Outcome::ServerFault, error.to_string());
-                self.settle(ended, seen).await;
-            }
-        }
+        self.carry_with(&file).await;
         // Nobody needs it; the next start deletes what is left.
         let _ = std::fs::remove_file(file);
     }
 
-    /// On disk before anything is dialled.
+    async fn carry_with(&self, file: &Path) {
+        let parts = self.parts();
+        let place = self.core.meaning().lines[self.line].header_place;
+        let into = file.to_owned();
+        let pages = match off(&self.core, move |_| document::build(&parts, place, &into)).await {
+            Ok(pages) => pages,
+            Err(NoDocument::Part(at, error)) => return self.spoiled(at, &error.to_string()).await,
+            Err(NoDocument::File(error)) => {
+                error!(%error, "no call: its pages cannot be written");
+                return self.put_back(now() + MAX_REST).await;
+            }
+        };
+        // Many pages take their time.
+        if self.jobs.iter().any(|job| job.give_up_at <= now()) {
+            return self.put_back(now()).await;
+        }
+        if let Err(failed) = self.note_dialling().await {
+            error!(%failed, "no call: that it is placed cannot be kept");
+            return self.put_back(now() + MAX_REST).await;
+        }
+        let mut seen = Seen { pages, confirmed: 0, asked: false, turns: vec![] };
+        let ended = if self.core.table.is_cancelled(&self.jobs[0].tag) {
+            Ended::failed(Outcome::Cancelled, "cancelled before it was called")
+        } else {
+            self.place(file.to_owned(), &mut seen).await
+        };
+        self.settle(ended, seen).await;
+    }
+
+    /// On disk before anything is dialled; the one that counts as called comes last.
     async fn note_dialling(&self) -> Result<(), SpoolError> {
         let tags = self.on.tags.clone();
         let line = self.core.lines[self.line].name().to_owned();
         let noted = off(&self.core, move |core| {
             crash::point("call");
-            for (place, tag) in tags.iter().enumerate() {
+            for (place, tag) in tags.iter().enumerate().rev() {
                 core.table.change(&core.spool, tag, |state| match state {
                     State::Queued { cancelled } => Some(State::Calling(Calling {
                         line: line.clone(),
@@ -178,7 +179,7 @@ impl InCall {
     }
 
     /// One of them cannot be read: it ends, and the others wait for another call.
-    async fn spoiled(self, at: usize, why: &str) {
+    async fn spoiled(&self, at: usize, why: &str) {
         warn!(tag = self.jobs[at].tag, why, "pages that were taken cannot be read any more");
         let (tag, said) = (self.jobs[at].tag.clone(), why.to_owned());
         off(&self.core, move |core| {
@@ -211,7 +212,7 @@ impl InCall {
     // ---- the call -------------------------------------------------------------------
 
     /// Places the call and keeps what it tells.
-    async fn place(&self, file: std::path::PathBuf, seen: &mut Seen) -> Ended {
+    async fn place(&self, file: PathBuf, seen: &mut Seen) -> Ended {
         let (tell, mut steps) = mpsc::channel(1);
         let limit = self.limit();
         let order = Order {
@@ -244,7 +245,7 @@ impl InCall {
     }
 
     /// What the line does in the call.
-    fn session(&self, file: std::path::PathBuf) -> Session {
+    fn session(&self, file: PathBuf) -> Session {
         let meaning = self.core.meaning();
         let own = &meaning.lines[self.line];
         let mut station = own.line.station.clone();
@@ -289,12 +290,12 @@ impl InCall {
     async fn confirmed(&self, before: usize, statistics: &Statistics, seen: &mut Seen) {
         let (shares, current) = share(&seen.pages, seen.confirmed);
         seen.turns.resize(before + 1, Instant::now());
-        for place in before..=current.min(self.jobs.len() - 1) {
+        for (place, confirmed) in shares.into_iter().enumerate().take(current + 1).skip(before) {
             if place > before {
                 seen.turns.push(Instant::now());
             }
             let ledger = PageLedger {
-                confirmed: shares[place],
+                confirmed,
                 bit_rate: Some(statistics.bit_rate).filter(|rate| *rate > 0),
                 duration: seen.turns[place].elapsed(),
                 remote_id: None,

@@ -194,7 +194,7 @@ impl Desk for Reception {
 
 impl Core {
     /// Makes room for a fax, or says why there is none.
-    fn expect(&self, ring: Ringing) -> Result<std::path::PathBuf, String> {
+    pub(super) fn expect(&self, ring: Ringing) -> Result<std::path::PathBuf, String> {
         self.find_lost(ring.at);
         let held = hold(&self.received.faxes).len() + hold(&self.received.coming).len();
         if held >= self.options.limits.received {
@@ -229,7 +229,7 @@ impl Core {
     }
 
     /// Keeps what a call has brought.
-    fn take(&self, tiff: &Path, ended: &Ended) {
+    pub(super) fn take(&self, tiff: &Path, ended: &Ended) {
         let known = self.spool.key_of(tiff).and_then(|key| {
             let ring = hold(&self.received.coming).remove(&key)?;
             Some((key, ring))
@@ -239,8 +239,7 @@ impl Core {
             return;
         };
         if let Err(failed) = self.keep(key, &ring, tiff, ended) {
-            // Its pages and who called are in the spool: the next start finds them.
-            error!(%failed, "a received fax cannot be kept");
+            error!(%failed, "what came in cannot be put away");
         }
     }
 
@@ -276,7 +275,11 @@ impl Core {
             ..blank(key, ring)
         };
         crash::point("received");
-        self.spool.keep(&fax)?;
+        if let Err(failed) = self.spool.keep(&fax) {
+            // It can be fetched all the same; its pages and who called are in the spool,
+            // where the next start would find them.
+            error!(key = fax.key, %failed, "a received fax is not safe yet");
+        }
         crash::point("kept");
         let from = fax.caller.as_ref().map(Redacted);
         info!(key = fax.key, pages, ?from, "a fax has come in");

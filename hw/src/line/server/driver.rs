@@ -130,7 +130,7 @@ impl Driver for LineServer {
     }
 
     async fn settings(&self, _safe: &Path) -> Result<Settings, SettingsError> {
-        Ok(hold(&self.0.book).settings())
+        Ok(off(&self.0, |core| hold(&core.book).settings()).await)
     }
 
     /// One file is replaced by a rename: there is no half of a change, and nothing to be
@@ -173,7 +173,7 @@ impl Core {
     }
 
     /// Takes a submission; it is durable when this returns.
-    fn submit(&self, call: &Call) -> Result<Ticket, DriverError> {
+    pub(super) fn submit(&self, call: &Call) -> Result<Ticket, DriverError> {
         let refused = |outcome, why: &dyn std::fmt::Display| self.refused(outcome, why);
         if !is_tag(&call.tag) {
             return Err(refused(Outcome::ServerRefused, &"its tag is none"));

@@ -19,6 +19,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File, TryLockError},
     io::{self, Write},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -98,6 +99,9 @@ impl Spool {
     /// # Errors
     /// What the system says; also when another line server uses the folder.
     pub fn open(root: &Path) -> Result<Self, SpoolError> {
+        // Faxes are nobody else's business.
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(root);
+        made.map_err(of(root))?;
         for name in ["new", "out", "in", "calls", "gone", "aside"] {
             let path = root.join(name);
             fs::create_dir_all(&path).map_err(of(&path))?;

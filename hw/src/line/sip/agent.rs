@@ -2,6 +2,7 @@
 //! over those that come in, and answers whatever else is asked. What a call is for, and
 //! what is said in its descriptions, is not known here.
 
+mod hops;
 mod incoming;
 mod register;
 mod socket;
@@ -158,6 +159,7 @@ pub struct Agent {
     /// Where others reach us.
     contact: SocketAddr,
     transport: Transport,
+    hops: hops::Hops,
     allowed: Arc<RwLock<Allowed>>,
     /// Why dialogues were ended by the other side, by their Call-ID, until they are gone.
     pub(super) reasons: Mutex<BTreeMap<String, String>>,
@@ -183,6 +185,7 @@ impl Agent {
         let stop = CancellationToken::new();
         let (layer, contact) = socket::open(&options, &stop).await?;
         let allowed = Arc::new(RwLock::new(options.allowed));
+        let hops = hops::Hops::new(carrier(options.transport));
         let mut builder = EndpointBuilder::new();
         builder
             .with_user_agent(USER_AGENT)
@@ -194,6 +197,7 @@ impl Agent {
                 callid_format: CallIdFormat::Uuid,
                 ..EndpointOption::default()
             })
+            .with_target_locator(Box::new(hops.clone()))
             .with_transport_inspector(Box::new(Gate::new(Arc::clone(&allowed))));
         if let Some(traces) = options.traces {
             builder.with_inspector(Box::new(Tap(traces)));
@@ -207,6 +211,7 @@ impl Agent {
             dialogues,
             contact,
             transport: options.transport,
+            hops,
             allowed,
             reasons: Mutex::default(),
             room: Arc::new(Semaphore::new(MAX_INCOMING)),
@@ -250,6 +255,14 @@ impl Agent {
         stats.running_transactions + stats.finished_transactions
     }
 
+    /// Waits until the last BYE was answered, or for so long.
+    pub async fn settle(&self, limit: Duration) {
+        let end = tokio::time::Instant::now() + limit;
+        while !self.dialogues.is_empty() && tokio::time::Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Closes the socket.
     pub fn close(&self) {
         self.stop.cancel();
@@ -271,12 +284,8 @@ impl Agent {
         }
     }
 
-    fn carrier(&self) -> rsipstack::sip::Transport {
-        match self.transport {
-            Transport::Udp => rsipstack::sip::Transport::Udp,
-            Transport::Tcp => rsipstack::sip::Transport::Tcp,
-            Transport::Tls => rsipstack::sip::Transport::Tls,
-        }
+    const fn carrier(&self) -> rsipstack::sip::Transport {
+        carrier(self.transport)
     }
 
     /// A host with or without port as a next hop.
@@ -300,6 +309,7 @@ impl Agent {
     pub fn invite(self: &Arc<Self>, invitation: &Invitation) -> Result<Calling, AgentError> {
         let (to, from) = (uri(&invitation.to)?, uri(&invitation.from)?);
         let destination = self.next_hop(invitation.via.as_deref(), &to)?;
+        self.hops.set(&to, &destination);
         let mut fields = vec![Header::Allow(incoming::ALLOW.into())];
         let further = invitation.fields.iter();
         fields.extend(further.map(|(name, value)| Header::Other(name.clone(), value.clone())));
@@ -371,6 +381,14 @@ impl Agent {
         expires_s: u32,
     ) -> Result<u32, Refused> {
         register::once(self, registration, account, expires_s).await
+    }
+}
+
+const fn carrier(transport: Transport) -> rsipstack::sip::Transport {
+    match transport {
+        Transport::Udp => rsipstack::sip::Transport::Udp,
+        Transport::Tcp => rsipstack::sip::Transport::Tcp,
+        Transport::Tls => rsipstack::sip::Transport::Tls,
     }
 }
 

@@ -314,7 +314,8 @@ impl Conversation<'_> {
                     self.t38_is_dead("T.38 fell silent");
                 }
             }
-            Happening::Ended(_) => {}
+            // It is seen at the socket already that something came.
+            Happening::Heard | Happening::Ended(_) => {}
         }
     }
 

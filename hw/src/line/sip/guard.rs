@@ -3,6 +3,7 @@
 //! Decides about messages only; calls are decided elsewhere.
 
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -191,14 +192,35 @@ pub(super) fn fuzz(datagram: &[u8]) {
     readable(datagram, SocketAddr::from(([192, 0, 2, 1], 5060)));
 }
 
-/// A UDP socket that gives the stack only what it can read.
-pub(super) struct GuardedSocket(pub(super) tokio::net::UdpSocket);
+/// A UDP socket that gives the stack only what it can read, and that can be closed while
+/// others still hold it.
+pub(super) struct GuardedSocket(RwLock<Option<Arc<tokio::net::UdpSocket>>>);
+
+impl GuardedSocket {
+    pub(super) fn new(socket: tokio::net::UdpSocket) -> Self {
+        Self(RwLock::new(Some(Arc::new(socket))))
+    }
+
+    /// Frees the port.
+    pub(super) fn close(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn open(&self) -> io::Result<Arc<tokio::net::UdpSocket>> {
+        let socket = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        socket.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))
+    }
+}
 
 #[async_trait]
 impl UdpSocket for GuardedSocket {
     async fn recv_from(&self, buffer: &mut [u8]) -> rsipstack::Result<(usize, SocketAddr)> {
         loop {
-            match self.0.recv_from(buffer).await {
+            let Ok(socket) = self.open() else {
+                // Closed: the stack is told to stop in another way.
+                return std::future::pending().await;
+            };
+            match socket.recv_from(buffer).await {
                 Ok((length, from)) if readable(&buffer[..length], from) => {
                     return Ok((length, from));
                 }
@@ -210,11 +232,11 @@ impl UdpSocket for GuardedSocket {
     }
 
     async fn send_to(&self, buffer: &[u8], to: SocketAddr) -> rsipstack::Result<usize> {
-        Ok(self.0.send_to(buffer, to).await?)
+        Ok(self.open()?.send_to(buffer, to).await?)
     }
 
     fn local_addr(&self) -> rsipstack::Result<SocketAddr> {
-        Ok(self.0.local_addr()?)
+        Ok(self.open()?.local_addr()?)
     }
 }
 

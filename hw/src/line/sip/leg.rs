@@ -63,6 +63,12 @@ impl Calling {
         self.dialogue.id().call_id
     }
 
+    /// Whether anything came back.
+    #[must_use]
+    pub const fn heard(&self) -> bool {
+        self.heard
+    }
+
     /// Waits for what happens next. After `Answered` and `Failed` nothing does.
     pub async fn next(&mut self) -> Progress {
         loop {
@@ -144,9 +150,17 @@ fn cause(response: &Response) -> Cause {
     let reason = response.header_value("Reason").unwrap_or_default();
     Cause {
         status: u16::from(response.status_code.clone()),
-        phrase: response.reason_phrase().unwrap_or_default().chars().take(100).collect(),
+        phrase: phrase(response),
         q850: q850(&reason),
     }
+}
+
+/// The words of a status line, at most a hundred characters of them.
+pub(super) fn phrase(response: &Response) -> String {
+    let status = response.status_code.to_string();
+    let usual = status.split_once(' ').map(|(_, words)| words);
+    let words = response.wire_reason.as_deref().or(usual).unwrap_or_default();
+    words.chars().take(100).collect()
 }
 
 /// What the other side does in a call that stands.

@@ -21,7 +21,8 @@ pub(super) fn dialled(number: &Number, plan: &DialPlan) -> String {
 
 /// The number that was called, as it is written there.
 pub(super) fn called(request: &Request, from: CalledFrom) -> Option<String> {
-    let of_uri = || request.uri.user().and_then(user_part);
+    // The stack takes parameters of the user for those of the address: so it is read here.
+    let of_uri = || Some(address(&format!("<{}>", request.uri))?.1);
     let of_field = |name| request.header_value(name).and_then(|value| Some(address(&value)?.1));
     match from {
         CalledFrom::RequestUri => of_uri(),

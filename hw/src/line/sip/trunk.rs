@@ -120,6 +120,11 @@ impl Trunk {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn busy(&self) -> &AtomicUsize {
+        &self.inner.busy
+    }
+
     /// Where its agent listens, while it does.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {

@@ -71,7 +71,7 @@ impl Link {
     }
 
     /// Asks; `None` when the connection is over.
-    pub(super) async fn ask(self: &Arc<Self>, ask: &Ask) -> Option<Request> {
+    pub(super) fn ask(self: &Arc<Self>, ask: &Ask) -> Option<Request> {
         let (answers, heard) = mpsc::channel(STEPS as usize + 1);
         let (pieces, coming) = mpsc::channel(WINDOW as usize + 1);
         let credit = Arc::new(Semaphore::new(0));
@@ -93,8 +93,8 @@ impl Link {
         };
         let coming = Some(coming);
         let request = Request { link: self.clone(), number, heard, coming, credit };
-        let sent = self.out.send(message::frame(Kind::Ask, number, ask)).await;
-        sent.then_some(request)
+        let frame = message::frame(Kind::Ask, number, ask);
+        self.out.urge(frame.kind, frame.request, frame.body).then_some(request)
     }
 
     /// Hands out what comes until the connection is over; whoever still waits is told.

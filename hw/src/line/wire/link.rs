@@ -110,7 +110,8 @@ pub enum Broken {
 #[derive(Debug, Clone)]
 pub(super) struct Out {
     frames: mpsc::Sender<Frame>,
-    /// Short frames that are never more than there are requests and pieces on their way.
+    /// Requests, and short frames that are never more than there are requests and pieces on
+    /// their way.
     urgent: mpsc::UnboundedSender<Frame>,
 }
 
@@ -120,10 +121,10 @@ impl Out {
         self.frames.send(frame).await.is_ok()
     }
 
-    /// Goes before all that waits.
-    pub(super) fn urge(&self, kind: Kind, request: u32, body: Vec<u8>) {
-        // Of a connection that is over nobody needs it.
-        let _ = self.urgent.send(Frame { kind, request, body });
+    /// Goes before all that waits, after what went so before: a request is asked before
+    /// credit is given for it. False when the connection is over.
+    pub(super) fn urge(&self, kind: Kind, request: u32, body: Vec<u8>) -> bool {
+        self.urgent.send(Frame { kind, request, body }).is_ok()
     }
 
     /// Lets the other side send so many more pieces of this request.

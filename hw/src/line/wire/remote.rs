@@ -216,7 +216,7 @@ impl Remote {
     async fn begin(&self, ask: &Ask, by: Instant) -> Result<Request, DriverError> {
         loop {
             let link = self.link(by).await?;
-            match link.ask(ask).await {
+            match link.ask(ask) {
                 Some(request) => return Ok(request),
                 None => self.let_go(&link),
             }
@@ -303,7 +303,7 @@ impl Remote {
         whole: &AtomicBool,
     ) -> Result<Answer, Lost> {
         let ask = Ask::Submit(Fax::of(call));
-        let mut request = link.ask(&ask).await.ok_or(Lost::Connection)?;
+        let mut request = link.ask(&ask).ok_or(Lost::Connection)?;
         let (out, credit) = (link.out.clone(), request.credit.clone());
         let (pages, number) = (call.pages.clone(), request.number);
         let sending = document::send(&pages, number, &out, &credit, whole);
@@ -460,7 +460,7 @@ impl Driver for Remote {
         let ask = Ask::Arrival { at_most_ms: milliseconds(at_most) };
         let waiting = async {
             let Ok(link) = self.link(Instant::now() + at_most).await else { return };
-            if let Some(mut request) = link.ask(&ask).await {
+            if let Some(mut request) = link.ask(&ask) {
                 // When the connection breaks there may be something new behind it.
                 let _ = request.answer(None).await;
             }
@@ -512,7 +512,7 @@ impl Driver for Remote {
         let link = link.map_err(SettingsError::Away)?;
         let lost = || SettingsError::Away(self.unreachable("the connection broke"));
         let ask = Ask::Set { changes: changes.to_vec() };
-        let mut request = link.ask(&ask).await.ok_or_else(lost)?;
+        let mut request = link.ask(&ask).ok_or_else(lost)?;
         let answer = timeout(ANSWER_LIMIT, request.answer(None)).await;
         match self.judged(answer.unwrap_or(Err(Unheard::Lost))) {
             Ok(Answer::Settings(settings)) => Ok(self.known(settings)),

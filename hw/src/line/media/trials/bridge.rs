@@ -44,7 +44,7 @@ impl Machine {
         self.there.push_back(bridge.speak(now, out));
         self.back.push_back(self.terminal.speak());
         self.terminal.hear(self.there.pop_front().unwrap());
-        bridge.hear(self.back.pop_front(), out);
+        bridge.hear(self.back.pop_front().unwrap(), out);
         for frame in self.terminal.engine_mut().take_frames() {
             self.tally.count(frame);
             self.watch.frame(frame, now);

@@ -6,7 +6,7 @@ use std::{fmt::Write as _, time::Instant};
 use super::{bridge, *};
 
 /// Calls for each row.
-const CALLS: u64 = 10;
+const CALLS: u64 = 20;
 /// Of a full page of A4 at the fine resolution each.
 const LINES: u32 = 2200;
 const PAGES: u32 = 1;
@@ -26,6 +26,8 @@ fn accidents() -> Vec<(&'static str, Impairment)> {
     let none = Impairment::NONE;
     vec![
         ("none", none),
+        ("loss 0.1 %", Impairment { loss: 0.001, ..none }),
+        ("loss 0.3 %", Impairment { loss: 0.003, ..none }),
         ("loss 1 %", Impairment { loss: 0.01, ..none }),
         ("loss 3 %", Impairment { loss: 0.03, ..none }),
         ("loss 5 %", Impairment { loss: 0.05, ..none }),

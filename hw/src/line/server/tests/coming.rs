@@ -107,6 +107,24 @@ async fn what_a_crash_cut_off_is_kept_as_far_as_it_came() {
 }
 
 #[tokio::test]
+async fn a_fax_that_the_disk_does_not_take_can_be_fetched_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let hand = Hand::new("a", 1);
+    let house = House::open(options(&folder), &[&hand]);
+    let desk = hand.desk().await;
+    let session = desk.rings(&ring("a")).await.unwrap();
+    let tiff = pages(&session, &fax(&folder, "sent", 1, 1));
+    // Nothing can be written where a folder is.
+    fs::create_dir(tiff.with_file_name("fax.json.new")).unwrap();
+    desk.received(&ring("a"), &session, came(Outcome::Delivered, 1)).await;
+    let waiting = house.server.waiting().await.unwrap();
+    assert_eq!(waiting.len(), 1);
+    house.server.fetch(&waiting[0], &folder.path().join("fetched.tif")).await.unwrap();
+    house.server.release(&waiting[0]).await.unwrap();
+    assert_eq!(fs::read_dir(folder.path().join("spool/in")).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn who_must_not_answer_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let hand = Hand::new("a", 1);

@@ -167,6 +167,24 @@ async fn a_line_that_fails_by_a_bug_takes_nobody_with_it() {
 }
 
 #[tokio::test]
+async fn nothing_is_dialled_of_which_no_note_can_be_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut hand = Hand::new("a", 1);
+    let off = set(options(&folder), &[("line.a.on", Value::Flag(false))]);
+    let house = House::open(off, &[&hand]);
+    house.submit(&fax(&folder, "one", 1, 1)).await;
+    // Nothing can be written where a folder is.
+    let in_the_way = folder.path().join("spool/out/one/state.json.new");
+    fs::create_dir(&in_the_way).unwrap();
+    switch(&house, "a", true).await;
+    hand.no_call().await;
+    fs::remove_dir(&in_the_way).unwrap();
+    assert!(house.server.0.table.waiting()[0].not_before > spool::now(), "it is tried again");
+    house.submit(&fax(&folder, "two", 2, 1)).await;
+    hand.placed().await.end(Outcome::Delivered, 1);
+}
+
+#[tokio::test]
 async fn a_line_that_promises_too_much_is_not_believed() {
     let folder = tempfile::tempdir().unwrap();
     let mut hand = Hand::new("a", 1);

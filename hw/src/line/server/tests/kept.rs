@@ -166,3 +166,80 @@ fn names_of_lines_and_configured_settings_are_checked_first() {
         assert!(!folder.path().join("spool").exists());
     }
 }
+
+/// Copies a folder with all that is in it, and names its files.
+fn copied(from: &Path, to: &Path, files: &mut Vec<PathBuf>) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let into = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copied(&entry.path(), &into, files);
+        } else {
+            fs::copy(entry.path(), &into).unwrap();
+            files.push(into);
+        }
+    }
+    files.sort();
+}
+
+/// Spoils a file: cuts it, turns a bit, writes a digit over another, or removes it.
+fn spoil(file: &Path, random: &mut impl FnMut() -> usize) {
+    let mut bytes = fs::read(file).unwrap();
+    let at = random() % bytes.len().max(1);
+    match random() % 5 {
+        0 => bytes.truncate(at),
+        1 => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << (at % 8)),
+        2 => bytes.iter_mut().filter(|byte| byte.is_ascii_digit()).for_each(|byte| *byte = b'9'),
+        3 => bytes = b"null".to_vec(),
+        _ => return fs::remove_file(file).unwrap(),
+    }
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn no_damage_of_one_file_stops_the_server_or_loses_a_tag() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = LineServer::new(options(&folder), vec![]).unwrap();
+    let sent = fax(&folder, "sent", 1, 2);
+    for tag in ["one", "two"] {
+        server.0.submit(&Call { tag: tag.into(), ..sent.clone() }).unwrap();
+    }
+    let calling = record::Calling { begun: true, ..record::Calling::default() };
+    let change = |_: &record::State| Some(record::State::Calling(calling));
+    server.0.table.change(&server.0.spool, "two", change).unwrap();
+    for end in [true, false] {
+        let ring =
+            Ring { line: "a".into(), called: None, caller: None, caller_name: None, cadence: None };
+        let tiff = server.0.expect(record::Ringing::new(&ring, spool::now())).unwrap();
+        fs::copy(&sent.pages, &tiff).unwrap();
+        if end {
+            let ended = Ended { pages: 2, ..Ended::failed(Outcome::Delivered, "") };
+            server.0.take(&tiff, &ended);
+        }
+    }
+    drop(server);
+    let mut seed = 1_u64;
+    let mut random = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize
+    };
+    for round in 0..100 {
+        let spoilt = tempfile::tempdir().unwrap();
+        let mut files = vec![];
+        copied(&folder.path().join("spool"), &spoilt.path().join("spool"), &mut files);
+        let file = &files[random() % files.len()];
+        spoil(file, &mut random);
+        for _ in 0..2 {
+            let server = LineServer::new(options(&spoilt), vec![]);
+            let server = server.unwrap_or_else(|error| panic!("{round} {file:?}: {error}"));
+            for tag in ["one", "two"] {
+                assert!(server.0.table.has(tag), "{round} {file:?}: {tag} is lost");
+            }
+            let (kept, aside) = (server.0.received.all().len(), spoilt.path().join("spool/aside"));
+            let aside = fs::read_dir(aside).unwrap().count();
+            // A file that was emptied never had a page.
+            assert!(kept + aside >= 1, "{round} {file:?}");
+        }
+    }
+}

@@ -9,7 +9,7 @@ use rsipstack::{
 use tokio::sync::watch;
 
 use super::{Agent, AgentError, Login, uri};
-use crate::line::sip::causes::Cause;
+use crate::line::sip::{causes::Cause, leg::phrase};
 
 /// The first wait after a registration that failed, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
@@ -81,10 +81,7 @@ pub(super) async fn once(
     let response = registration.register(registrar, Some(expires_s)).await?;
     match response.status_code {
         StatusCode::OK => Ok(registration.granted_expires.unwrap_or(expires_s)),
-        ref status => {
-            let phrase = response.reason_phrase().unwrap_or_default();
-            Err(Refused::By(Cause::of(u16::from(status.clone()), phrase)))
-        }
+        ref status => Err(Refused::By(Cause::of(u16::from(status.clone()), &phrase(&response)))),
     }
 }
 

@@ -28,8 +28,16 @@ pub(super) async fn open(
             let socket = tokio::net::UdpSocket::bind(options.bind).await.map_err(bad)?;
             let port = socket.local_addr().map_err(bad)?.port();
             let contact = SocketAddr::new(options.address, port);
-            let guarded = Arc::new(GuardedSocket(socket));
-            let stop = Some(stop.child_token());
+            let guarded = Arc::new(GuardedSocket::new(socket));
+            let (closing, stop) = (Arc::clone(&guarded), stop.child_token());
+            let stopped = stop.clone();
+            // The stack keeps the socket until its last timer has run out; the port is to
+            // be free at once.
+            tokio::spawn(async move {
+                stopped.cancelled().await;
+                closing.close();
+            });
+            let stop = Some(stop);
             let connection = UdpConnection::from_socket(guarded, Some(contact), stop).await?;
             layer.add_transport(connection.into());
             contact

@@ -24,6 +24,8 @@ use crate::line::{
 const RETRY: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(60));
 /// How often names are looked up again.
 const LOOK_UP: Duration = Duration::from_secs(300);
+/// So long the other side may take to acknowledge that its last call is over.
+const SETTLE: Duration = Duration::from_secs(2);
 /// Calls that go on when the line is to stop are waited for; this often it is looked.
 const DRAIN: Duration = Duration::from_millis(100);
 
@@ -55,6 +57,7 @@ pub(super) async fn keep(inner: &Arc<Inner>, desk: Arc<dyn Desk>, mut stop: watc
                 let over = serve(inner, &running, calls, &desk, &mut stop).await;
                 drain(inner).await;
                 *inner.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                running.agent.settle(SETTLE).await;
                 running.agent.close();
                 if matches!(over, Over::Dead) {
                     inner.set_state(LineState::Failed("the SIP agent failed".into()));

@@ -148,11 +148,15 @@ async fn dial(
             Progress::Failed(cause) => break given_up.unwrap_or(Unanswered::Failed(cause)),
         }
     };
+    let heard = calling.heard();
     drop(calling);
     finish_trace(&running.terms, call_id);
     Err(match why {
         Unanswered::Failed(cause) => Ended::failed(cause.outcome(), cause.said()),
         Unanswered::Cancelled => Ended::failed(Outcome::Cancelled, "cancelled while it rang"),
+        Unanswered::RangTooLong if !heard => {
+            Ended::failed(Outcome::NoDialTone, "the trunk does not answer")
+        }
         Unanswered::RangTooLong => Ended::failed(Outcome::NoAnswer, "it rang too long"),
     })
 }

@@ -44,7 +44,13 @@ async fn either_side_dials() {
     assert_eq!(remote.condition().await.unwrap().banner, "in memory");
     // The door goes and comes back; who asks meanwhile waits.
     drop(door);
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    // The task that had it needs a moment to leave.
+    let listener = loop {
+        match TcpListener::bind(("127.0.0.1", port)).await {
+            Ok(listener) => break listener,
+            Err(_) => sleep(Duration::from_millis(20)).await,
+        }
+    };
     let door = Door::open(listener, &lines, QUICK).unwrap();
     door.admit_asker(supervisor_key, host.clone());
     assert_eq!(remote.condition().await.unwrap().banner, "in memory");

@@ -70,7 +70,7 @@ async fn what_is_no_line_protocol_is_refused() {
     let other = HELLO.replace("postfax-line", "telnet");
     let lines = HELLO.replace("supervisor", "lines");
     for (octets, why) in [
-        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "has"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "no frame of kind 47"),
         (frame(77, 0, b""), "there is no frame of kind 77"),
         (frame(1, 1, b"\"condition\""), "Ask came before a hello"),
         (frame(0, 0, b"{}"), "missing field"),
