@@ -91,12 +91,9 @@ impl Control {
         let setup = new.setup.clone();
         self.context.courier.store(Arc::new(courier));
         self.context.lines.change(lines);
-        self.context.drivers.store(Arc::new(inbound::drivers(
-            &new,
-            &self.context.lines,
-            &self.context.reports,
-            &self.context.reader,
-        )));
+        let Context { lines, reports, reader, .. } = &*self.context;
+        let drivers = inbound::drivers(&new, lines, reports, reader);
+        self.context.drivers.store(Arc::new(drivers));
         self.context.put_in_force(new);
         if let Some(ldap) = ldap {
             ldap.serve().await;

@@ -70,6 +70,8 @@ const COMMIT_PAUSE: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// How long open work may go on when the daemon is told to stop.
 const STOP_GRACE: Duration = Duration::from_secs(20);
+/// How often it is looked whether a mail to an off-ramp is still on its way meanwhile.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Why the daemon could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -235,15 +237,16 @@ impl Daemon {
         let (events, received) = mpsc::channel(EVENT_QUEUE);
         let exe = std::env::current_exe()
             .map_err(|source| DaemonError::System { what: "finding this program", source })?;
+        let reports = Reports::open(config.state.join("offramp"));
+        let reader = store.reader();
         let lines = LineServers::new(&config.state);
         lines.change(lines.prepare(&config).map_err(|source| DaemonError::System {
             what: "opening the connections to line servers",
             source,
         })?);
-        let reports = Reports::open(config.state.join("offramp"));
-        let reader = store.reader();
+        let drivers = inbound::drivers(&config, &lines, &reports, &reader);
         let context = Arc::new(Context {
-            drivers: ArcSwap::from_pointee(inbound::drivers(&config, &lines, &reports, &reader)),
+            drivers: ArcSwap::from_pointee(drivers),
             lines,
             reports,
             courier: ArcSwap::from_pointee(post::courier(&config)?),
@@ -402,7 +405,10 @@ impl Daemon {
         info!("stopping");
         let deadline = tokio::time::Instant::now() + STOP_GRACE;
         let mut batch = Vec::new();
-        while !self.tasks.is_empty() || !self.carriers.mails.is_empty() {
+        while !self.tasks.is_empty()
+            || !self.carriers.mails.is_empty()
+            || self.context.reports.is_sending()
+        {
             tokio::select! {
                 Some(_) = self.tasks.join_next() => {}
                 Some(_) = self.carriers.mails.join_next() => {}
@@ -410,6 +416,7 @@ impl Daemon {
                     let round = std::mem::take(&mut batch);
                     self.round(round).await;
                 }
+                () = tokio::time::sleep(LOOK), if self.context.reports.is_sending() => {}
                 () = tokio::time::sleep_until(deadline) => break,
             }
         }

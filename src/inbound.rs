@@ -54,7 +54,7 @@ const RELEASE_QUEUE: usize = 1024;
 /// so that no order to let go of one is ever dropped.
 const MOST_TOLD: usize = 256;
 
-/// Builds the driver of every server whose kind there is.
+/// Builds the driver of every server.
 #[must_use]
 pub fn drivers(
     config: &Config,

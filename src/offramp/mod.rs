@@ -198,6 +198,7 @@ impl Driver for OffRamp {
     async fn submit(&self, call: &Call) -> Result<Ticket, DriverError> {
         let tag = &call.tag;
         let (body, pages) = self.letter(call).await?;
+        let _sending = self.reports.send();
         let begun = Record::begun(now(), pages);
         self.reports.begin(tag, begun).await.map_err(|bad| self.local(bad))?;
         let to = letter::address(call, &self.options.domain);

@@ -4,7 +4,10 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use postfax_domain::{outcome::Outcome, time::Timestamp};
@@ -65,6 +68,17 @@ pub(crate) struct Reports {
     /// A report may come before the answer to the mail that it is about.
     writing: Mutex<()>,
     bell: watch::Sender<u64>,
+    /// Mails on their way to an off-ramp at this moment.
+    sending: AtomicUsize,
+}
+
+/// A mail is on its way for as long as this lives.
+pub(super) struct Sending(Arc<Reports>);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.sending.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Reports {
@@ -74,7 +88,20 @@ impl Reports {
         let notes = Notes::new(&folder);
         notes.prune();
         let bell = watch::Sender::new(0);
-        Arc::new(Self { folder, notes, writing: Mutex::new(()), bell })
+        let sending = AtomicUsize::new(0);
+        Arc::new(Self { folder, notes, writing: Mutex::new(()), bell, sending })
+    }
+
+    /// Says that a mail is on its way.
+    pub(super) fn send(self: &Arc<Self>) -> Sending {
+        self.sending.fetch_add(1, Ordering::Relaxed);
+        Sending(Arc::clone(self))
+    }
+
+    /// Whether a mail is on its way: who stops now would never know whether it was taken.
+    #[must_use]
+    pub(crate) fn is_sending(&self) -> bool {
+        self.sending.load(Ordering::Relaxed) > 0
     }
 
     pub(super) fn folder(&self) -> &Path {
