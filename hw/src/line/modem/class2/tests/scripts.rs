@@ -70,7 +70,6 @@ const MET_LATER: &[u8] = b"+FCO\r\n+FCI:\"4711\"\r\n+FIS:3,5,0,2,1,0,0,0\r\nOK\r
 const GO: &[u8] = b"+FDCS:1,5,0,2,1,0,0,0\r\nCONNECT\r\n\x11";
 const GO_LATER: &[u8] = b"+FCS:1,5,0,2,1,0,0,0\r\nCONNECT\r\n";
 const OK: &[u8] = b"\r\nOK\r\n";
-const MCF: &[u8] = b"+FPTS:1\r\nOK\r\n";
 const RTN: &[u8] = b"+FPTS:2\r\nOK\r\n";
 const LAST: &[u8] = b"+FPTS:1\r\n+FHNG:0\r\nOK\r\n";
 const ETX: &str = "\x10\x03";
@@ -116,7 +115,11 @@ fn a_call_ends_for_the_reason_that_the_modem_gives() {
         (&[("DT123", b"+FCON\r\n")], Outcome::NoHandshake, 0),
         (&[("DT123", b"+FCON\r\n+FDIS:a,b\r\n")], Outcome::ProtocolError, 0),
         (&[("DT123", MET), ("+FDT", b"+FHNG:27\r\nOK\r\n")], Outcome::CannotTrain, 0),
-        (&[("DT123", MET), ("+FDT", b"CONNECT\r\n"), (ETX, b"+FHNG:40\r\n")], Outcome::ProtocolError, 0),
+        (
+            &[("DT123", MET), ("+FDT", b"CONNECT\r\n"), (ETX, b"+FHNG:40\r\n")],
+            Outcome::ProtocolError,
+            0,
+        ),
         (&[("DT123", MET), ("+FDT", b"+FDCS:0,5,0,2\r\nCONNECT\r\n")], Outcome::FormatRefused, 0),
         (&far(b"+FHNG:54\r\nOK\r\n"), Outcome::PageUnconfirmed, 0),
         (&far(b"NO CARRIER\r\n"), Outcome::PageUnconfirmed, 0),
@@ -198,7 +201,11 @@ fn what_a_class_cannot_is_said_before_dialling() {
             Outcome::FormatUnsendable,
         ),
         (
-            calling(Class::Two, Session { send: Some("/nonexistent".into()), ..plain.clone() }, "1"),
+            calling(
+                Class::Two,
+                Session { send: Some("/nonexistent".into()), ..plain.clone() },
+                "1",
+            ),
             Outcome::BadDocument,
         ),
         (
@@ -240,9 +247,15 @@ fn a_bad_page_is_sent_back_and_a_good_one_kept() {
 #[test]
 fn a_fax_that_breaks_off_keeps_what_was_confirmed() {
     let folder = folder();
-    let first = [data(&on_the_line(&page(1728, 60, 1))), b"\x10\x03\r\n+FPS:1\r\n+FET:0\r\nOK\r\n".to_vec()];
+    let first = [
+        data(&on_the_line(&page(1728, 60, 1))),
+        b"\x10\x03\r\n+FPS:1\r\n+FET:0\r\nOK\r\n".to_vec(),
+    ];
     let first = first.concat();
-    let second = [data(&on_the_line(&page(1728, 60, 2)))[..200].to_vec(), b"\x10\x03\r\n+FHS:90\r\nOK\r\n".to_vec()];
+    let second = [
+        data(&on_the_line(&page(1728, 60, 2)))[..200].to_vec(),
+        b"\x10\x03\r\n+FHS:90\r\nOK\r\n".to_vec(),
+    ];
     let second = second.concat();
     let script: Script<'_> = &[
         ("ATA", b"+FCO\r\n+FTI:\"1\"\r\n+FSA:\"22\"\r\n+FCS:1,5,0,2,0,0,0,0\r\nOK\r\n"),
