@@ -25,8 +25,8 @@ use self::{
 use crate::exchange::{Exchange, Machine, Options as ExchangeOptions, sip::SipOptions};
 
 #[cfg(test)]
-mod client;
-mod error;
+pub(crate) mod client;
+pub(crate) mod error;
 pub mod hylafax;
 mod numbers;
 pub mod station;

@@ -35,7 +35,7 @@ impl Class2Modem {
         match byte {
             dialect::END => {
                 let line = std::mem::take(&mut self.typed);
-                let line = String::from_utf8_lossy(&line).to_ascii_uppercase();
+                let line = capitals(&String::from_utf8_lossy(&line));
                 if let Some(start) = line.find("AT") {
                     let commands = line[start + 2..].trim().to_owned();
                     self.obey(&commands);
@@ -221,4 +221,14 @@ impl Class2Modem {
         settings.wanted = params;
         true
     }
+}
+
+/// A command line in capitals, but for what stands in quotes.
+fn capitals(line: &str) -> String {
+    let mut quoted = false;
+    let capital = |c: char| {
+        quoted ^= c == '"';
+        if quoted { c } else { c.to_ascii_uppercase() }
+    };
+    line.chars().map(capital).collect()
 }

@@ -146,7 +146,6 @@ pub(crate) struct Class2 {
     confirmed: u32,
     /// The last page of the document was confirmed.
     complete: bool,
-    rang: bool,
     stopping: bool,
     statistics: Statistics,
     remote: Remote,
@@ -226,7 +225,6 @@ impl Class2 {
             refused: 0,
             confirmed: 0,
             complete: false,
-            rang: false,
             stopping: false,
             statistics,
             remote: Remote::default(),
@@ -354,6 +352,13 @@ impl Class2 {
             Answer::Failed(failure) => self.failed(failure),
             Answer::Other(_) | Answer::Voice | Answer::Fax => {
                 self.other(&answer, now);
+            }
+            Answer::Ringing => {
+                if matches!(self.state, State::Dialling)
+                    && !self.out.contains(&Out::Step(Step::Ringing))
+                {
+                    self.out.push(Out::Step(Step::Ringing));
+                }
             }
             answer => self.step(&answer, now),
         }

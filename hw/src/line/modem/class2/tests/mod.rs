@@ -1,8 +1,9 @@
 //! Tests: what modems say (`words`), modems that say what a script tells them (`scripts`),
 //! and modems of the telephone exchange, with programs by other people at the far end
-//! (`peers`).
+//! (`peers`, `foreign`).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod foreign;
 mod peers;
 mod port;
 mod scripts;

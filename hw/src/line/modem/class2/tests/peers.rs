@@ -21,10 +21,12 @@ use crate::{
 };
 
 const LIMIT: Duration = Duration::from_secs(600);
+/// How long a telephone rings at least, in real time.
+const RINGING: Duration = Duration::from_secs(12);
 /// Nobody at either end measures time in audio: calls may be fast.
 const SPEED: f64 = 20.0;
 
-fn of(class: Class) -> FaxClass {
+pub(super) fn of(class: Class) -> FaxClass {
     match class {
         Class::Two => FaxClass::Two,
         Class::TwoZero => FaxClass::TwoZero,
@@ -32,34 +34,37 @@ fn of(class: Class) -> FaxClass {
     }
 }
 
-struct World {
-    exchange: Exchange,
-    folder: TempDir,
+pub(super) struct World {
+    pub(super) exchange: Exchange,
+    pub(super) folder: TempDir,
 }
 
 impl World {
-    fn new(speed: f64) -> Self {
+    pub(super) fn new(speed: f64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { speed, ..Options::new(&folder.path().join("faxes")) };
+        let options = Options::new(&folder.path().join("faxes"));
+        // A program needs seconds of real time to answer, however fast the line is.
+        let ringing_limit = options.ringing_limit.max(RINGING.mul_f64(speed));
+        let options = Options { speed, ringing_limit, ..options };
         Self { exchange: Exchange::start(options).unwrap(), folder }
     }
 
-    fn modem(&self, class: Class, number: &str) -> PathBuf {
+    pub(super) fn modem(&self, class: Class, number: &str) -> PathBuf {
         self.exchange.modem_of(of(class), number, None).unwrap()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
-fn session(identity: &str, ecm: bool) -> Session {
+pub(super) fn session(identity: &str, ecm: bool) -> Session {
     let station = Station { ecm, ..Station::new(identity) };
     Session { receive: None, ..Session::receiving(station, PathBuf::new()) }
 }
 
 /// Answers on a modem with this session.
-fn answers(
+pub(super) fn answers(
     modem: PathBuf,
     class: Class,
     session: Session,
@@ -73,12 +78,17 @@ fn answers(
     })
 }
 
-fn calls(modem: &Path, class: Class, session: Session, number: &str) -> (Ended, Vec<Step>) {
+pub(super) fn calls(
+    modem: &Path,
+    class: Class,
+    session: Session,
+    number: &str,
+) -> (Ended, Vec<Step>) {
     let call = Class2::calling(class, session, number, LIMIT).unwrap();
     Port::open(modem).hold(call, |_| Stop::No)
 }
 
-fn never(_: &Step) -> Stop {
+pub(super) fn never(_: &Step) -> Stop {
     Stop::No
 }
 

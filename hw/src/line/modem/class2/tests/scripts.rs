@@ -70,7 +70,6 @@ const MET_LATER: &[u8] = b"+FCO\r\n+FCI:\"4711\"\r\n+FIS:3,5,0,2,1,0,0,0\r\nOK\r
 const GO: &[u8] = b"+FDCS:1,5,0,2,1,0,0,0\r\nCONNECT\r\n\x11";
 const GO_LATER: &[u8] = b"+FCS:1,5,0,2,1,0,0,0\r\nCONNECT\r\n";
 const OK: &[u8] = b"\r\nOK\r\n";
-const MCF: &[u8] = b"+FPTS:1\r\nOK\r\n";
 const RTN: &[u8] = b"+FPTS:2\r\nOK\r\n";
 const LAST: &[u8] = b"+FPTS:1\r\n+FHNG:0\r\nOK\r\n";
 const ETX: &str = "\x10\x03";
