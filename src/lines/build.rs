@@ -3,27 +3,28 @@
 
 use std::{path::Path, sync::Arc};
 
-use async_trait::async_trait;
-use postfax_domain::outcome::Outcome;
 use postfax_hw::line::{
-    Desk, Ended, Line, LineSettings, LineState, Order,
-    server::{LineServer, Options, StartError},
+    Line,
+    modem::{self, ModemLine},
+    server::{LineServer, Options},
+    sip::{Trunk, TrunkOptions},
 };
-use tokio::sync::watch;
 
 use crate::{
     cli::{Exit, Failure, args::Output},
-    config::lines::{LineHost, LineSetup, Way},
+    config::lines::{LineHost, LineSetup},
 };
 
 /// The spool in the state folder.
 const SPOOL: &str = "spool";
+/// What trunks remember, likewise.
+const SIP: &str = "sip";
 
 /// The server with all its lines.
 ///
 /// # Errors
-/// What cannot be opened or set.
-pub(super) fn server(host: &LineHost) -> Result<Arc<LineServer>, StartError> {
+/// [`Failure`] says what cannot be opened or set.
+pub(super) fn server(host: &LineHost) -> Result<Arc<LineServer>, Failure> {
     let options = Options {
         name: host.name.clone(),
         timezone: host.timezone.clone(),
@@ -31,66 +32,36 @@ pub(super) fn server(host: &LineHost) -> Result<Arc<LineServer>, StartError> {
         configured: host.settings.clone(),
         ..Options::new(&host.state.join(SPOOL))
     };
-    LineServer::new(options, host.lines.iter().map(line).collect())
+    let lines = host.lines.iter().map(|setup| line(host, setup)).collect::<Result<_, _>>()?;
+    LineServer::new(options, lines).map_err(|bad| Failure::new(Exit::File, bad.to_string()))
 }
 
-fn line(setup: &LineSetup) -> Arc<dyn Line> {
-    let what = match &setup.way {
-        Way::Modem(_) => "modem",
-        Way::Sip(_) => "SIP",
-    };
-    Arc::new(Missing::new(&setup.name, what))
+fn line(host: &LineHost, setup: &LineSetup) -> Result<Arc<dyn Line>, Failure> {
+    match setup {
+        LineSetup::Modem(options) => Ok(ModemLine::new(options.clone())),
+        LineSetup::Sip(options) => {
+            let state_folder = Some(host.state.join(SIP).join(&options.name));
+            let trunk = Trunk::new(TrunkOptions { state_folder, ..(**options).clone() });
+            let bad =
+                |bad| Failure::new(Exit::BadConfiguration, format!("{}: {bad}", options.name));
+            Ok(Arc::new(trunk.map_err(bad)?))
+        }
+    }
 }
 
-/// Asks a modem what it is.
+/// Asks a modem what it is, and tells.
 ///
 /// # Errors
-/// [`Failure`] when it does not answer.
-pub(super) fn probe(device: &Path, _: Output) -> Result<Exit, Failure> {
-    let words = format!("{} cannot be asked: this program has no modem lines", device.display());
-    Err(Failure::new(Exit::No, words))
-}
-
-/// A line of a kind that this program was built without: it says so, and takes no call.
-struct Missing {
-    name: String,
-    why: String,
-    changes: watch::Sender<()>,
-}
-
-impl Missing {
-    fn new(name: &str, what: &str) -> Self {
-        let why = format!("this program has no {what} lines");
-        Self { name: name.to_owned(), why, changes: watch::Sender::new(()) }
+/// [`Failure`] when it cannot be asked or does not answer.
+pub(super) fn probe(device: &Path, output: Output) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
+    let found = runtime.block_on(modem::probe(device));
+    let probe = found.map_err(|bad| Failure::new(Exit::No, bad.to_string()))?;
+    if output.json {
+        println!("{}", serde_json::to_string(&probe).expect("texts and numbers are JSON"));
+    } else {
+        print!("{probe}");
     }
-}
-
-#[async_trait]
-impl Line for Missing {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn channels(&self) -> usize {
-        1
-    }
-
-    fn state(&self) -> LineState {
-        LineState::Failed(self.why.clone())
-    }
-
-    fn changes(&self) -> watch::Receiver<()> {
-        self.changes.subscribe()
-    }
-
-    fn configure(&self, _: LineSettings) {}
-
-    async fn run(&self, _: Arc<dyn Desk>, mut stop: watch::Receiver<bool>) {
-        // Closed: the server is gone, and we with it.
-        let _ = stop.wait_for(|stop| *stop).await;
-    }
-
-    async fn place(&self, _: Order) -> Ended {
-        Ended::failed(Outcome::ServerFault, self.why.clone())
-    }
+    Ok(Exit::Ok)
 }

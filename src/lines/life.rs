@@ -42,8 +42,7 @@ enum Met {
 impl Life {
     /// Begins.
     pub(super) async fn begin(host: LineHost, us: Arc<Identity>) -> Result<Self, Failure> {
-        let server = build::server(&host);
-        let server = server.map_err(|bad| Failure::new(Exit::File, bad.to_string()))?;
+        let server = build::server(&host)?;
         let folder = host.state.join(WIRE);
         let asked = Host::new(server.clone(), &host.name, &folder);
         let asked = asked.map_err(|error| Failure::file(folder.display(), &error))?;

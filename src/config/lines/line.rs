@@ -4,10 +4,15 @@
 use std::net::{IpAddr, SocketAddr};
 
 use postfax_domain::settings::{MAX_LINE_NAME_BYTES, Name, Value};
+use postfax_hw::line::{
+    DialPlan,
+    modem::{Class, ModemOptions},
+    sip::{EXPIRES_S, Law, RegistrationOptions, T38Use, TlsOptions, Transport, TrunkOptions},
+};
 
 use super::{
     super::{address::Wrong, read::Entry, service::absolute},
-    Class, Dial, Law, LineSetup, Modem, Sip, SipLogin, T38, Transport, Way,
+    LineSetup,
     check::LinesCheck,
     raw,
 };
@@ -20,23 +25,20 @@ enum Kind {
 }
 
 const KINDS: &[(&str, Kind)] = &[("modem", Kind::Modem), ("sip", Kind::Sip)];
-const CLASSES: &[(&str, Class)] = &[
-    ("auto", Class::Auto),
-    ("1", Class::One),
-    ("1.0", Class::OneZero),
-    ("2", Class::Two),
-    ("2.0", Class::TwoZero),
-    ("2.1", Class::TwoOne),
+const CLASSES: &[(&str, Option<Class>)] = &[
+    ("auto", None),
+    ("1", Some(Class::One)),
+    ("1.0", Some(Class::OneZero)),
+    ("2", Some(Class::Two)),
+    ("2.0", Some(Class::TwoZero)),
+    ("2.1", Some(Class::TwoOne)),
 ];
 const TRANSPORTS: &[(&str, Transport)] =
     &[("udp", Transport::Udp), ("tcp", Transport::Tcp), ("tls", Transport::Tls)];
 const LAWS: &[(&str, Law)] = &[("pcma", Law::Pcma), ("pcmu", Law::Pcmu)];
-const T38S: &[(&str, T38)] = &[("never", T38::Never), ("take", T38::Take), ("offer", T38::Offer)];
+const T38S: &[(&str, T38Use)] =
+    &[("never", T38Use::Never), ("take", T38Use::Take), ("offer", T38Use::Offer)];
 
-/// Where SIP listens unless the file says otherwise.
-const SIP_LISTEN: &str = "0.0.0.0:5060";
-/// UDP ports of media unless the file says otherwise.
-const MEDIA_PORTS: (u16, u16) = (20_000, 20_999);
 /// Calls at one time on a trunk unless the file says otherwise, and the most.
 const CHANNELS: (u64, u64) = (4, 1000);
 /// Speeds that a serial port may be set to, in bit/s.
@@ -54,17 +56,14 @@ impl LinesCheck<'_> {
         if let Some(name) = &name {
             self.line_settings(name, raw);
         }
-        let way = match kind? {
-            Kind::Modem => {
-                self.strange(raw, Kind::Modem);
-                self.modem(raw).map(Way::Modem)
-            }
-            Kind::Sip => {
-                self.strange(raw, Kind::Sip);
-                self.sip(raw).map(|sip| Way::Sip(Box::new(sip)))
-            }
-        };
-        Some(LineSetup { name: name?, dial, way: way? })
+        let kind = kind?;
+        self.strange(raw, kind);
+        // All of it is checked, whatever else is wrong.
+        let name = name.as_deref();
+        Some(match kind {
+            Kind::Modem => LineSetup::Modem(self.modem(name, dial, raw)?),
+            Kind::Sip => LineSetup::Sip(Box::new(self.sip(name, dial, raw)?)),
+        })
     }
 
     /// What can be set from the supervisor as well, by the same names.
@@ -148,9 +147,9 @@ impl LinesCheck<'_> {
         }
     }
 
-    fn dial(&mut self, raw: &raw::Line) -> Dial {
+    fn dial(&mut self, raw: &raw::Line) -> DialPlan {
         let check = &mut self.check;
-        Dial {
+        DialPlan {
             international_prefix: check.parsed(raw.international_prefix.given(), prefix),
             country_code: check.parsed(raw.country_code.given(), country_code),
             national_prefix: check.parsed(raw.national_prefix.given(), prefix).unwrap_or_default(),
@@ -158,12 +157,17 @@ impl LinesCheck<'_> {
         }
     }
 
-    fn modem(&mut self, raw: &raw::Line) -> Option<Modem> {
+    fn modem(
+        &mut self,
+        name: Option<&str>,
+        dial: DialPlan,
+        raw: &raw::Line,
+    ) -> Option<ModemOptions> {
         let device = self.check.required(&raw.device, &raw.place, "device", "\"/dev/ttyACM0\"");
         let device = self.check.parsed(device, device_path);
         let class = match raw.class.given() {
             Some(class) => self.check.choice(Some(class), CLASSES),
-            None => Some(Class::Auto),
+            None => Some(None),
         };
         let speed_bps = raw.speed_bps.given().and_then(|speed| {
             if !SPEEDS.contains(&speed.value) {
@@ -173,25 +177,21 @@ impl LinesCheck<'_> {
             }
             u32::try_from(speed.value).ok()
         });
-        Some(Modem { device: device?, class: class?, speed_bps })
+        let usual = ModemOptions::new(name?, &device?);
+        let speed = speed_bps.unwrap_or(usual.speed);
+        Some(ModemOptions { class: class?, speed, dial, ..usual })
     }
 
-    fn sip(&mut self, raw: &raw::Line) -> Option<Sip> {
+    fn sip(&mut self, name: Option<&str>, dial: DialPlan, raw: &raw::Line) -> Option<TrunkOptions> {
         let check = &mut self.check;
         let server = check.required(&raw.server, &raw.place, "server", "\"sip.example.net\"");
         let server = check.parsed(server, sip_server);
-        let listen = match raw.listen.given() {
-            Some(listen) => check.parsed(Some(listen), sip_listen),
-            None => SIP_LISTEN.parse().ok(),
-        };
+        let bind = check.parsed(raw.listen.given(), sip_listen);
         let external_address = check.parsed(raw.external_address.given(), |text| {
             let wrong = || Wrong::new(format!("\"{text}\" is no address"), "write 203.0.113.7");
             text.parse::<IpAddr>().map_err(|_| wrong())
         });
-        let media_ports = match raw.media_ports.given() {
-            Some(ports) => check.parsed(Some(ports), ports_of),
-            None => Some(MEDIA_PORTS),
-        };
+        let media_ports = check.parsed(raw.media_ports.given(), ports_of);
         let ca_file = raw.ca_file.given().map(|file| check.beside(&file.value));
         let trace_folder = check.parsed(raw.trace_folder.given(), absolute);
         let list = |entry: &Entry<Vec<super::super::findings::Placed<String>>>| {
@@ -199,33 +199,36 @@ impl LinesCheck<'_> {
             given.iter().map(|text| text.value.clone()).collect()
         };
         let word = |entry: &Entry<String>| entry.given().map(|text| text.value.clone());
-        let transport = check.choice(raw.transport.given(), TRANSPORTS).unwrap_or(Transport::Udp);
-        let law = check.choice(raw.law.given(), LAWS).unwrap_or(Law::Pcma);
-        let t38 = check.choice(raw.t38.given(), T38S).unwrap_or(T38::Offer);
+        let transport = check.choice(raw.transport.given(), TRANSPORTS).unwrap_or_default();
+        let law = check.choice(raw.law.given(), LAWS).unwrap_or_default();
+        let t38 = check.choice(raw.t38.given(), T38S).unwrap_or_default();
         let channels = check.size(&raw.channels, CHANNELS.0, 1..=CHANNELS.1);
         let login = self.login(raw)?;
-        Some(Sip {
-            server: server?,
+        // What was wrong of the rest is found as well, and then nothing is made of it.
+        let usual = TrunkOptions::new(name?, &server?);
+        Some(TrunkOptions {
             domain: word(&raw.domain),
-            listen: listen?,
+            bind: bind.unwrap_or(usual.bind),
             transport,
-            ca_file,
-            login,
+            tls: TlsOptions { ca_file, ..TlsOptions::default() },
+            registrations: login.into_iter().collect(),
             numbers: list(&raw.numbers),
             peers: list(&raw.peers),
             external_address,
-            media_ports: media_ports?,
+            media_ports: media_ports.unwrap_or(usual.media_ports),
             channels,
             caller: word(&raw.caller),
             caller_name: word(&raw.caller_name),
+            dial,
             law,
             t38,
             trace_folder,
+            ..usual
         })
     }
 
     /// A user and its password, or neither; nothing when that is wrong.
-    fn login(&mut self, raw: &raw::Line) -> Option<Option<SipLogin>> {
+    fn login(&mut self, raw: &raw::Line) -> Option<Option<RegistrationOptions>> {
         let Some(user) = raw.user.given() else {
             for entry in [&raw.auth_user, &raw.password_file] {
                 if let Some(given) = entry.given() {
@@ -239,7 +242,12 @@ impl LinesCheck<'_> {
         self.check.required(&raw.password_file, &raw.place, "password_file", example)?;
         let password = self.check.secret(&raw.password_file)?;
         let auth_user = raw.auth_user.given().map(|name| name.value.clone());
-        Some(Some(SipLogin { user: user.value.clone(), auth_user, password }))
+        Some(Some(RegistrationOptions {
+            user: user.value.clone(),
+            auth_user,
+            password: password.reveal().to_owned(),
+            expires_s: EXPIRES_S,
+        }))
     }
 }
 

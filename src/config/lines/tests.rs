@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use postfax_domain::settings::{Level, Name, Value};
-use postfax_hw::line::server::SCHEMA;
+use postfax_hw::line::{modem::Class, server::SCHEMA, sip::T38Use};
 
 use super::*;
 
@@ -55,12 +55,15 @@ fn what_is_written_is_what_is_used() {
     assert_eq!(set("max_batch_jobs"), Some(Value::Number(5)));
     assert_eq!(set("line.ttyACM0.max_speed"), Some(Value::Text("9600".into())));
     assert_eq!(set("line.ttyACM0.rings_before_answer"), Some(Value::Number(2)));
-    let dial = &host.lines[0].dial;
+    let LineSetup::Modem(modem) = &host.lines[0] else { panic!("a modem") };
+    let dial = &modem.dial;
     assert_eq!((dial.outside_prefix.as_str(), dial.country_code.as_deref()), ("9,", Some("44")));
-    let Way::Modem(modem) = &host.lines[0].way else { panic!("a modem") };
-    assert_eq!((modem.class, modem.device.as_path()), (Class::One, Path::new("/dev/ttyACM0")));
-    let Way::Sip(sip) = &host.lines[1].way else { panic!("a trunk") };
-    assert_eq!(sip.login.as_ref().unwrap().password.reveal(), "secret");
-    assert_eq!((sip.channels, sip.media_ports, sip.t38), (8, (20_000, 20_099), T38::Offer));
+    assert_eq!(
+        (modem.class, modem.device.as_path()),
+        (Some(Class::One), Path::new("/dev/ttyACM0"))
+    );
+    let LineSetup::Sip(sip) = &host.lines[1] else { panic!("a trunk") };
+    assert_eq!(sip.registrations[0].password, "secret");
+    assert_eq!((sip.channels, sip.media_ports, sip.t38), (8, (20_000, 20_099), T38Use::Offer));
     assert!(!format!("{host:?}").contains("secret"));
 }

@@ -242,7 +242,7 @@ impl Keeper {
         order: Order,
         reply: oneshot::Sender<Ended>,
     ) -> Result<Option<Incoming>, Leave> {
-        let number = self.options.dial.dial(&order.number);
+        let number = self.options.dial.dial(&order.number, "");
         tracing::debug!(line = self.options.name, number = %Redacted(&number), "dials");
         let (session, limit) = (order.session.clone(), order.limit);
         let (ended, after) = self.conduct(live, &Job::Dial(number, order), &session, limit);

@@ -47,7 +47,7 @@ use tokio::{
 pub use self::{
     about::About,
     lock::Holder,
-    options::{Class, DialPlan, ModemOptions, UnknownClass},
+    options::{Class, ModemOptions, UnknownClass},
     probe::{Probe, ProbeError, probe},
 };
 use self::{

@@ -34,7 +34,8 @@ pub use self::{
     leg::{Calling, Event, Leg, Offer, Progress},
     memory::{Known, Memory},
     options::{
-        CalledFrom, DialPlan, Law, RegistrationOptions, T38Use, TlsOptions, Transport, TrunkOptions,
+        CalledFrom, EXPIRES_S, Law, RegistrationOptions, T38Use, TlsOptions, Transport,
+        TrunkOptions,
     },
     trace::Traces,
     trunk::{Trunk, TrunkError},

@@ -1,23 +1,12 @@
-//! Numbers in SIP: how one is dialled, which was called, and who calls.
+//! Numbers in SIP: which was called, and who calls.
 
 use postfax_domain::number::Number;
 use rsipstack::sip::{HeadersExt as _, Request};
 
-use super::options::{CalledFrom, DialPlan};
+use super::options::CalledFrom;
 
 /// The longest number or name that is believed.
 const MAX_TEXT: usize = 64;
-
-/// The number as this trunk wants it dialled.
-pub(super) fn dialled(number: &Number, plan: &DialPlan) -> String {
-    let digits = number.as_str().trim_start_matches('+');
-    let national = plan.country_code.as_deref().filter(|code| !code.is_empty());
-    let written = match national.and_then(|code| digits.strip_prefix(code)) {
-        Some(rest) => format!("{}{rest}", plan.national_prefix),
-        None => format!("{}{digits}", plan.international_prefix.as_deref().unwrap_or("+")),
-    };
-    format!("{}{written}", plan.outside_prefix)
-}
 
 /// The number that was called, as it is written there.
 pub(super) fn called(request: &Request, from: CalledFrom) -> Option<String> {
@@ -108,27 +97,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
     use super::*;
-
-    #[test]
-    fn numbers_are_dialled_as_the_trunk_wants() {
-        let plan = |prefix: Option<&str>, code: Option<&str>, national: &str, out: &str| DialPlan {
-            international_prefix: prefix.map(ToOwned::to_owned),
-            country_code: code.map(ToOwned::to_owned),
-            national_prefix: national.to_owned(),
-            outside_prefix: out.to_owned(),
-            parameters: None,
-        };
-        let number = Number::try_from("+442079460100".to_owned()).unwrap();
-        for (plan, expected) in [
-            (DialPlan::default(), "+442079460100"),
-            (plan(Some("00"), None, "", ""), "00442079460100"),
-            (plan(Some(""), None, "", "0"), "0442079460100"),
-            (plan(Some("00"), Some("44"), "0", ""), "02079460100"),
-            (plan(None, Some("39"), "0", "9"), "9+442079460100"),
-        ] {
-            assert_eq!(dialled(&number, &plan), expected);
-        }
-    }
 
     fn request(fields: &str) -> Request {
         let text = format!(

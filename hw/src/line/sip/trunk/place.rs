@@ -73,11 +73,11 @@ pub(super) fn taste(terms: &Terms) -> Taste {
 
 fn invitation(inner: &Inner, order: &Order, offer: String) -> Invitation {
     let options = &inner.options;
-    let (domain, number) = (inner.domain(), numbers::dialled(&order.number, &options.dial));
+    let (domain, number) = (inner.domain(), options.dial.dial(&order.number, "+"));
     let registered = options.registrations.first();
     let user = registered.map(|one| one.user.as_str()).or(options.caller.as_deref());
     let identity = options.caller.as_ref().filter(|_| registered.is_some());
-    let parameters = options.dial.parameters.iter().map(|more| format!(";{more}"));
+    let parameters = options.dial_parameters.iter().map(|more| format!(";{more}"));
     Invitation {
         to: format!("sip:{number}@{domain}{}", parameters.collect::<String>()),
         from: format!("sip:{}@{domain}", user.unwrap_or("anonymous")),
