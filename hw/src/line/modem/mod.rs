@@ -188,8 +188,8 @@ impl Line for ModemLine {
     }
 
     async fn place(&self, order: Order) -> Ended {
-        if let Err(refused) = self.shared.reserve() {
-            return refused;
+        if !self.shared.reserve() {
+            return self.shared.refusal();
         }
         let Some(thread) = self.thread() else { return self.shared.refusal() };
         let (reply, ended) = oneshot::channel();
