@@ -73,6 +73,7 @@ impl Control {
         // What cannot be opened is known before anything is changed.
         let ldap = self.ldap.as_ref().map(|door| door.prepare(&new)).transpose();
         let ldap = ldap.map_err(|bad| bad.to_string())?;
+        let lines = self.context.lines.prepare(&new).map_err(|bad| bad.to_string())?;
         self.doors.change(new.clone()).await.map_err(|bad| bad.to_string())?;
         let mut said = vec!["the configuration is in force".to_owned()];
         if new.state != old.state
@@ -89,7 +90,10 @@ impl Control {
         }
         let setup = new.setup.clone();
         self.context.courier.store(Arc::new(courier));
-        self.context.drivers.store(Arc::new(inbound::drivers(&new)));
+        self.context.lines.change(lines);
+        let Context { lines, reports, reader, .. } = &*self.context;
+        let drivers = inbound::drivers(&new, lines, reports, reader);
+        self.context.drivers.store(Arc::new(drivers));
         self.context.put_in_force(new);
         if let Some(ldap) = ldap {
             ldap.serve().await;

@@ -28,7 +28,7 @@ use postfax_domain::{
     audit::Line,
     book::Book,
     job::Job,
-    names::{ServerName, Token},
+    names::{JobId, ServerName, Token},
     quota,
     supervisor::{Action, Answer, Change, Event, Request, Submission, Supervisor, TICK},
     time::Timestamp,
@@ -52,7 +52,8 @@ use crate::{
     carry::Carriers,
     config::Config,
     crash,
-    inbound::{self, Watchers},
+    inbound::{self, LineServers, Watchers},
+    offramp::Reports,
     post, prepare,
     settings::{self, Keepers},
     store::{Reader, SCRATCH, Store, StoreError},
@@ -69,6 +70,8 @@ const COMMIT_PAUSE: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// How long open work may go on when the daemon is told to stop.
 const STOP_GRACE: Duration = Duration::from_secs(20);
+/// How often it is looked whether a mail to an off-ramp is still on its way meanwhile.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Why the daemon could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -112,8 +115,12 @@ pub struct Context {
     pub config: ArcSwap<Config>,
     /// The fax servers.
     pub drivers: ArcSwap<Drivers>,
+    /// The connections to those of them that are line servers.
+    pub lines: LineServers,
     /// Brings mail to the relay.
     pub courier: ArcSwap<Courier>,
+    /// What off-ramps report.
+    pub(crate) reports: Arc<Reports>,
     /// Reads what is durable.
     pub reader: Reader,
     /// One for each conversion that may go on.
@@ -230,13 +237,23 @@ impl Daemon {
         let (events, received) = mpsc::channel(EVENT_QUEUE);
         let exe = std::env::current_exe()
             .map_err(|source| DaemonError::System { what: "finding this program", source })?;
+        let reports = Reports::open(config.state.join("offramp"));
+        let reader = store.reader();
+        let lines = LineServers::new(&config.state);
+        lines.change(lines.prepare(&config).map_err(|source| DaemonError::System {
+            what: "opening the connections to line servers",
+            source,
+        })?);
+        let drivers = inbound::drivers(&config, &lines, &reports, &reader);
         let context = Arc::new(Context {
-            drivers: ArcSwap::from_pointee(inbound::drivers(&config)),
+            drivers: ArcSwap::from_pointee(drivers),
+            lines,
+            reports,
             courier: ArcSwap::from_pointee(post::courier(&config)?),
             converters: Semaphore::new(config.convert.parallel),
             renderer: ArcSwap::from_pointee(renderer(&config, &exe)),
             config: ArcSwap::from_pointee(config),
-            reader: store.reader(),
+            reader,
             exe,
             book: ArcSwap::new(supervisor.book()),
             hooks: webhooks::Board::default(),
@@ -388,7 +405,10 @@ impl Daemon {
         info!("stopping");
         let deadline = tokio::time::Instant::now() + STOP_GRACE;
         let mut batch = Vec::new();
-        while !self.tasks.is_empty() || !self.carriers.mails.is_empty() {
+        while !self.tasks.is_empty()
+            || !self.carriers.mails.is_empty()
+            || self.context.reports.is_sending()
+        {
             tokio::select! {
                 Some(_) = self.tasks.join_next() => {}
                 Some(_) = self.carriers.mails.join_next() => {}
@@ -396,6 +416,7 @@ impl Daemon {
                     let round = std::mem::take(&mut batch);
                     self.round(round).await;
                 }
+                () = tokio::time::sleep(LOOK), if self.context.reports.is_sending() => {}
                 () = tokio::time::sleep_until(deadline) => break,
             }
         }
@@ -437,7 +458,13 @@ fn deed(action: &Action) -> &'static str {
 #[must_use]
 pub fn tag(context: &Context, job: &Job) -> String {
     let attempt = job.under_way().map_or(0, |attempt| attempt.number);
-    format!("pf-{}-{}-{attempt}", context.reader.installation, job.id)
+    tag_of(context, job.id, attempt)
+}
+
+/// What an attempt is called at its fax server; [`crate::returns`] reads it as well.
+#[must_use]
+pub fn tag_of(context: &Context, job: JobId, attempt: u32) -> String {
+    format!("pf-{}-{job}-{attempt}", context.reader.installation)
 }
 
 /// How long jobs are kept at least: by them a new life knows which mails it has taken

@@ -5,6 +5,9 @@
 //! supervisor has it as well is the server told to let go.
 //! A server that cannot let go keeps its copy, which is recognised by its key.
 
+mod kinds;
+mod lines;
+
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
@@ -35,8 +38,11 @@ use crate::{
     config::{Config, Kind, Secret},
     crash,
     daemon::{Context, Drivers},
-    store::StoreError,
+    offramp::Reports,
+    store::{Reader, StoreError},
 };
+
+pub use lines::LineServers;
 
 /// How often a server is asked how it is.
 const CONDITION_EVERY: Duration = Duration::from_secs(15);
@@ -48,9 +54,14 @@ const RELEASE_QUEUE: usize = 1024;
 /// so that no order to let go of one is ever dropped.
 const MOST_TOLD: usize = 256;
 
-/// Builds the driver of every server whose kind there is.
+/// Builds the driver of every server.
 #[must_use]
-pub fn drivers(config: &Config) -> Drivers {
+pub fn drivers(
+    config: &Config,
+    lines: &LineServers,
+    reports: &Arc<Reports>,
+    reader: &Reader,
+) -> Drivers {
     let mut drivers = Drivers::new();
     for (name, access) in &config.servers {
         match access.kind {
@@ -64,7 +75,16 @@ pub fn drivers(config: &Config) -> Drivers {
                 };
                 drivers.insert(name.clone(), Arc::new(Hylafax::new(options)));
             }
-            kind => warn!(server = %name, ?kind, "there is no driver for this kind yet"),
+            Kind::Line => {
+                if let Some(remote) = lines.driver(name) {
+                    drivers.insert(name.clone(), remote);
+                }
+            }
+            Kind::Ipp | Kind::Mail => match kinds::driver(config, name, access, reports, reader) {
+                Ok(driver) => drop(drivers.insert(name.clone(), driver)),
+                // The check has looked at its files; they went since.
+                Err(bad) => warn!(server = %name, %bad, "this server cannot be used"),
+            },
         }
     }
     drivers

@@ -69,6 +69,7 @@ fn say(about: &Description, json: bool) {
     for number in &about.numbers {
         println!("  {:<14} {}", number.number, number.sentence);
     }
+    println!("SIP: every number can be invited at {} (UDP), over G.711 and T.38.", about.sip);
     println!("Stop with Ctrl-C.");
 }
 

@@ -52,6 +52,7 @@
 //! | [`carry`] | hands one attempt over, follows it and tells how it ended |
 //! | [`letters`] | what our mails say: a received fax, a receipt, an alarm |
 //! | [`post`] | brings a letter to the mail relay |
+//! | [`offramp`] | fax servers that take mail: a driver, and what they report |
 //! | [`returns`] | the return path of a fax mail, and who may report to it |
 //! | [`requests`] | what can be asked of a running Postfax, and the socket it is asked through |
 //! | [`http`] | the same by HTTP, with tokens, and faxes sent, followed and fetched by it |
@@ -59,6 +60,7 @@
 //! | [`webhooks`] | tells those who want to know, by HTTP, what has happened |
 //! | [`control`] | the running daemon answers [`requests`], and takes a new configuration |
 //! | [`cli`] | what can be typed, and how answers look |
+//! | [`lines`] | the other process: the line server, with modems and SIP lines of our own |
 //! | [`crash`] | where tests may kill a debug build |
 //! | [`demo`] | a whole installation on a machine with nothing set up |
 //! | [`lab`] | only the fax servers of it, and the telephone exchange in software |
@@ -86,6 +88,9 @@
 //! | [`post`] | [`letters`] | the shape of what is brought |
 //! | [`letters`] | [`inquiry`] | the address that saves a number in the phone book |
 //! | [`post`], [`outbound`] | [`returns`] | one writes return paths, one reads them |
+//! | [`inbound`], [`daemon`], [`outbound`] | [`offramp`] | one builds the drivers, one shares what is reported, one takes the reports in |
+//! | [`inbound`] | [`returns`] | where off-ramps report to |
+//! | [`offramp`] | [`daemon`] | the time |
 //! | [`returns`] | [`store`] | the secret that proves them |
 //! | [`listen`] | [`outbound`] | the desk behind every listener |
 //! | [`outbound`] | [`prepare`] | what of a mail is to be faxed, and its pages while a converter is idle |
@@ -109,7 +114,8 @@
 //! | [`webhooks`] | [`crash`] | the places where tests may kill |
 //! | [`cli`] | [`config`] | how tokens are kept and called |
 //! | [`cli`] | [`prepare`] | the parts of a file that are worth faxing are found as those of a mail |
-//! | [`serve`], [`demo`], [`lab`] | [`cli`] | arguments, and how a command ends |
+//! | [`serve`], [`demo`], [`lab`], [`lines`] | [`cli`] | arguments, and how a command ends |
+//! | [`lines`] | [`config`] | its own file, and where the supervisor keeps its key |
 //! | [`daemon`], [`carry`], [`inbound`], [`outbound`], [`prepare`], [`config`], [`control`] | [`crash`] | the places where tests may kill |
 //!
 //! # What is never found here
@@ -143,7 +149,9 @@ mod inquiry;
 mod lab;
 mod ldap;
 mod letters;
+mod lines;
 mod listen;
+mod offramp;
 mod outbound;
 mod post;
 mod prepare;
@@ -215,6 +223,7 @@ fn run(args: Args) -> Result<Exit, Failure> {
         }
         Command::Demo(demo) => demo::run(demo),
         Command::Lab(lab) => lab::run(lab),
+        Command::Lines(asked) => lines::run(&config, asked),
         Command::Passwd(who) => {
             let file = serve::passwords(&config, &who)?;
             cli::passwd(&who, &file)

@@ -33,8 +33,8 @@ use crate::{
     store::{Mail, StoreError},
 };
 
-pub use contents::{Contents, Form, Spooled};
-pub use pages::{Fax, MAX_COVERS_AT_ONCE, Press, is_of_document};
+pub use contents::Contents;
+pub use pages::{Fax, MAX_COVERS_AT_ONCE, Press, drawing_limits, in_best_form};
 
 /// The largest mail that any configuration lets in, with the fields that are put on top
 /// of it, in octets.

@@ -42,6 +42,14 @@ impl ReturnPath {
         format!("{PREFIX}{job}.{attempt}.{}@{domain}", self.proof(secret))
     }
 
+    /// The attempt that its tag at a fax server names: it ends in job and attempt.
+    #[must_use]
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        let mut words = tag.rsplit('-');
+        let (attempt, job) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some(Self { job: JobId(job), attempt })
+    }
+
     /// The return path that a local part is, if it claims to be one.
     ///
     /// # Errors

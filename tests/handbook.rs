@@ -142,6 +142,7 @@ fn every_command_that_is_written_down_is_understood() {
         "commands",
         "configuration",
         "letters",
+        "lines",
         "logins",
         "mail-servers",
         "pages",

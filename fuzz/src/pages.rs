@@ -6,22 +6,13 @@ use postfax_hw::pages::{
     tiff::{File, FillOrder, write},
 };
 
-const CODINGS: [Coding; 6] = [
-    Coding::MhRows,
-    Coding::Mh { aligned: false },
-    Coding::Mh { aligned: true },
-    Coding::Mr { aligned: false },
-    Coding::Mr { aligned: true },
-    Coding::Mmr,
-];
-
 /// Coded lines of a width and a length that the first three octets say: a page of that
 /// size, which comes back when it is coded in any way.
 pub fn codec(octets: &[u8]) {
     let [width, more, lines, coded @ ..] = octets else { return };
     let width = u32::from(*width) | u32::from(*more % 20) << 8;
     let Some(size) = Size::new(width, u32::from(*lines)) else { return };
-    for coding in CODINGS {
+    for coding in Coding::ALL {
         let read = decode(coded, coding, size);
         assert_eq!(read.page.size(), size);
         assert!(read.damage.lines() <= size.lines());

@@ -313,6 +313,16 @@ impl Courier {
         results
     }
 
+    /// Whether a relay can be reached and would take mail from us now. Sends none.
+    ///
+    /// # Errors
+    /// [`Trouble`] says why not.
+    pub async fn greet(&self) -> Result<(), Trouble> {
+        let _place = self.places.acquire().await.expect("the semaphore is never closed");
+        self.open().await?.quit().await;
+        Ok(())
+    }
+
     /// Says goodbye on all idle connections.
     pub async fn close(&self) {
         let parked = std::mem::take(&mut *self.parked());

@@ -174,7 +174,7 @@ pub struct Letter {
     pub head: Head,
     /// `Auto-Submitted`.
     pub automatic: Option<Automatic>,
-    /// The text, any line ends.
+    /// The text, any line ends; with none at all, one document is all of the mail.
     pub text: String,
     /// The same as HTML.
     pub html: Option<String>,
@@ -205,6 +205,11 @@ impl Letter {
     }
 
     fn body(&self) -> Entity {
+        let is_silent = self.text.is_empty() && self.html.is_none() && self.inline.is_empty();
+        if let ([only], true) = (&self.attachments[..], is_silent) {
+            // A fax machine would print a text as well (RFC 3965 2.2.2).
+            return Entity::file("attachment", only);
+        }
         let readable = readable(&self.text, self.html.as_deref(), &self.inline);
         if self.attachments.is_empty() {
             return readable;

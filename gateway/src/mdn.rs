@@ -13,7 +13,7 @@ use crate::{
         field::{Fields, ascii, one_line},
         readable, write_body,
     },
-    dsn::Typed,
+    dsn::{self, Typed},
     message::{Message, Precedence},
 };
 
@@ -41,6 +41,44 @@ pub enum Disposition {
     Dispatched,
     /// It was not, for this reason.
     Failed(String),
+}
+
+/// Octets of the machine-readable part of a notification that are looked at.
+const MAX_NOTICE_BYTES: usize = 16 << 10;
+
+/// What a notification that somebody else wrote says, when it says that a machine has
+/// passed the message on, or why it could not (RFC 8098 3.2.6). What people did with it
+/// says neither.
+#[must_use]
+pub fn read(message: &Message) -> Option<Disposition> {
+    let is_notice = |kind: &str| {
+        matches!(
+            kind,
+            "message/disposition-notification" | "message/global-disposition-notification"
+        )
+    };
+    let part = message.parts.iter().find(|part| is_notice(&part.content_type))?;
+    let octets = part.bytes();
+    let text = String::from_utf8_lossy(&octets[..octets.len().min(MAX_NOTICE_BYTES)]);
+    let text = text.replace("\r\n", "\n");
+    let fields = dsn::read::fields(&text);
+    let value = |name: &str| {
+        let field = fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        field.map(|(_, value)| value.as_str())
+    };
+    let kind = value("Disposition")?.split_once(';')?.1.trim().to_ascii_lowercase();
+    let (kind, modifier) = kind.split_once('/').unwrap_or((&kind, ""));
+    let words = ["Error", "Failure", "Warning"].into_iter().find_map(value);
+    let words = || dsn::read::printable(words.unwrap_or("no reason was given"));
+    match kind {
+        // Old software has it as a disposition of its own (RFC 2298).
+        "failed" => Some(Disposition::Failed(words())),
+        _ if modifier.contains("error") || modifier.contains("failure") => {
+            Some(Disposition::Failed(words()))
+        }
+        "dispatched" | "processed" => Some(Disposition::Dispatched),
+        _ => None,
+    }
 }
 
 /// A notification to the sender of a message.

@@ -276,4 +276,3 @@ async fn with_hylafax() {
     drop(ours);
     lab.stop().await;
 }
-

@@ -3,6 +3,7 @@
 
 pub(crate) mod book;
 mod config;
+mod lines;
 mod orders;
 pub(crate) mod pages;
 
@@ -13,6 +14,7 @@ pub(crate) use orders::{Alter, Audit, Inbound, Servers, Verify, Webhooks, time};
 use postfax_domain::names::JobId;
 
 pub(crate) use config::{Configure, What};
+pub(crate) use lines::{Lines, LinesDeed};
 
 use crate::requests::{AskJobs, Condition, Kind};
 
@@ -206,6 +208,13 @@ pub(crate) enum Command {
         Prints where the servers listen and which numbers they have, and stays until it is \
         stopped with Ctrl-C.")]
     Lab(Lab),
+
+    /// Run modems and SIP lines of our own, on this host or in a branch
+    #[command(after_help = "Examples:\n  postfax lines check\n  postfax lines key\n  \
+        postfax lines probe /dev/ttyACM0\n  postfax lines run\n\n\
+        A line server is a process of its own with a file of its own; a supervisor uses it as a \
+        server of kind line.")]
+    Lines(Lines),
 
     /// Set the password of a client that sends mail through Postfax
     #[command(after_help = "Examples:\n  postfax passwd anna\n  postfax passwd --remove anna\n  \

@@ -31,7 +31,7 @@ use self::{
 use super::{Exit, Failure, args::pages::Pages, ask, render::clean};
 use crate::{
     config::{self, ReplyQuote},
-    prepare::{self, Contents, Form, Spooled, Trouble},
+    prepare::{self, Contents, Trouble},
 };
 
 /// How often it is said how far a document is; what is drawn sooner needs no word.
@@ -115,13 +115,7 @@ fn making(config: &Path, asked: &Pages, progress: &Arc<Progress>) -> Result<Maki
         Ok(config) => Making {
             renderer: prepare::renderer(&config, &exe),
             look: Look { resolution: config.convert.resolution, ..look },
-            limits: Limits {
-                memory_bytes: config.convert.memory_mb << 20,
-                cpu_s: config.convert.cpu_s,
-                wall_s: config.convert.wall_s,
-                max_pages: config.setup.limits.max_pages,
-                max_input_bytes: config.intake.max_message_bytes,
-            },
+            limits: prepare::drawing_limits(&config),
             quotes: config.convert.reply_quote,
         },
         Err(_) => {
@@ -194,18 +188,13 @@ async fn parts(
     document: &mut Document,
 ) -> Result<(Vec<String>, Vec<CodedPage>), Trouble> {
     let contents = Contents::of(prepare::parse(mail)?, making.quotes)?;
-    let spool = |form| contents.spool(|part| home.join(part), form, false);
-    let spooled: Spooled = spool(Form::Written)?;
-    document.parts = spooled.sources().iter().map(|source| source.name.clone()).collect();
-    let drawn = rendered(making, spooled.sources(), home).await;
-    let is_html = contents.html().is_some() && !contents.has_attachments();
-    match drawn {
-        Err(Trouble::Render(bad)) if is_html && prepare::is_of_document(&bad) => {
-            drop(spooled);
-            rendered(making, spool(Form::Words)?.sources(), home).await
-        }
-        drawn => drawn,
-    }
+    document.parts = contents.titles();
+    let of = &contents;
+    prepare::in_best_form(contents.is_html(), |form| async move {
+        let spooled = of.spool(|part| home.join(part), form, false)?;
+        rendered(making, spooled.sources(), home).await
+    })
+    .await
 }
 
 async fn rendered(

@@ -94,7 +94,7 @@ fn masked(address: u128, width: u8, bits: u8) -> u128 {
 }
 
 /// A URL of the form `scheme://user@host:port/path`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Url {
     pub(super) scheme: String,
     pub(super) user: Option<String>,
@@ -292,6 +292,12 @@ fn is_local(text: &str) -> bool {
 }
 
 /// One number, read in the country.
+/// A country by its code.
+pub(super) fn country(code: &str) -> Result<Country, Wrong> {
+    let help = "write the two capital letters of ISO 3166, such as GB, DE or US";
+    code.parse().map_err(|why: String| Wrong::new(why, help))
+}
+
 pub(super) fn number(text: &str, country: Country) -> Result<Number, Wrong> {
     Number::parse(text, country).map_err(|bad| {
         Wrong::new(format!("\"{text}\": {bad}"), "write it with its country code: +442079460100")

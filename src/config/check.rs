@@ -76,10 +76,10 @@ impl<'a> Check<'a> {
         let ldap = self.ldap(&raw.ldap, &raw.supervisor, &raw.tls);
         let (convert, intake) = (self.convert(&raw.convert), self.intake(&raw.limits));
         let (letters, roles) = (self.letters(&raw.letters), self.roles(&raw.role));
-        let (servers, access) = self.servers(&raw.server);
+        let (lines_door, retry) = (self.lines_door(&raw.lines), self.retry_rules(&raw.retry));
+        let (servers, access) = self.servers(&raw.server, lines_door.is_some());
         let clients = self.clients(&raw.client, &raw.supervisor, &letters);
-        let groups = self.groups(&raw.group, &clients);
-        let (dial, retry) = (self.dial_rules(&raw.dial), self.retry_rules(&raw.retry));
+        let (groups, dial) = (self.groups(&raw.group, &clients), self.dial_rules(&raw.dial));
         let routes = self.routes(&raw.route, &clients, &servers);
         let ((webhooks, reached), received) = (self.webhooks(&raw.webhook), self.received(raw));
         let (cover, letterheads) = self.covers(raw);
@@ -112,6 +112,7 @@ impl<'a> Check<'a> {
             dns,
             http,
             ldap,
+            lines_door,
             webhooks: reached,
             servers: access,
             access: client_access,
@@ -128,7 +129,7 @@ impl<'a> Check<'a> {
         })
     }
 
-    fn needs_table(&mut self, place: &Place, name: &str, keys: &str) {
+    pub(super) fn needs_table(&mut self, place: &Place, name: &str, keys: &str) {
         if place.key.is_empty() {
             let place = Place { key: name.into(), ..Place::default() };
             let message = format!("the table [{name}] is missing");

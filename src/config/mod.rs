@@ -19,8 +19,10 @@ mod dns;
 mod edit;
 mod findings;
 mod http;
+mod kinds;
 mod ldap;
 mod letters;
+pub(crate) mod lines;
 mod listeners;
 mod parties;
 mod problem;
@@ -52,6 +54,7 @@ use postfax_domain::{
     setup::Setup,
 };
 use postfax_gateway::{sign::Signer, verify};
+use postfax_hw::line::wire::Fingerprint;
 
 pub(crate) use access::{Access, Certified, Password};
 pub(crate) use address::{Cidr, Relay};
@@ -59,6 +62,7 @@ pub(crate) use convert::{Convert, ReplyQuote, Unconfined};
 pub(crate) use cover::{Cover, Letterhead};
 pub(crate) use edit::{Found, Set, edit, show};
 pub(crate) use http::{Http, HttpLimits, TOKEN_PREFIX, Token, moment, token_name};
+pub(crate) use kinds::{KindAccess, Profile, Trust};
 pub(crate) use ldap::{Ldap, LdapAddress, LdapLimits};
 pub(crate) use letters::{Letters, Mdn};
 pub(crate) use problem::{Problem, report, summary};
@@ -107,6 +111,8 @@ pub(crate) struct Config {
     pub(crate) http: Option<Http>,
     /// The door for address books that speak LDAP, if there is one.
     pub(crate) ldap: Option<Ldap>,
+    /// Where line servers dial in, if they do.
+    pub(crate) lines_door: Option<SocketAddr>,
     /// How each webhook of the setup is reached; it has the same names.
     pub(crate) webhooks: BTreeMap<HookName, Webhook>,
     /// How each server of the setup is reached; it has the same names.
@@ -285,10 +291,8 @@ pub(crate) struct ServerAccess {
     /// Port.
     pub(crate) port: u16,
     /// What follows the host in the URL, with its slash; empty for most kinds.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only kinds to come have a path"))]
     pub(crate) path: String,
     /// Whether the connection is encrypted from its first octet.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only kinds to come can be encrypted"))]
     pub(crate) encrypted: bool,
     /// Who logs in; `postfax` when the URL has no user.
     pub(crate) user: String,
@@ -300,6 +304,12 @@ pub(crate) struct ServerAccess {
     pub(crate) poll_s: u64,
     /// What it calls itself on the line (T.30 TSI and CSI), at most 20 characters.
     pub(crate) station_id: Option<String>,
+    /// The key of a line server; there for every one.
+    pub(crate) key: Option<Fingerprint>,
+    /// Whether a line server dials us; then it has no host.
+    pub(crate) dials_in: bool,
+    /// What devices with IPP and off-ramps have besides.
+    pub(crate) special: KindAccess,
 }
 
 /// What a fax server speaks.

@@ -17,7 +17,7 @@ type Count = Entry<u64>;
 /// Yes or no.
 type Flag = Entry<bool>;
 
-macro_rules! tables {
+macro_rules! table_types {
     ($( $(#[$doc:meta])* $table:ident { $( $key:ident: $type:ty, )* } )*) => { $(
         $(#[$doc])*
         #[derive(Debug, Default)]
@@ -57,7 +57,10 @@ macro_rules! tables {
     )* };
 }
 
-tables! {
+// The file of the lines is made of such tables too.
+pub(super) use table_types;
+
+table_types! {
     /// The whole configuration.
     Raw {
         supervisor: Supervisor,
@@ -72,6 +75,7 @@ tables! {
         received: Received,
         limits: Limits,
         letters: Letters,
+        lines: Lines,
         retry: BTreeMap<String, Retry>,
         group: Vec<Group>,
         server: Vec<Server>,
@@ -246,6 +250,11 @@ tables! {
         mdn: Text,
     }
 
+    /// `[lines]`
+    Lines {
+        listen: Text,
+    }
+
     /// One entry of `[retry]`, by the name of an outcome.
     Retry {
         delay_s: Count,
@@ -271,6 +280,8 @@ tables! {
         name: Text,
         kind: Text,
         url: Text,
+        dials_in: Flag,
+        key: Text,
         password_file: Text,
         admin_password_file: Text,
         groups: Texts,
@@ -282,6 +293,17 @@ tables! {
         station_id: Text,
         resolutions: Texts,
         paper: Text,
+        batch: Count,
+        ca_file: Text,
+        pin: Text,
+        confirms: Flag,
+        pre_dial: Text,
+        starttls: Text,
+        domain: Text,
+        profile: Text,
+        report_within_s: Count,
+        mdn: Flag,
+        drops_duplicates: Flag,
     }
 
     /// `[[client]]`
@@ -375,6 +397,7 @@ pub(super) fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         ("[received]", Received::KEYS),
         ("[limits]", Limits::KEYS),
         ("[letters]", Letters::KEYS),
+        ("[lines]", Lines::KEYS),
         ("[retry]", Retry::KEYS),
         ("[[group]]", Group::KEYS),
         ("[[server]]", Server::KEYS),

@@ -94,7 +94,8 @@ fn withheld(key: &str, old: &Flat, new: &Flat) -> Option<&'static str> {
         old.contains_key(&key) || new.contains_key(&key)
     };
     let secret = beside("password_file") || beside("admin_password_file");
-    let place = key.starts_with("server.") && key.ends_with(".url")
+    let place = key.starts_with("server.")
+        && [".url", ".pin", ".starttls"].iter().any(|end| key.ends_with(end))
         || ["delivery.relay", "delivery.fallback", "delivery.starttls", "delivery.verify"]
             .contains(&key);
     (secret && place).then_some("a password would be sent to another place")

@@ -32,7 +32,7 @@ const LONGEST_S: u64 = 999_999_999;
 /// Bounds of what may come in a minute or an hour.
 const MANY: RangeInclusive<u64> = 1..=1_000_000;
 
-const STARTTLS: &[(&str, Starttls)] = &[
+pub(super) const STARTTLS: &[(&str, Starttls)] = &[
     ("required", Starttls::Required),
     ("opportunistic", Starttls::Opportunistic),
     ("never", Starttls::Never),
@@ -57,10 +57,7 @@ pub(super) struct Supervisor {
 impl Check<'_> {
     pub(super) fn country(&mut self, raw: &raw::Supervisor) -> Option<Country> {
         let country = self.required(&raw.country, &raw.place, "country", "\"GB\"");
-        self.parsed(country, |code| {
-            let help = "write the two capital letters of ISO 3166, such as GB, DE or US";
-            code.parse().map_err(|why: String| Wrong::new(why, help))
-        })
+        self.parsed(country, address::country)
     }
 
     pub(super) fn supervisor(&mut self, raw: &raw::Supervisor) -> Option<Supervisor> {
@@ -263,7 +260,7 @@ impl Check<'_> {
     }
 }
 
-fn timezone(name: &str) -> Result<jiff::tz::TimeZone, Wrong> {
+pub(super) fn timezone(name: &str) -> Result<jiff::tz::TimeZone, Wrong> {
     jiff::tz::TimeZone::get(name).map_err(|_| {
         let help = "write a name of the IANA database, such as Europe/London; the package tzdata \
                     must be installed";

@@ -229,7 +229,10 @@ mod tests {
         };
         let servers =
             [server("london", 4559, "+15551000101"), server("paris", 4560, "+15551000201")];
-        serde_json::from_value(serde_json::json!({ "servers": servers, "numbers": [] })).unwrap()
+        serde_json::from_value(serde_json::json!({
+            "servers": servers, "numbers": [], "sip": "127.0.0.1:5060",
+        }))
+        .unwrap()
     }
 
     #[test]

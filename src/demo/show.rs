@@ -70,6 +70,7 @@ impl Show {
             let (name, number) = (&server.name, &server.numbers[0]);
             self.line(&format!("{kind} {name} answers at {number}"));
         }
+        self.line(&format!("SIP lines reach both through {} (G.711, T.38)", lab.sip));
     }
 
     /// Postfax is there.
@@ -322,6 +323,7 @@ fn kept(folder: &Folder, house: &House) -> Value {
         "users": { setting::SENDER: setting::PASSWORD, setting::RECEIVER: setting::PASSWORD },
         "domain": setting::DOMAIN,
         "numbers": house.lab.description().numbers,
+        "sip": house.lab.description().sip,
         "mailboxes": folder.file("mail"),
         "control_socket": folder.socket(),
         "config": folder.config(),

@@ -248,6 +248,8 @@ pub enum Standing {
     Draining,
     /// All its lines are in use.
     NoFreeLine,
+    /// Another server is calling the number.
+    CalledByAnother,
     /// It failed this job not long ago.
     Avoided {
         /// Until then.
@@ -279,6 +281,9 @@ pub struct Need<'a> {
     pub shape: Shape,
     /// Servers that failed this job, and until when they are avoided.
     pub avoid: &'a BTreeMap<ServerName, Timestamp>,
+    /// The server that is calling the number already: only it may have this as well, and
+    /// needs no other line for it.
+    pub joins: Option<&'a ServerName>,
 }
 
 /// All fax servers, as they are now.
@@ -348,7 +353,8 @@ impl Fleet {
             (Health::Down { why }, _) => Standing::Down(why.clone()),
             (Health::Unknown, _) => Standing::Down("not heard of yet".into()),
             (_, Some(until)) if *until > now => Standing::Avoided { until: *until },
-            _ if live.busy >= server.lines => Standing::NoFreeLine,
+            _ if need.joins.is_some_and(|calling| calling != name) => Standing::CalledByAnother,
+            _ if need.joins.is_none() && live.busy >= server.lines => Standing::NoFreeLine,
             // Every call that it already has makes its line a little less certain.
             _ => Standing::Able {
                 forecast_s: live.forecast_s(need.pages) + f64::from(live.busy),
@@ -417,7 +423,7 @@ mod tests {
         let avoid = BTreeMap::new();
         let choose = |resolution, paper| {
             let shape = Shape { resolution, paper };
-            let need = Need { from: &from, to: &to, pages: 1, shape, avoid: &avoid };
+            let need = Need { from: &from, to: &to, pages: 1, shape, avoid: &avoid, joins: None };
             let decision = fleet.choose(&setup, &need, Timestamp::default()).unwrap();
             let stands = decision.servers.into_iter().map(|(_, standing)| match standing {
                 Standing::Able { .. } => "able",

@@ -75,6 +75,9 @@ pub struct Server {
     pub on_drift: OnDrift,
     /// Which pages it can take.
     pub takes: Takes,
+    /// How many faxes to one number it may have at a time: more than one where the server
+    /// calls a number once at a time by itself, and may send them in one call.
+    pub batch: usize,
 }
 
 /// Which pages a fax server can take.

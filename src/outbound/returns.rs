@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use postfax_domain::{
-    job::Forwarded,
+    job::{Cause, Forwarded},
     names::JobId,
     redacted::Redacted,
     supervisor::{Answer, Request, Returned, Said},
@@ -28,8 +28,9 @@ use super::{
     replies::{no_room, refused},
 };
 use crate::{
+    daemon::tag_of,
     inquiry::{self, Service},
-    prepare,
+    offramp, prepare,
     returns::ReturnPath,
     store,
 };
@@ -184,22 +185,25 @@ impl FaxDesk {
         file: &Path,
     ) -> Result<u64, Reply> {
         let ReturnPath { job, attempt } = path;
-        let said = match self.read_message(file, envelope.bytes).await {
-            // A report has the null return path (RFC 3464 2); all else is an answer.
-            Some(message) if envelope.mail.from.is_none() => said(&read::read(&message)),
-            _ => None,
-        };
-        let Some(said) = said else {
-            let from = envelope.mail.from.as_ref().map(ToString::to_string).unwrap_or_default();
-            info!(%job, from = %Redacted(&from), "an answer to a fax mail is no report; dropped");
-            return Ok(job.0);
-        };
         let later = || Reply::new(451, (3, 0), "try again later");
         let known = self.context.reader.job(job).await.map_err(|failed| {
             warn!(%failed, "the fax of a report could not be read");
             later()
         })?;
         let Some(known) = known else { return Ok(job.0) };
+        // A report has the null return path (RFC 3464 2, RFC 8098 3); all else is an answer.
+        let message = match envelope.mail.from {
+            None => self.read_message(file, envelope.bytes).await,
+            Some(_) => None,
+        };
+        if matches!(known.cause, Cause::Sent(_)) {
+            return self.heard_of_off_ramp(path, message.as_ref(), envelope, file).await;
+        }
+        let Some(said) = message.and_then(|message| said(&read::read(&message))) else {
+            let from = envelope.mail.from.as_ref().map(ToString::to_string).unwrap_or_default();
+            info!(%job, from = %Redacted(&from), "an answer to a fax mail is no report; dropped");
+            return Ok(job.0);
+        };
         // What it says has addresses in it; the job keeps it.
         info!(%job, attempt, failed = matches!(said, Said::Failed(_)), "a report on a fax mail");
         let report = Returned { job: known, attempt, said };
@@ -211,6 +215,33 @@ impl FaxDesk {
 }
 
 impl FaxDesk {
+    /// What an off-ramp reports of a fax that it was given by mail. What fails when nobody
+    /// waits for it any more, since the sender was told that it was relayed, is read by the
+    /// postmaster.
+    async fn heard_of_off_ramp(
+        &self,
+        ReturnPath { job, attempt }: ReturnPath,
+        message: Option<&Message>,
+        envelope: &Envelope,
+        file: &Path,
+    ) -> Result<u64, Reply> {
+        let Some(report) = message.and_then(offramp::read_report) else {
+            info!(%job, attempt, "a mail about a fax at an off-ramp says nothing new; dropped");
+            return Ok(job.0);
+        };
+        let outcome = report.0;
+        info!(%job, attempt, outcome = %outcome.name(), "an off-ramp has reported");
+        let tag = tag_of(&self.context, job, attempt);
+        match self.context.reports.heard(&tag, report).await {
+            Ok(false) if !outcome.is_success() => self.forward(envelope, file).await,
+            Ok(_) => Ok(job.0),
+            Err(failed) => {
+                warn!(%job, %failed, "a report could not be kept");
+                Err(no_room(&failed))
+            }
+        }
+    }
+
     /// Whether faxes of a mail that is sent again are not faxed again.
     async fn knows_again(&self, envelope: &Envelope, file: &Path) -> bool {
         let window = self.config().setup.limits.duplicate_window;

@@ -15,6 +15,9 @@ use sha2::{Digest as _, Sha256};
 use super::{Trouble, quote};
 use crate::config::ReplyQuote;
 
+/// What the text is called where there is nothing else.
+const TEXT: &str = "the text";
+
 /// A mail, and what of it is to be faxed.
 pub struct Contents {
     /// The mail.
@@ -97,6 +100,19 @@ impl Contents {
         self.html.as_deref()
     }
 
+    /// What is drawn, by name.
+    #[must_use]
+    pub fn titles(&self) -> Vec<String> {
+        let titles: Vec<String> = self.message.attachments().map(Part::title).collect();
+        if titles.is_empty() { vec![TEXT.to_owned()] } else { titles }
+    }
+
+    /// Whether the text itself is what is drawn, as HTML.
+    #[must_use]
+    pub fn is_html(&self) -> bool {
+        self.html.is_some() && !self.has_attachments()
+    }
+
     /// Whether its text is a page of its own before its pictures.
     #[must_use]
     pub fn has_page_of_text(&self) -> bool {
@@ -128,7 +144,7 @@ impl Contents {
                 Some(html) if form == Form::Written => (render::Kind::Html, html),
                 _ => (render::Kind::Text, &self.text),
             };
-            spooled.0.push(Source { path: path.clone(), name: "the text".into(), kind });
+            spooled.0.push(Source { path: path.clone(), name: TEXT.to_owned(), kind });
             std::fs::write(&path, text)?;
         }
         Ok(spooled)

@@ -156,18 +156,7 @@ impl Press {
     }
 
     async fn draw(&self, order: Order) -> Result<Drawn, Trouble> {
-        match self.draw_as(Form::Written, order).await {
-            Err(Trouble::Render(bad)) if self.is_html() && is_of_document(&bad) => {
-                info!(%bad, "HTML that cannot be laid out is faxed as its words");
-                self.draw_as(Form::Words, order).await
-            }
-            drawn => drawn,
-        }
-    }
-
-    /// Whether the text itself is faxed, as HTML.
-    fn is_html(&self) -> bool {
-        self.contents.html().is_some() && !self.contents.has_attachments()
+        in_best_form(self.contents.is_html(), |form| self.draw_as(form, order)).await
     }
 
     async fn draw_as(&self, form: Form, order: Order) -> Result<Drawn, Trouble> {
@@ -186,14 +175,7 @@ impl Press {
     async fn render(&self, sources: &[Source], look: Look, name: &str) -> Result<Drawn, Trouble> {
         let documents = &self.context.reader.documents;
         let out = documents.spool(&format!("{name}.tif"));
-        let convert = &self.config.convert;
-        let limits = render::Limits {
-            memory_bytes: convert.memory_mb << 20,
-            cpu_s: convert.cpu_s,
-            wall_s: convert.wall_s,
-            max_pages: self.config.setup.limits.max_pages,
-            max_input_bytes: self.config.intake.max_message_bytes,
-        };
+        let limits = drawing_limits(&self.config);
         let renderer = self.context.renderer.load();
         let rendered = renderer.render(sources, look, &limits, &out).await?;
         documents.keep_document(&rendered.path, &rendered.digest)?;
@@ -252,13 +234,8 @@ impl Press {
     }
 
     async fn cover(&self, face: Face, resolution: Resolution) -> Result<Drawn, Trouble> {
-        match self.draw_cover(face.clone(), Form::Written, resolution).await {
-            Err(Trouble::Render(bad)) if self.contents.html().is_some() && is_of_document(&bad) => {
-                info!(%bad, "a cover with HTML that cannot be laid out bears its words");
-                self.draw_cover(face, Form::Words, resolution).await
-            }
-            drawn => drawn,
-        }
+        let is_html = self.contents.html().is_some();
+        in_best_form(is_html, |form| self.draw_cover(face.clone(), form, resolution)).await
     }
 
     async fn draw_cover(
@@ -296,9 +273,37 @@ fn cheaper(look: Look) -> Option<Look> {
     }
 }
 
-/// Whether the document itself is why it was not drawn.
+/// Draws as it is written; HTML that cannot be laid out, as its words.
+///
+/// # Errors
+/// [`Trouble`] of the last drawing.
+pub async fn in_best_form<T, D>(is_html: bool, draw: impl Fn(Form) -> D) -> Result<T, Trouble>
+where
+    D: Future<Output = Result<T, Trouble>>,
+{
+    match draw(Form::Written).await {
+        Err(Trouble::Render(bad)) if is_html && is_of_document(&bad) => {
+            info!(%bad, "HTML that cannot be laid out is drawn as its words");
+            draw(Form::Words).await
+        }
+        drawn => drawn,
+    }
+}
+
+/// What the configuration lets the drawing of one mail cost.
 #[must_use]
-pub fn is_of_document(bad: &RenderError) -> bool {
+pub fn drawing_limits(config: &Config) -> render::Limits {
+    render::Limits {
+        memory_bytes: config.convert.memory_mb << 20,
+        cpu_s: config.convert.cpu_s,
+        wall_s: config.convert.wall_s,
+        max_pages: config.setup.limits.max_pages,
+        max_input_bytes: config.intake.max_message_bytes,
+    }
+}
+
+/// Whether the document itself is why it was not drawn.
+fn is_of_document(bad: &RenderError) -> bool {
     !matches!(
         bad,
         RenderError::Local(_) | RenderError::Unconfined(_) | RenderError::TooManyPages { .. }

@@ -7,7 +7,7 @@ use postfax_domain::{
     audit::{Asker, Door},
     authority::Who,
     destination::{Destination, FaxAddress, Mailbox},
-    document::{Digest, Document, PageLedger, Paper, Resolution},
+    document::{Digest, Document, PageLedger, Paper, Quality, Resolution},
     fleet::{Decision, Health, Live, Standing},
     job::{Attempt, AttemptEnd, Carrier, Cause, End, Job, Notify, Sent, State},
     names::{ClientName, GroupName, JobId, ServerName},
@@ -142,7 +142,14 @@ pub(crate) fn carrying() -> Job {
         remote_id: Some("MUELLER".into()),
         bit_rate: Some(14_400),
         duration: Duration::from_secs(41),
-        quality: None,
+        quality: Some(Quality {
+            carrier: "T.38".into(),
+            ecm: true,
+            coding: Some("MMR".into()),
+            resent_frames: 3,
+            bad_lines: 0,
+            remote_model: None,
+        }),
     };
     job.attempts = vec![busy(), second];
     job
@@ -263,6 +270,7 @@ pub(crate) fn setup() -> Setup {
             draining: false,
             on_drift: Default::default(),
             takes: Default::default(),
+            batch: 1,
         };
         (server(name), new)
     };

@@ -168,6 +168,7 @@ fn setup(on_drift: OnDrift) -> Setup {
         draining: false,
         on_drift,
         takes: Default::default(),
+        batch: 1,
     };
     Setup {
         domain: "fax.example.com".into(),

@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
 };
 
 use serde::Deserialize;
@@ -57,12 +57,24 @@ impl Description {
     }
 }
 
-static LINES: Mutex<()> = Mutex::new(());
+type Line = MutexGuard<'static, ()>;
+static LINES: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
 
-/// Modems in software keep the times of a telephone line, and starve each other: who
-/// holds this is the only one to use them. A test that failed gives it back as well.
-pub fn alone() -> MutexGuard<'static, ()> {
-    LINES.lock().unwrap_or_else(PoisonError::into_inner)
+/// Modems in software keep the times of a telephone line, and more than two laboratories
+/// of them starve each other: who holds this may have one. A test that failed gives it
+/// back as well.
+fn one_of_two() -> Line {
+    let free = LINES.iter().find_map(|line| match line.try_lock() {
+        Err(TryLockError::WouldBlock) => None,
+        Err(TryLockError::Poisoned(line)) => Some(line.into_inner()),
+        Ok(line) => Some(line),
+    });
+    free.unwrap_or_else(|| LINES[0].lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// For a test that needs the whole machine.
+pub fn alone() -> [Line; 2] {
+    LINES.each_ref().map(|line| line.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// A running laboratory; it ends when its standard input does, at the latest with
@@ -72,7 +84,7 @@ pub struct Lab {
     child: Child,
     orders: ChildStdin,
     replies: BufReader<ChildStdout>,
-    _alone: Option<MutexGuard<'static, ()>>,
+    _line: Option<Line>,
 }
 
 /// Which fax servers stand in the laboratory.
@@ -87,8 +99,10 @@ pub enum Servers {
 impl Lab {
     /// Starts a laboratory with two servers of `lines` lines each.
     pub fn start(servers: Servers, lines: u32) -> Self {
-        let alone = (servers == Servers::Hylafax).then(alone);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_postfax"));
+        let line_held = (servers == Servers::Hylafax).then(one_of_two);
+        // Before all other work, where that is permitted, for the same reason.
+        let mut command = Command::new("nice");
+        command.args(["-n", "-10", env!("CARGO_BIN_EXE_postfax")]);
         command.args(["lab", "--json", "--until-eof", "--servers", "2"]);
         command.args(["--lines", &lines.to_string(), "--answering", &lines.to_string()]);
         match servers {
@@ -106,7 +120,7 @@ impl Lab {
         replies.read_line(&mut line).unwrap();
         let about = serde_json::from_str(&line)
             .unwrap_or_else(|bad| panic!("the laboratory said {line:?}: {bad}"));
-        Self { about, child, orders, replies, _alone: alone }
+        Self { about, child, orders, replies, _line: line_held }
     }
 
     /// Cuts the power of a server.

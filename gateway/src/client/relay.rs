@@ -51,6 +51,9 @@ pub enum Authorities {
     /// Those in a PEM file and no other.
     /// One of them may as well be the certificate of the host itself.
     File(PathBuf),
+    /// Whoever shows this very certificate, whatever names are in it: the SHA-256 of all
+    /// of it. For devices that made their own.
+    Pinned([u8; 32]),
     /// Whoever answers: what is sent is hidden from those who only listen.
     Anybody,
 }

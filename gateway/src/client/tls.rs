@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use ::ring::digest::{SHA256, digest};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
@@ -43,7 +44,7 @@ pub(super) fn connector(relay: &Relay) -> Result<Option<TlsConnector>, RelayErro
 }
 
 /// What is needed to speak TLS to whoever is vouched for by `authorities`. The name must
-/// be proved unless anybody is believed.
+/// be proved unless anybody is believed, or one certificate alone.
 ///
 /// # Errors
 /// [`RelayError::Authorities`] names the file that cannot be used.
@@ -52,14 +53,15 @@ pub fn believing(authorities: &Authorities) -> Result<TlsConnector, RelayError> 
     let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("ring can do what rustls asks of it");
-    let config = if *authorities != Authorities::Anybody {
-        let believed = believed(authorities)?;
-        let verifier = Arc::new(Believed::new(believed, authorities, &provider)?);
-        versions.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
-    } else {
-        let anybody = Arc::new(Anybody(provider));
-        versions.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()
+    let verifier: Arc<dyn ServerCertVerifier> = match authorities {
+        Authorities::Anybody => Arc::new(Unnamed { provider, pin: None }),
+        Authorities::Pinned(pin) => Arc::new(Unnamed { provider, pin: Some(*pin) }),
+        Authorities::System | Authorities::File(_) => {
+            Arc::new(Believed::new(believed(authorities)?, authorities, &provider)?)
+        }
     };
+    let config =
+        versions.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
@@ -69,7 +71,7 @@ fn believed(
 ) -> Result<(PathBuf, Vec<CertificateDer<'static>>), RelayError> {
     let path = match authorities {
         Authorities::File(path) => path.clone(),
-        Authorities::System | Authorities::Anybody => {
+        Authorities::System | Authorities::Pinned(_) | Authorities::Anybody => {
             let found = SYSTEM_AUTHORITIES.iter().map(Path::new).find(|path| path.exists());
             found.map_or_else(|| PathBuf::from(SYSTEM_AUTHORITIES[0]), Path::to_path_buf)
         }
@@ -99,7 +101,7 @@ impl Believed {
         let unusable = |cause: String| RelayError::Authorities { path: path.clone(), cause };
         let pinned = match authorities {
             Authorities::File(_) => certificates.clone(),
-            Authorities::System | Authorities::Anybody => Vec::new(),
+            Authorities::System | Authorities::Pinned(_) | Authorities::Anybody => Vec::new(),
         };
         let mut roots = RootCertStore::empty();
         if roots.add_parsable_certificates(certificates).0 == 0 {
@@ -152,22 +154,33 @@ impl ServerCertVerifier for Believed {
     }
 }
 
-/// Takes any certificate: opportunistic TLS hides the mail from those who only
-/// listen, and mail servers commonly show a certificate that they made
-/// themselves. Never used where a name must be proved.
+/// Looks at no name. Takes one certificate alone; or, without a pin, any: opportunistic
+/// TLS hides the mail from those who only listen, and mail servers commonly show a
+/// certificate that they made themselves. Never used where a name must be proved.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct Unnamed {
+    provider: Arc<CryptoProvider>,
+    /// SHA-256 of the certificate.
+    pin: Option<[u8; 32]>,
+}
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for Unnamed {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
+        shown: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+        let found = digest(&SHA256, shown);
+        match &self.pin {
+            Some(pin) if found.as_ref() != pin => {
+                let hex: String = found.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+                Err(Error::General(format!("it shows another certificate: sha256:{hex}")))
+            }
+            _ => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -176,7 +189,7 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signed, algorithms)
     }
 
@@ -186,11 +199,11 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -104,7 +104,7 @@ pub fn notices(octets: &[u8]) -> Vec<Notice> {
 }
 
 /// Names and unfolded values.
-fn fields(block: &str) -> Vec<(&str, String)> {
+pub(crate) fn fields(block: &str) -> Vec<(&str, String)> {
     let mut fields: Vec<(&str, String)> = Vec::new();
     for line in block.lines() {
         match fields.last_mut() {
@@ -147,7 +147,7 @@ fn without_type(value: &str) -> String {
     printable(value.split_once(';').map_or(value, |(_, said)| said))
 }
 
-fn printable(said: &str) -> String {
+pub(crate) fn printable(said: &str) -> String {
     let printable = said.chars().map(|c| if c.is_control() { ' ' } else { c });
     printable.take(MAX_VALUE_CHARS).collect::<String>().trim().to_owned()
 }

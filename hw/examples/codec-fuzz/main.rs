@@ -32,15 +32,6 @@ const MAX_KIB: u64 = 512 << 10;
 /// So many disagreements are printed whole.
 const PRINTED: u64 = 5;
 
-const CODINGS: [Coding; 6] = [
-    Coding::MhRows,
-    Coding::Mh { aligned: false },
-    Coding::Mh { aligned: true },
-    Coding::Mr { aligned: false },
-    Coding::Mr { aligned: true },
-    Coding::Mmr,
-];
-
 /// What was done and seen.
 #[derive(Default)]
 struct Count {
@@ -124,7 +115,7 @@ fn report(count: &Count, seed: u64, took: Duration) -> ExitCode {
 fn sound(chance: &mut Chance, count: &mut Count) {
     let page = page(chance);
     let options = options(chance);
-    let coding = CODINGS[chance.below(6) as usize];
+    let coding = Coding::ALL[chance.below(6) as usize];
     let bytes = encode_with(&page, coding, &options);
     let ours = decode(&bytes, coding, page.size());
     count.sound += 1;
@@ -161,7 +152,7 @@ fn sound(chance: &mut Chance, count: &mut Count) {
 /// A sound page of which some bytes are changed, lost or doubled.
 fn damaged(chance: &mut Chance, count: &mut Count) {
     let page = page(chance);
-    let coding = CODINGS[chance.below(6) as usize];
+    let coding = Coding::ALL[chance.below(6) as usize];
     let mut bytes = encode_with(&page, coding, &options(chance));
     hurt(chance, &mut bytes);
     count.damaged += 1;
@@ -177,7 +168,7 @@ fn noise(chance: &mut Chance, count: &mut Count) {
         _ => (0..length).map(|_| chance.byte() | chance.byte()).collect(),
     };
     let size = Size::new(1 + chance.below(5000) as u32, 1 + chance.below(3000) as u32).unwrap();
-    let coding = CODINGS[chance.below(6) as usize];
+    let coding = Coding::ALL[chance.below(6) as usize];
     count.noise += 1;
     any_bytes(&bytes, coding, size, count);
 }
@@ -214,7 +205,7 @@ fn files(chance: &mut Chance, count: &mut Count) {
     let pages: Vec<CodedPage> = (0..1 + chance.below(3))
         .map(|_| {
             let page = page(chance);
-            let coding = CODINGS[chance.below(6) as usize];
+            let coding = Coding::ALL[chance.below(6) as usize];
             let bytes = encode_with(&page, coding, &options(chance));
             let density = Density { x: 204.0, y: 196.0 };
             CodedPage { size: page.size(), density, coding, inverted: false, bytes }

@@ -20,8 +20,9 @@ use super::{
     line::Line,
     machine::{CallProgress, CallResult, ReceivedFax},
     modem::Modems,
+    sip::{Side, Told},
 };
-use crate::{spandsp::LineEvent, t30};
+use crate::{line::media::Flow, spandsp::LineEvent, t30};
 
 /// From dialling to the first ring or tone.
 const POST_DIAL: Duration = Duration::from_secs(1);
@@ -31,6 +32,8 @@ const RING_EVERY: Duration = Duration::from_secs(5);
 const ANSWER_AFTER: Duration = Duration::from_secs(2);
 /// What the other side still hears after one side has hung up.
 const TAIL: Duration = Duration::from_millis(400);
+/// The same where one side is in SIP: what it said last is still on its way through a gateway.
+const PACKET_TAIL: Duration = Duration::from_secs(2);
 
 /// What becomes of a call once the number is dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +189,7 @@ impl Call {
                     }
                 }
                 Leg::Fax(fax) => fax.report(CallProgress::Connected),
+                Leg::Packets(packets) => packets.tell(Told::Answered),
                 Leg::Voice(_) | Leg::Gone => {}
             }
         }
@@ -212,16 +216,42 @@ impl Call {
         self.hung_up(leg, modems);
     }
 
+    /// One side in SIP goes on over this flow.
+    pub(super) fn carry(&mut self, side: Side, flow: Flow) {
+        let leg = match side {
+            Side::Caller => &mut self.caller,
+            Side::Called => &mut self.called,
+        };
+        if let Leg::Packets(packets) = leg {
+            packets.carry(flow);
+        }
+    }
+
+    /// One side in SIP has hung up. What it said is still heard.
+    pub(super) fn packets_end(&mut self, side: Side, modems: &mut Modems) {
+        match (self.phase, side) {
+            (Phase::Connected { .. }, _) => {
+                self.phase = Phase::Tail { until: self.now + blocks(PACKET_TAIL) };
+            }
+            (_, Side::Caller) => self.caller_hangs_up(modems),
+            (_, Side::Called) => self.called_hangs_up(modems),
+        }
+    }
+
     fn dialled(&mut self, modems: &mut Modems) -> Option<News> {
         if let Fate::Tone(tone) = self.fate {
             self.fail(tone, modems);
             return None;
         }
         self.phase = Phase::Ringing { since: self.now };
-        if let Leg::Fax(fax) = &self.caller {
-            fax.report(CallProgress::Ringing);
+        match &self.caller {
+            Leg::Fax(fax) => fax.report(CallProgress::Ringing),
+            Leg::Packets(packets) => packets.tell(Told::Ringing),
+            Leg::Modem(_) | Leg::Voice(_) | Leg::Gone => {}
         }
-        self.ring(self.now, modems);
+        if let Leg::Modem(_) = self.called {
+            self.ring(self.now, modems);
+        }
         Some(News::Ringing)
     }
 
@@ -229,7 +259,9 @@ impl Call {
         let rung = self.now - since;
         if rung >= blocks(self.limits.ringing) {
             self.fail(Outcome::NoAnswer, modems);
-        } else if self.fate == Fate::Answered && rung >= blocks(ANSWER_AFTER) {
+        } else if self.fate == Fate::Answered && rung >= blocks(ANSWER_AFTER)
+            || matches!(&self.called, Leg::Packets(packets) if packets.is_answered())
+        {
             return self.answer(modems);
         } else if let Leg::Modem(id) = self.called
             && rung.is_multiple_of(blocks(RING_EVERY))
@@ -279,7 +311,10 @@ impl Call {
         }
         match self.phase {
             Phase::Connected { .. } => {
-                self.phase = Phase::Tail { until: self.now + blocks(TAIL) };
+                let packets = |leg: &Leg| matches!(leg, Leg::Packets(_));
+                let there = packets(&self.caller) || packets(&self.called);
+                let tail = if there { PACKET_TAIL } else { TAIL };
+                self.phase = Phase::Tail { until: self.now + blocks(tail) };
             }
             Phase::Tail { .. } => {}
             _ => self.end(modems),
@@ -287,7 +322,7 @@ impl Call {
     }
 
     /// It did not come about: the caller is told why.
-    fn fail(&mut self, outcome: Outcome, modems: &mut Modems) {
+    pub(super) fn fail(&mut self, outcome: Outcome, modems: &mut Modems) {
         match std::mem::replace(&mut self.caller, Leg::Gone) {
             Leg::Modem(id) => {
                 if let Some(modem) = modems.get_mut(&id) {
@@ -301,6 +336,7 @@ impl Call {
                 }
             }
             Leg::Fax(fax) => self.report(*fax, Some(outcome)),
+            Leg::Packets(packets) => packets.tell(Told::Failed(outcome)),
             Leg::Voice(_) | Leg::Gone => {}
         }
         self.end(modems);
@@ -329,6 +365,7 @@ impl Call {
                 }
             }
             Leg::Fax(fax) => self.report(*fax, None),
+            Leg::Packets(packets) => packets.tell(Told::Over),
             Leg::Voice(_) | Leg::Gone => {}
         }
     }

@@ -34,6 +34,13 @@ pub(super) enum Subscriber {
         /// Where what it receives goes.
         received: mpsc::Sender<ReceivedFax>,
     },
+    /// Something that is invited in SIP.
+    Sip {
+        /// How many calls it has at one time.
+        lines: u32,
+        /// `host:port` to invite it at.
+        target: String,
+    },
 }
 
 /// A number and what is reached at it.
@@ -103,7 +110,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Adds a fax machine.
+    /// Adds a fax machine, or a number in SIP.
     pub(super) fn add_machine(
         &mut self,
         number: &str,

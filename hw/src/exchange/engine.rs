@@ -17,6 +17,7 @@ use super::{
     Behaviour, CallInfo, ExchangeError, FaxClass,
     machine::{CallProgress, CallResult, ReceivedFax},
     modem::{Did, Modem, ModemId},
+    sip::{self, Ring},
     switch::Switch,
 };
 
@@ -55,6 +56,14 @@ pub(super) enum Command {
         progress: Option<mpsc::Sender<CallProgress>>,
         result: oneshot::Sender<CallResult>,
     },
+    AddDoor(mpsc::UnboundedSender<Ring>),
+    AddSipNumber {
+        number: String,
+        lines: u32,
+        target: String,
+        reply: Reply<()>,
+    },
+    Sip(u64, sip::Order),
     HangUp(u64),
     List(Reply<Vec<CallInfo>>),
     Stop,
@@ -166,6 +175,11 @@ impl Engine {
                     result.send(CallResult::failed(outcome)).ok();
                 }
             }
+            Command::AddDoor(rings) => switch.add_door(rings),
+            Command::AddSipNumber { number, lines, target, reply } => {
+                reply.send(switch.add_sip_number(&number, lines, target)).ok();
+            }
+            Command::Sip(id, order) => switch.sip(id, order),
             Command::HangUp(id) => switch.cancel(id),
             Command::List(reply) => {
                 reply.send(Ok(switch.list())).ok();

@@ -10,6 +10,7 @@ use super::{
     modem::{Modem, ModemId, Modems},
     noise::Random,
     reject::Rejecter,
+    sip::PacketLeg,
 };
 use crate::{
     spandsp::{Block, FaxTerminal, SILENCE},
@@ -24,6 +25,8 @@ pub(super) enum Leg {
     Fax(Box<FaxLeg>),
     /// A person.
     Voice(Voice),
+    /// Someone in SIP.
+    Packets(Box<PacketLeg>),
     /// Nobody.
     Gone,
 }
@@ -35,6 +38,7 @@ impl Leg {
             Self::Modem(id) => modems.get_mut(id).map_or(SILENCE, |modem| modem.speak()),
             Self::Fax(fax) => fax.speak(),
             Self::Voice(voice) => voice.speak(),
+            Self::Packets(packets) => packets.speak(),
             Self::Gone => SILENCE,
         }
     }
@@ -48,6 +52,7 @@ impl Leg {
                 }
             }
             Self::Fax(fax) => fax.hear(block),
+            Self::Packets(packets) => packets.hear(block),
             Self::Voice(_) | Self::Gone => {}
         }
     }
@@ -56,7 +61,7 @@ impl Leg {
     pub(super) fn take_signals(&mut self, modems: &mut Modems) -> VecDeque<Signal> {
         match self {
             Self::Modem(id) => modems.get_mut(id).map(Modem::take_signals).unwrap_or_default(),
-            Self::Fax(_) | Self::Voice(_) | Self::Gone => VecDeque::new(),
+            Self::Fax(_) | Self::Voice(_) | Self::Packets(_) | Self::Gone => VecDeque::new(),
         }
     }
 

@@ -8,7 +8,8 @@
 //! ```text
 //!  program ─ terminal ─ modem ─┐                ┌─ modem ─ terminal ─ program
 //!                              ├─ call ─ switch ┤
-//!            machine ─ leg ────┘                └─ leg ─ machine, voice, nobody
+//!            machine ─ leg ────┤                ├─ leg ─ machine, voice, nobody
+//!                SIP ─ leg ────┘                └─ leg ─ SIP
 //! ```
 //!
 //! One thread (`engine`) owns all of it. A [`switch`] decides who is reached at a
@@ -32,12 +33,14 @@ mod clock;
 mod dialect;
 mod directory;
 mod engine;
+mod extension;
 mod leg;
 mod line;
 mod machine;
 mod modem;
 mod noise;
 mod reject;
+pub mod sip;
 mod switch;
 mod terminal;
 #[cfg(test)]
@@ -45,6 +48,7 @@ mod tests;
 mod v21;
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     thread::JoinHandle,
@@ -54,6 +58,7 @@ use std::{
 use tokio::sync::broadcast;
 
 pub use self::class2::FaxClass;
+pub use self::extension::Extension;
 pub use self::machine::{CallProgress, CallResult, Machine, MachineCall, ReceivedFax, Sending};
 use self::{
     engine::{Command, Desk, Engine},
@@ -89,6 +94,12 @@ pub enum ExchangeError {
     /// As many lines as an exchange may have.
     #[error("the telephone exchange has no room for another line")]
     Full,
+    /// There is no SIP to reach the number by.
+    #[error("the telephone exchange has no SIP: open it first")]
+    NoSip,
+    /// SIP cannot be spoken at that address.
+    #[error("no SIP for the telephone exchange: {0}")]
+    Sip(#[source] std::io::Error),
     /// It has been stopped.
     #[error("the telephone exchange has stopped")]
     Stopped,
@@ -291,6 +302,28 @@ impl Exchange {
         })?;
         let (desk, calls) = (self.desk.clone(), Arc::clone(&self.ids));
         Ok(Machine { number: number.to_owned(), desk, calls, received: Some(received) })
+    }
+
+    /// Lets SIP reach the exchange's numbers, and gives the address to invite them at. There is
+    /// one: opening another closes it.
+    ///
+    /// # Errors
+    /// [`ExchangeError::Sip`] or [`ExchangeError::Stopped`].
+    pub fn sip(&self, options: sip::SipOptions) -> Result<SocketAddr, ExchangeError> {
+        let (address, rings) = sip::open(options, self.desk.clone(), Arc::clone(&self.ids))
+            .map_err(ExchangeError::Sip)?;
+        self.desk.send(Command::AddDoor(rings))?;
+        Ok(address)
+    }
+
+    /// Adds a number that is invited in SIP at `target` (`host:port`), with so many calls at
+    /// one time. [`Exchange::sip`] comes first.
+    ///
+    /// # Errors
+    /// As [`Exchange::modem`], without terminals, and [`ExchangeError::NoSip`].
+    pub fn sip_number(&self, number: &str, lines: u32, target: &str) -> Result<(), ExchangeError> {
+        let (number, target) = (number.to_owned(), target.to_owned());
+        self.desk.ask(|reply| Command::AddSipNumber { number, lines, target, reply })
     }
 
     /// The calls that are going on.

@@ -1,6 +1,8 @@
 //! Who has which number, and who is connected to whom. It decides what becomes of
 //! a dialled number; time and terminals are the [`engine`](super::engine)'s.
 
+mod sip;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -23,6 +25,7 @@ use super::{
     machine::{CallProgress, CallResult, MAX_RECEIVED, ReceivedFax},
     modem::{Modem, ModemId, Modems},
     reject::{self, Rejecter},
+    sip::Ring,
 };
 use crate::{
     spandsp::{FaxTerminal, LineEvent, Request},
@@ -49,6 +52,8 @@ pub(super) struct Switch {
     directory: Directory,
     modems: Modems,
     calls: BTreeMap<u64, Call>,
+    /// The way to numbers in SIP.
+    door: Option<mpsc::UnboundedSender<Ring>>,
     ids: Arc<AtomicU64>,
     events: broadcast::Sender<Event>,
 }
@@ -60,8 +65,8 @@ impl Switch {
         ids: Arc<AtomicU64>,
         events: broadcast::Sender<Event>,
     ) -> Self {
-        let (directory, modems, calls) = Default::default();
-        Self { options, directory, modems, calls, ids, events }
+        let (directory, modems, calls, door) = Default::default();
+        Self { options, directory, modems, calls, door, ids, events }
     }
 
     pub(super) fn modems(&mut self) -> &mut Modems {
@@ -292,7 +297,7 @@ impl Switch {
     /// Sets a dialled call up.
     fn place(&mut self, id: u64, from: String, caller: Leg, dialled: &str) {
         let (to, called) = match self.directory.look_up(dialled) {
-            Some(found) => (found.number.clone(), self.callee(id, found)),
+            Some(found) => (found.number.clone(), self.callee(id, &from, found)),
             None => (dialled.to_owned(), Callee::tone(Outcome::Congestion)),
         };
         if let Leg::Modem(modem) = called.leg {
@@ -300,7 +305,10 @@ impl Switch {
         }
         tracing::debug!(call = id, from = %Redacted(&from), to = %Redacted(&to), fate = ?called.fate, "dialled");
         let modem = |leg: &Leg| matches!(leg, Leg::Modem(_));
+        let packets = [&caller, &called.leg].iter().any(|leg| matches!(leg, Leg::Packets(_)));
         let speed = match (modem(&caller), modem(&called.leg)) {
+            // Whoever is at the other end of the network keeps real time.
+            _ if packets => Some(self.options.speed.min(1.0)),
             (true, true) => Some(self.options.speed),
             (true, false) if called.is_quiet() => Some(self.options.speed),
             (false, false) => self.options.machine_speed,
@@ -325,7 +333,7 @@ impl Switch {
     }
 
     /// Who takes a call to a registered number.
-    fn callee(&self, id: u64, Entry { number, subscriber }: &Entry) -> Callee {
+    fn callee(&self, id: u64, from: &str, Entry { number, subscriber }: &Entry) -> Callee {
         match subscriber {
             Subscriber::Modems(group) => {
                 let Some(modem) = self.idle(group) else {
@@ -333,9 +341,12 @@ impl Switch {
                 };
                 Callee { leg: Leg::Modem(modem), fate: Fate::RingsModem, drop_after: None }
             }
-            Subscriber::Machine { lines, .. } if self.busy_lines(number) >= *lines as usize => {
+            Subscriber::Machine { lines, .. } | Subscriber::Sip { lines, .. }
+                if self.busy_lines(number) >= *lines as usize =>
+            {
                 Callee::tone(Outcome::Busy)
             }
+            Subscriber::Sip { target, .. } => self.beyond(id, from, number, target),
             Subscriber::Machine { station_id, received, .. } => {
                 self.fax(id, station_id, Purpose::Receive(received.clone()))
             }

@@ -8,13 +8,13 @@ use std::{
 };
 
 /// A client that knows nothing but lines.
-pub(super) struct Client {
-    pub(super) control: TcpStream,
-    pub(super) replies: BufReader<TcpStream>,
+pub(crate) struct Client {
+    pub(crate) control: TcpStream,
+    pub(crate) replies: BufReader<TcpStream>,
 }
 
 impl Client {
-    pub(super) fn connect(port: u16) -> Self {
+    pub(crate) fn connect(port: u16) -> Self {
         let control = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         control.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let mut client = Self { replies: BufReader::new(control.try_clone().unwrap()), control };
@@ -23,7 +23,7 @@ impl Client {
         client
     }
 
-    pub(super) fn log_in(port: u16) -> Self {
+    pub(crate) fn log_in(port: u16) -> Self {
         let mut client = Self::connect(port);
         for line in ["USER postfax", "PASS letmein", "TZONE GMT", "TYPE I", "FORM TIFF"] {
             client.say(line);
@@ -31,7 +31,7 @@ impl Client {
         client
     }
 
-    pub(super) fn reply(&mut self) -> String {
+    pub(crate) fn reply(&mut self) -> String {
         let mut all = String::new();
         loop {
             let mut line = String::new();
@@ -44,20 +44,20 @@ impl Client {
         }
     }
 
-    pub(super) fn say(&mut self, line: &str) -> String {
+    pub(crate) fn say(&mut self, line: &str) -> String {
         write!(self.control, "{line}\r\n").unwrap();
         self.reply()
     }
 
     /// Opens a data connection the passive way.
-    pub(super) fn data(&mut self) -> TcpStream {
+    pub(crate) fn data(&mut self) -> TcpStream {
         let reply = self.say("EPSV");
         let port = reply.split('|').nth(3).unwrap_or_else(|| panic!("{reply}"));
         TcpStream::connect((Ipv4Addr::LOCALHOST, port.parse().unwrap())).unwrap()
     }
 
     /// What a listing or a file says.
-    pub(super) fn fetch(&mut self, line: &str) -> Vec<u8> {
+    pub(crate) fn fetch(&mut self, line: &str) -> Vec<u8> {
         let mut data = self.data();
         let reply = self.say(line);
         assert!(reply.starts_with("150 "), "{line}: {reply}");
@@ -67,12 +67,12 @@ impl Client {
         bytes
     }
 
-    pub(super) fn list(&mut self, folder: &str) -> String {
+    pub(crate) fn list(&mut self, folder: &str) -> String {
         String::from_utf8(self.fetch(&format!("LIST {folder}"))).unwrap()
     }
 
     /// Uploads, and returns the name that the server gave.
-    pub(super) fn upload(&mut self, bytes: &[u8]) -> String {
+    pub(crate) fn upload(&mut self, bytes: &[u8]) -> String {
         let mut data = self.data();
         let opening = self.say("STOT");
         data.write_all(bytes).unwrap();
@@ -86,12 +86,12 @@ impl Client {
 
 impl Client {
     /// Submits a document to a number, to be dialled once, and returns the job's number.
-    pub(super) fn submit(&mut self, number: &str, tiff: &[u8], tag: &str) -> String {
+    pub(crate) fn submit(&mut self, number: &str, tiff: &[u8], tag: &str) -> String {
         self.submit_for(1, number, tiff, tag)
     }
 
     /// The same, to be dialled so many times at most.
-    pub(super) fn submit_for(
+    pub(crate) fn submit_for(
         &mut self,
         dials: u32,
         number: &str,
@@ -128,7 +128,7 @@ impl Client {
     }
 
     /// A parameter of a job.
-    pub(super) fn parameter(&mut self, id: &str, name: &str) -> String {
+    pub(crate) fn parameter(&mut self, id: &str, name: &str) -> String {
         self.say(&format!("JOB {id}"));
         self.say(&format!("JPARM {name}"))["213 ".len().min(4)..].to_owned()
     }
@@ -137,7 +137,7 @@ impl Client {
 /// A TIFF-F file of fine A4 pages, each with a black line from top to bottom, so far
 /// from the left that the pages can be told apart. Coded by T.6: a line is written in
 /// horizontal mode, and the others say that they are the same.
-pub(super) fn document(pages: usize) -> Vec<u8> {
+pub(crate) fn document(pages: usize) -> Vec<u8> {
     const LINES: u32 = 2200;
     // White runs of 10, 20, ... 50 picture elements (T.4 table 2), then 10 black ones.
     const WHITE: [&str; 5] = ["00111", "0001000", "00000011", "00101001", "01010011"];

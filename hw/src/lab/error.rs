@@ -64,7 +64,7 @@ const PORT_STEP: u16 = 4;
 /// A port of 127.0.0.1 that nobody uses at this moment, and that this process has not
 /// given to anyone else: two servers of HylaFAX can open the same port, and then each
 /// gets a part of the other's clients.
-pub(super) fn free_port() -> Result<u16, LabError> {
+pub(crate) fn free_port() -> Result<u16, LabError> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let steps = (PORTS.end - PORTS.start) / PORT_STEP;
     // Other processes begin somewhere else.

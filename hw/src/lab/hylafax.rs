@@ -98,13 +98,25 @@ impl Hylafax {
     /// [`LabError::NotInstalled`], [`LabError::NeedsRoot`], [`LabError::Setup`], or
     /// [`LabError::NotReady`] with what the instance had to say.
     pub fn start(options: Options) -> Result<Self, LabError> {
+        Self::start_with(options, |_, settings| settings)
+    }
+
+    /// The same with other settings of its lines: what `edit` makes of the file of each,
+    /// counted from 0.
+    ///
+    /// # Errors
+    /// As for [`Hylafax::start`].
+    pub fn start_with(
+        options: Options,
+        edit: impl Fn(usize, String) -> String,
+    ) -> Result<Self, LabError> {
         if !installed() {
             return Err(LabError::NotInstalled);
         }
         if !permitted() {
             return Err(LabError::NeedsRoot);
         }
-        furnish(&options)?;
+        furnish(&options, edit)?;
         let mut server = Self { options, running: None };
         server.launch()?;
         Ok(server)
@@ -247,7 +259,7 @@ fn answers(port: u16) -> bool {
 }
 
 /// Makes the folders and the configuration.
-fn furnish(options: &Options) -> Result<(), LabError> {
+fn furnish(options: &Options, edit: impl Fn(usize, String) -> String) -> Result<(), LabError> {
     let spool = options.dir.join("spool");
     for folder in FOLDERS.map(|name| spool.join(name)) {
         make_folder(&folder)?;
@@ -281,7 +293,7 @@ fn furnish(options: &Options) -> Result<(), LabError> {
         let text = include_str!("hylafax/modem.conf")
             .replace("@NUMBER@", number)
             .replace("@STATION@", &options.station_id);
-        write(&etc.join(format!("config.ttyFAX{line}")), &text, 0o644)?;
+        write(&etc.join(format!("config.ttyFAX{line}")), &edit(line, text), 0o644)?;
     }
     let hosts = format!(
         "^{}@:1001:{}:{}\n",

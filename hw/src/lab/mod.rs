@@ -6,7 +6,11 @@
 //! speaks their protocol. [`Lab`] starts some of either, and says in a [`Description`]
 //! where they are and which numbers there are (`numbers`).
 
-use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::task::{JoinSet, spawn_blocking};
@@ -18,11 +22,11 @@ use self::{
     numbers::{MAX_LINES, NAMES, TROUBLES},
     station::Station,
 };
-use crate::exchange::{Exchange, Machine, Options as ExchangeOptions};
+use crate::exchange::{Exchange, Machine, Options as ExchangeOptions, sip::SipOptions};
 
 #[cfg(test)]
-mod client;
-mod error;
+pub(crate) mod client;
+pub(crate) mod error;
 pub mod hylafax;
 mod numbers;
 pub mod station;
@@ -130,6 +134,8 @@ pub struct Description {
     pub servers: Vec<ServerDescription>,
     /// The numbers.
     pub numbers: Vec<NumberDescription>,
+    /// Where the exchange speaks SIP: every number can be invited there, over G.711 and T.38.
+    pub sip: SocketAddr,
 }
 
 /// A running laboratory. Dropping it stops it.
@@ -180,7 +186,8 @@ impl Lab {
             Kind::Hylafax => start_hylafax(&options, &exchange, count).await?,
             Kind::Station => start_stations(&options, &exchange, count).await?,
         };
-        let description = describe(&options, &servers);
+        let sip = exchange.sip(SipOptions::default())?;
+        let description = describe(&options, &servers, sip);
         Ok(Self { servers, description, exchange })
     }
 
@@ -321,7 +328,7 @@ async fn start_stations(
     Ok(servers)
 }
 
-fn describe(options: &Options, servers: &[Server]) -> Description {
+fn describe(options: &Options, servers: &[Server], sip: SocketAddr) -> Description {
     let mut numbers = vec![];
     let mut described = vec![];
     for (at, (server, name)) in servers.iter().zip(NAMES).enumerate() {
@@ -359,5 +366,5 @@ fn describe(options: &Options, servers: &[Server]) -> Description {
         behaviour: trouble.name.into(),
         sentence: trouble.sentence.into(),
     }));
-    Description { servers: described, numbers }
+    Description { servers: described, numbers, sip }
 }

@@ -201,3 +201,8 @@ pub trait Line: Send + Sync + 'static {
     /// ([`Outcome::LinesBusy`], [`Outcome::NoDialTone`], [`Outcome::ServerFault`]).
     async fn place(&self, order: Order) -> Ended;
 }
+
+/// Returns when it is to end, or nobody is there any more who could say so.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await.map(drop);
+}

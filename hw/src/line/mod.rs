@@ -13,6 +13,14 @@
 //! is decided by a [`Desk`].
 
 mod call;
+pub mod header;
+pub mod media;
 pub mod modem;
+mod plan;
+pub mod server;
+pub mod sip;
+pub mod wire;
 
+pub(crate) use self::call::stopped;
 pub use self::call::{Desk, Ended, Line, LineSettings, LineState, Order, Ring, Speaker, Step};
+pub use self::plan::DialPlan;

@@ -171,7 +171,10 @@ impl Call<'_> {
         input: Input,
         from: impl AsyncRead + Unpin,
     ) -> Result<Drawn, Failure> {
-        let fonts = if needs_fonts(input) { self.fonts } else { &[] };
+        let fonts = match input {
+            Input::Document { kind, .. } if needs_fonts(kind) => self.fonts,
+            _ => &[],
+        };
         let request = Request {
             look: self.look,
             max_pages: self.limits.max_pages,
@@ -234,13 +237,8 @@ async fn feed(
 }
 
 /// Only what sets text needs fonts; a PDF brings its own.
-fn needs_fonts(input: Input) -> bool {
-    match input {
-        Input::Document { kind, .. } => {
-            matches!(kind, Kind::Text | Kind::Html | Kind::Cover | Kind::Svg)
-        }
-        Input::Grey { .. } | Input::Codes { .. } => false,
-    }
+pub(super) fn needs_fonts(kind: Kind) -> bool {
+    matches!(kind, Kind::Text | Kind::Html | Kind::Cover)
 }
 
 fn extension(name: &str) -> String {

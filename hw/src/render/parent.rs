@@ -14,7 +14,7 @@ use super::{
     Limits, RenderError, Rendered, Renderer, Source,
     answer::{Budget, Drawn},
     convert::deadline,
-    document::Call,
+    document::{Call, needs_fonts},
 };
 use crate::pages::{
     Look, fonts, sheet,
@@ -32,7 +32,8 @@ pub(super) async fn render(
         return Err(RenderError::Nothing);
     }
     let sizes = sizes(sources, limits).await?;
-    let fonts = read_fonts(&renderer.fonts).await?;
+    let sets_text = sources.iter().any(|source| needs_fonts(source.kind));
+    let fonts = read_fonts(if sets_text { &renderer.fonts } else { &[] }).await?;
     let side_by_side = sources.len().min(renderer.threads as usize).max(1);
     let budget = Budget::new(limits.max_pages.min(tiff::MAX_PAGES as u32), renderer.progress());
     let call = Call {

@@ -259,23 +259,11 @@ fn wants(desk: *mut c_void, want: Want) {
     }
 }
 
-extern "C" fn hears(
-    desk: *mut c_void,
-    kind: c_int,
-    bit_rate: c_int,
-    short: c_int,
-    framed: c_int,
-) {
+extern "C" fn hears(desk: *mut c_void, kind: c_int, bit_rate: c_int, short: c_int, framed: c_int) {
     wants(desk, Want::Hear(signal(kind, bit_rate, short, framed)));
 }
 
-extern "C" fn says(
-    desk: *mut c_void,
-    kind: c_int,
-    bit_rate: c_int,
-    short: c_int,
-    framed: c_int,
-) {
+extern "C" fn says(desk: *mut c_void, kind: c_int, bit_rate: c_int, short: c_int, framed: c_int) {
     let saying = match kind {
         // Its length stands in another's place.
         1 => Saying::Pause(Duration::from_millis(u64::try_from(short).unwrap_or(0))),

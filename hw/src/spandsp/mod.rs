@@ -1,10 +1,11 @@
 //! The only door to spandsp, a C library of telephony signal processing: a Class 1
 //! fax modem with its AT interpreter ([`T31Modem`]) and fax machines, which are a T.30
-//! [`Engine`] behind a front end, such as audio ([`FaxTerminal`]).
+//! [`Engine`] behind a front end: audio ([`FaxTerminal`]) or T.38 ([`T38Terminal`]), which
+//! a [`Gateway`] joins.
 //!
 //! ```text
-//!  TIFF files ─ Engine (T.30) ─┬─ FaxTerminal ─ blocks of audio
-//!                              └─ (others)
+//!  TIFF files ─ Engine (T.30) ─┬─ FaxTerminal ─ blocks of audio ─ Gateway ─┐
+//!                              └─ T38Terminal ─ packets of T.38 ───────────┘
 //! ```
 //!
 //! This folder knows nothing of calls, ports or sockets, and holds all `unsafe` code
@@ -15,15 +16,24 @@
 
 mod class1;
 mod fax;
+mod gateway;
+mod ifp;
 mod raw;
+mod raw_t38;
 mod t30;
 mod t31;
+mod t38;
+mod tones;
 
 pub(crate) use self::{
     class1::{BareTerminal, Heard, Modulation, Saying, Signal, Want},
     fax::FaxTerminal,
+    gateway::Gateway,
+    ifp::T38Terms,
     t30::{Engine, SetupError},
     t31::{LineEvent, Request, T31Modem},
+    t38::T38Terminal,
+    tones::FaxTones,
 };
 
 /// Samples of a block: 20 ms at 8,000 samples a second.

@@ -126,6 +126,7 @@ unsafe extern "C" {
         context: *mut c_void,
     );
     pub(super) fn t30_call_active(state: *mut T30State) -> c_int;
+    pub(super) fn t30_completion_code_to_str(completion: c_int) -> *const c_char;
     pub(super) fn t30_terminate(state: *mut T30State);
     pub(super) fn t30_get_transfer_statistics(state: *mut T30State, stats: *mut T30Stats);
     pub(super) fn t30_get_rx_ident(state: *mut T30State) -> *const c_char;

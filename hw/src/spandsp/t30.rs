@@ -11,9 +11,10 @@ use std::{
 use postfax_domain::document::{Paper, Resolution};
 
 use super::raw::{
-    T30State, T30Stats, t30_call_active, t30_get_rx_ident, t30_get_rx_model, t30_get_rx_password,
-    t30_get_rx_sub_address, t30_get_rx_vendor, t30_get_transfer_statistics, t30_set_ecm_capability,
-    t30_set_phase_e_handler, t30_set_real_time_frame_handler, t30_set_rx_encoding, t30_set_rx_file,
+    T30State, T30Stats, t30_call_active, t30_completion_code_to_str, t30_get_rx_ident,
+    t30_get_rx_model, t30_get_rx_password, t30_get_rx_sub_address, t30_get_rx_vendor,
+    t30_get_transfer_statistics, t30_set_ecm_capability, t30_set_phase_e_handler,
+    t30_set_real_time_frame_handler, t30_set_rx_encoding, t30_set_rx_file,
     t30_set_supported_compressions, t30_set_supported_image_sizes, t30_set_supported_modems,
     t30_set_supported_resolutions, t30_set_supported_t30_features, t30_set_tx_file,
     t30_set_tx_ident, t30_set_tx_password, t30_set_tx_selective_polling_address,
@@ -82,7 +83,7 @@ impl Engine {
             t30_set_supported_compressions(t30, ALL_COMPRESSIONS);
             t30_set_supported_resolutions(t30, resolutions(station.finest));
             t30_set_supported_image_sizes(t30, sizes(station.widest));
-            t30_set_supported_t30_features(t30, ALL_FEATURES);
+            t30_set_supported_t30_features(t30, FEATURES);
             t30_set_rx_encoding(t30, RECEIVE_AS_MMR);
             if let Some(file) = &texts.send {
                 t30_set_tx_file(t30, file.as_ptr(), -1, -1);
@@ -112,6 +113,13 @@ impl Engine {
     pub(crate) fn completion(&self) -> Option<i32> {
         // SAFETY: no callback runs now, so that nothing else holds the desk.
         unsafe { self.desk.as_ref().completion }
+    }
+
+    /// The same in the words of the library.
+    pub(crate) fn said(&self) -> Option<String> {
+        let completion = self.completion()?;
+        // SAFETY: it gives a constant text for any number.
+        unsafe { text(t30_completion_code_to_str(completion)) }
     }
 
     /// The frames that passed since the last time.
@@ -280,6 +288,8 @@ fn coding(encoding: c_int) -> Option<Coding> {
 
 /// MH, MR and MMR.
 const ALL_COMPRESSIONS: c_int = 0x0E;
-/// Identification, selective polling, polled sub-address, sub-addressing, command repeat.
-const ALL_FEATURES: c_int = 0x0817;
+/// Identification, selective polling, polled sub-address, sub-addressing. Not the repetition of
+/// commands (CRP): after a frame that was damaged the library asks for it at both sides at
+/// once, and neither hears the other until the call fails.
+const FEATURES: c_int = 0x0017;
 const RECEIVE_AS_MMR: c_int = 3;

@@ -34,16 +34,14 @@ fn outcome_of(completion: i32) -> Outcome {
         10 => Outcome::FormatUnsendable,
         // NORESSUPPORT, NOSIZESUPPORT
         11 | 12 => Outcome::FormatRefused,
-        // TX_BADPG
-        15 => Outcome::PageRejected,
         // TX_ECMPHD
         16 => Outcome::TransmissionErrors,
         // TX_GOTDCN, and the refusals of identity, sub-address and password
         17 | 50..=60 => Outcome::RemoteRefused,
         // TX_PHBDEAD
         20 => Outcome::StoppedAnswering,
-        // TX_INVALRSP, TX_PHDDEAD
-        18 | 21 => Outcome::PageUnconfirmed,
+        // TX_BADPG (hung up after a page; refused ones are counted), TX_INVALRSP, TX_PHDDEAD
+        15 | 18 | 21 => Outcome::PageUnconfirmed,
         // TX_T5EXP
         22 => Outcome::RemoteFull,
         // FILEERROR, NOPAGE, BADTIFF, BADPAGE, BADTAG, BADTIFFHDR

@@ -19,6 +19,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Whether a page is over and its confirmation is awaited.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// Takes a frame into account. True when it confirmed one more page.
     pub(crate) fn count(&mut self, frame: Frame) -> bool {
         self.met |= frame.received;

@@ -94,6 +94,7 @@ fn in_a_word(standing: &Standing) -> &'static str {
         Standing::TooWide(_) => "does not take its paper",
         Standing::Draining => "is draining",
         Standing::NoFreeLine => "has no free line",
+        Standing::CalledByAnother => "would be a second call to the number",
         Standing::Avoided { .. } => "has just failed it",
     }
 }
@@ -128,6 +129,9 @@ fn words(view: &View, standing: &Standing, chosen: bool) -> (String, Option<Pain
         }
         Standing::Draining => ("draining, gets no new work".into(), Some(Paint::Attention)),
         Standing::NoFreeLine => ("all its lines are in use".into(), Some(Paint::Attention)),
+        Standing::CalledByAnother => {
+            ("another server is calling the number".into(), Some(Paint::Attention))
+        }
         Standing::Avoided { until } => {
             let until = view.moment(*until);
             (format!("has just failed it, not before {until}"), Some(Paint::Attention))

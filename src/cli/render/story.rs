@@ -3,7 +3,7 @@
 
 use postfax_domain::{
     destination::{Destination, Named},
-    document::PageLedger,
+    document::{PageLedger, Quality},
     job::{Attempt, Carrier, Cause, End, Job, State},
     options::Stepped,
     route::Arrival,
@@ -247,7 +247,28 @@ fn ledger(ledger: &PageLedger) -> String {
     if let Some(rate) = ledger.bit_rate {
         said += &format!(" at {rate} bit/s");
     }
-    said + &format!(" in {}", duration(ledger.duration))
+    said += &format!(" in {}", duration(ledger.duration));
+    if let Some(quality) = &ledger.quality {
+        said += &format!("; {}", line_of(quality));
+    }
+    said
+}
+
+/// How well it went on the line: `T.38, error correction, MMR, 3 frames sent again`.
+fn line_of(quality: &Quality) -> String {
+    let mut said = vec![clean(&quality.carrier)];
+    if quality.ecm {
+        said.push("error correction".to_owned());
+    }
+    said.extend(quality.coding.as_deref().map(clean));
+    if quality.resent_frames > 0 {
+        said.push(format!("{} sent again", count(quality.resent_frames, "frame")));
+    }
+    if quality.bad_lines > 0 {
+        said.push(count(quality.bad_lines, "bad line"));
+    }
+    said.extend(quality.remote_model.as_deref().map(|model| format!("to a {}", clean(model))));
+    said.join(", ")
 }
 
 #[cfg(test)]
@@ -277,7 +298,7 @@ Mon 2026-11-23
 10:03:47  attempt 2 by london-1, which calls it 18
           why: dial rule 2 names it next, and paris-1 is down
 10:05:00  delivered (delivered)
-          4 pages confirmed by \"MUELLER\" at 14400 bit/s in 71 s
+          4 pages confirmed by \"MUELLER\" at 14400 bit/s in 71 s; T.38, error correction, MMR, 3 frames sent again
 10:05:00  receipt to anna@example.com is job 13, delivered
 ";
         assert_eq!(story(&view(), &told), expected);
@@ -288,7 +309,7 @@ Mon 2026-11-23
         let shown = story(&view(), &Story { job: samples::carrying(), receipts: Vec::new() });
         let end = "\
 10:10:00  under way now
-          2 pages confirmed by \"MUELLER\" at 14400 bit/s in 41 s
+          2 pages confirmed by \"MUELLER\" at 14400 bit/s in 41 s; T.38, error correction, MMR, 3 frames sent again
 ";
         assert!(shown.ends_with(end), "{shown}");
     }

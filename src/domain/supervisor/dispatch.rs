@@ -4,6 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use super::{
     Action, Supervisor,
+    calling::Calls,
     ended::{reroute, to_operator},
 };
 use crate::{
@@ -76,20 +77,29 @@ impl Supervisor {
     }
 
     fn dispatch_faxes(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        if !self.fleet.has_free_line(&self.setup) {
+        let mut has_free_line = self.fleet.has_free_line(&self.setup);
+        if !has_free_line && self.calling.is_empty() {
             return;
         }
         let due: Vec<JobId> = self
             .faxes
             .iter()
-            .filter(|(_, due, id)| *due <= now && !self.is_number_called(&self.jobs[id]))
+            .filter(|(_, due, _)| *due <= now)
+            .filter(|(.., id)| match self.called(&self.jobs[id]) {
+                Some(call) => self.has_room(call),
+                None => has_free_line,
+            })
             .map(|(.., id)| *id)
             .collect();
         let mut hopeless = HashSet::new();
         for id in due {
             let job = &self.jobs[&id];
             let kin = self.kin(job);
-            if self.is_number_called(job) || hopeless.contains(&kin) {
+            let may = match self.called(job) {
+                Some(call) => self.has_room(call),
+                None => has_free_line && !hopeless.contains(&kin),
+            };
+            if !may {
                 continue;
             }
             if self.is_beyond_all(job) {
@@ -104,14 +114,16 @@ impl Supervisor {
                     let chosen = Some(server.clone());
                     let decision = Decision { rule, servers, chosen };
                     self.begin(id, Carrier::Server(server), decision, now, actions);
-                    if !self.fleet.has_free_line(&self.setup) {
-                        break;
+                    has_free_line = self.fleet.has_free_line(&self.setup);
+                }
+                Ok(_) => {
+                    // Lines only become fewer in here: what no server can take now, none
+                    // can take for a job of the same kind.
+                    let job = &self.jobs[&id];
+                    if job.avoid.is_empty() && self.called(job).is_none() {
+                        hopeless.insert(kin);
                     }
                 }
-                // Lines only become fewer in here: what no server can take now, none
-                // can take for a job of the same kind.
-                Ok(_) if self.jobs[&id].avoid.is_empty() => drop(hopeless.insert(kin)),
-                Ok(_) => {}
                 Err(denial) => {
                     self.change(id, actions, |job| {
                         job.refuse(outcome_of(&denial), now);
@@ -142,8 +154,18 @@ impl Supervisor {
         Some(Kin { client: sent.client.clone(), rule, own, shape: job.shape() })
     }
 
-    fn is_number_called(&self, job: &Job) -> bool {
-        matches!(&job.destination, Destination::Fax(fax) if self.calling.contains_key(&fax.number))
+    /// The call that the number of a job is in.
+    fn called(&self, job: &Job) -> Option<&Calls> {
+        match &job.destination {
+            Destination::Fax(fax) => self.calling.at(&fax.number),
+            _ => None,
+        }
+    }
+
+    /// Whether the server that calls a number may have one more fax for it.
+    fn has_room(&self, call: &Calls) -> bool {
+        let batch = self.setup.servers.get(&call.server).map_or(0, |server| server.batch);
+        call.jobs.len() < batch
     }
 
     fn decide(&self, job: &Job, now: Timestamp) -> Result<Decision, Denial> {
@@ -156,6 +178,7 @@ impl Supervisor {
             pages: job.pages_left(),
             shape: job.shape(),
             avoid: &job.avoid,
+            joins: self.called(job).map(|call| &call.server),
         };
         self.fleet.choose(&self.setup, &need, now)
     }

@@ -13,6 +13,7 @@ mod accept;
 mod arrive;
 mod asked;
 mod book;
+mod calling;
 mod caps;
 mod dispatch;
 mod ended;
@@ -49,6 +50,7 @@ pub use requests::{Answer, Request, ServerStatus, SettingsStatus, Status, Unable
 pub use returned::{Returned, Said};
 pub use settings::{AskSettings, SettingsRefusal, SettingsRequest, Sheet, no_such_version};
 
+use calling::Calling;
 use press::Press;
 
 use crate::{
@@ -129,7 +131,7 @@ pub struct Supervisor {
     /// When the sender of a fax is to be told that it is still tried.
     planned: BTreeSet<(Timestamp, JobId)>,
     /// Numbers with a call under way.
-    calling: HashMap<Number, JobId>,
+    calling: Calling,
     /// Mails under way.
     mailing: usize,
     /// Mails whose pages are to be made.
@@ -165,7 +167,7 @@ impl Supervisor {
             mails: BTreeSet::new(),
             timed: BTreeSet::new(),
             planned: BTreeSet::new(),
-            calling: HashMap::new(),
+            calling: Calling::default(),
             mailing: 0,
             press: Press::default(),
             hourly: caps::Hourly::restore(&saved.accepted),
@@ -402,8 +404,8 @@ impl Supervisor {
         }
         match (job.under_way().map(|attempt| &attempt.carrier), &job.destination) {
             (Some(Carrier::Server(server)), Destination::Fax(fax)) => {
-                self.calling.insert(fax.number.clone(), job.id);
-                self.fleet.0.entry(server.clone()).or_default().busy += 1;
+                let lines = u32::from(self.calling.begins(&fax.number, server, job.id));
+                self.fleet.0.entry(server.clone()).or_default().busy += lines;
             }
             (Some(Carrier::Mail), _) => self.mailing += 1,
             _ => {}
@@ -425,8 +427,8 @@ impl Supervisor {
         }
         match (job.under_way().map(|attempt| &attempt.carrier), &job.destination) {
             (Some(Carrier::Server(server)), Destination::Fax(fax)) => {
-                self.calling.remove(&fax.number);
-                self.fleet.0.entry(server.clone()).or_default().busy -= 1;
+                let lines = u32::from(self.calling.ends(&fax.number, job.id));
+                self.fleet.0.entry(server.clone()).or_default().busy -= lines;
             }
             (Some(Carrier::Mail), _) => self.mailing -= 1,
             _ => {}

@@ -310,7 +310,7 @@ impl Supervisor {
                 let avoid = Default::default();
                 // Pages that are not made yet are made so that some server takes them.
                 let shape = Shape::PLAINEST;
-                let need = Need { from: &from, to: &to, pages, shape, avoid: &avoid };
+                let need = Need { from: &from, to: &to, pages, shape, avoid: &avoid, joins: None };
                 let chosen = self.fleet.choose(&self.setup, &need, now);
                 let one = Used::by_fax(&to, pages, self.setup.country);
                 let room = self.quotas.admit(&self.setup, &from, one, now);

@@ -64,6 +64,7 @@ pub(crate) fn setup() -> Setup {
         draining: false,
         on_drift: Default::default(),
         takes: Default::default(),
+        batch: 1,
     };
     let dial = |to: &str, verdict| DialRule { to: Pattern::new(to), from: vec![], verdict };
     Setup {
@@ -233,6 +234,38 @@ fn one_number_is_called_once_at_a_time_and_holds_up_no_other() {
     assert_eq!(carried(&submit(&mut supervisor, "anna", "+442071234568")).len(), 1);
     let next = end(&mut supervisor, 1, 1, 3, Outcome::Delivered);
     assert!(carried(&next).iter().any(|(id, _)| *id == JobId(2)));
+}
+
+#[test]
+fn a_server_that_batches_gets_what_else_is_for_the_number_without_another_line() {
+    let mut supervisor = supervisor(&["london-1", "london-2"]);
+    let mut setup = (*supervisor.setup).clone();
+    for name in ["london-1", "london-2"] {
+        let server = setup.servers.get_mut(&server(name)).unwrap();
+        (server.lines, server.batch) = (1, 2);
+    }
+    supervisor.handle(Event::Reconfigured(Arc::new(setup)), NOW);
+    let mut mails = 0;
+    let mut submit = |supervisor: &mut Supervisor, to: &str| {
+        mails += 1;
+        let mail = submission("anna", to, &format!("<{mails}@example.com>"));
+        carried(&supervisor.handle(Event::Submitted(Box::new(mail), Token(1)), NOW))
+    };
+    let first = submit(&mut supervisor, "+442071234567");
+    let by = first[0].1.clone();
+    let second = submit(&mut supervisor, "+442071234567");
+    assert_eq!(second, [(JobId(2), by.clone())], "the same server, whose only line is in use");
+    assert!(submit(&mut supervisor, "+442071234567").is_empty(), "two at most");
+    let other = submit(&mut supervisor, "+442071234568");
+    assert!(other.len() == 1 && other[0].1 != by, "the other server has the only free line");
+    assert!(submit(&mut supervisor, "+442071234569").is_empty(), "no line");
+    // One of two has ended: the third follows it, and the line is still in use.
+    let next = carried(&end(&mut supervisor, 1, 1, 3, Outcome::Delivered));
+    assert_eq!(next.iter().filter(|(id, _)| *id == JobId(3)).count(), 1);
+    assert!(next.iter().all(|(id, _)| *id != JobId(5)), "no line yet");
+    end(&mut supervisor, 2, 1, 3, Outcome::Delivered);
+    let last = carried(&end(&mut supervisor, 3, 1, 3, Outcome::Delivered));
+    assert!(last.iter().any(|(id, _)| *id == JobId(5)), "now there is one");
 }
 
 #[test]

@@ -97,6 +97,7 @@ fn against(standing: &Standing) -> (Option<String>, Option<f64>) {
         Standing::TooWide(paper) => format!("it takes no pages as wide as {}", paper.as_str()),
         Standing::Draining => "it gets no new work".to_owned(),
         Standing::NoFreeLine => "all its lines are in use".to_owned(),
+        Standing::CalledByAnother => "another server is calling the number".to_owned(),
         Standing::Avoided { until } => format!("it is avoided until {}", moment(*until)),
     };
     (Some(why), None)

@@ -3,7 +3,7 @@
 use postfax_domain::{
     book::Owner,
     destination::{Destination, FaxAddress, Named},
-    document::Document,
+    document::{Document, Quality},
     job::{Attempt, Carrier, Cause, Job, Missed, State},
 };
 use serde::{Deserialize, Serialize};
@@ -172,6 +172,39 @@ pub(in crate::http) struct AttemptView {
     bit_rate: Option<u32>,
     /// How long the call has lasted, in seconds.
     duration_s: u64,
+    /// How well it went on the line, when the server tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality: Option<QualityView>,
+}
+
+/// How well a call went on the line (T.30).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Quality)]
+pub(in crate::http) struct QualityView {
+    /// What carried it: `modem`, `T.38` or `G.711`.
+    #[schema(example = "T.38")]
+    carrier: String,
+    /// Whether errors were corrected.
+    ecm: bool,
+    /// How the pages were coded on the line: `MH`, `MR` or `MMR`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "MMR")]
+    coding: Option<String>,
+    /// Frames that had to be sent again under error correction.
+    resent_frames: u32,
+    /// Bad lines of pages that came without error correction.
+    bad_lines: u32,
+    /// The remote machine's make and model, where it names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_model: Option<String>,
+}
+
+impl From<&Quality> for QualityView {
+    fn from(quality: &Quality) -> Self {
+        let Quality { carrier, ecm, coding, resent_frames, bad_lines, remote_model } =
+            quality.clone();
+        Self { carrier, ecm, coding, resent_frames, bad_lines, remote_model }
+    }
 }
 
 impl From<&Attempt> for AttemptView {
@@ -191,6 +224,7 @@ impl From<&Attempt> for AttemptView {
             remote_id: attempt.ledger.remote_id.clone(),
             bit_rate: attempt.ledger.bit_rate,
             duration_s: attempt.ledger.duration.as_secs(),
+            quality: attempt.ledger.quality.as_ref().map(QualityView::from),
         }
     }
 }

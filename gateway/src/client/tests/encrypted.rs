@@ -123,36 +123,60 @@ async fn a_name_is_not_asked_for_where_anybody_is_believed() {
     }
 }
 
+/// Whether a host at `localhost` with a certificate of its own for `name`, which no
+/// authority signed, is believed.
+async fn is_believed(
+    name: &str,
+    authorities: impl FnOnce(&rcgen::Certificate, &std::path::Path) -> Authorities,
+) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let certificate = parameters.self_signed(&key).unwrap();
+    let mut relay: Relay = "smtps://localhost".parse().unwrap();
+    relay.authorities = authorities(&certificate, &folder.path().join("relay.pem"));
+    let client = tls::connector(&relay).unwrap().unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    let (near, far) = tokio::io::duplex(64 << 10);
+    let server = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(server));
+    let far = tokio::spawn(async move { server.accept(far).await.is_ok() });
+    let asked = rustls_pki_types::ServerName::try_from("localhost").unwrap();
+    let shaken = client.connect(asked, near).await.is_ok();
+    assert_eq!(far.await.unwrap(), shaken, "{name}");
+    shaken
+}
+
 /// A certificate that somebody made with one command is its own authority, which no
 /// host may be.
 #[tokio::test]
 async fn the_very_certificate_of_a_host_is_believed_for_its_name_and_no_other() {
     for (name, believed) in [("localhost", true), ("other.example", false)] {
-        let folder = tempfile::tempdir().unwrap();
-        let key = rcgen::KeyPair::generate().unwrap();
-        let mut parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
-        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let certificate = parameters.self_signed(&key).unwrap();
-        let pem = folder.path().join("relay.pem");
-        std::fs::write(&pem, certificate.pem()).unwrap();
-        let mut relay: Relay = "smtps://localhost".parse().unwrap();
-        relay.authorities = Authorities::File(pem);
-        let client = tls::connector(&relay).unwrap().unwrap();
-        let key = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-        let server = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        let (near, far) = tokio::io::duplex(64 << 10);
-        let server = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(server));
-        let far = tokio::spawn(async move { server.accept(far).await.is_ok() });
-        let asked = rustls_pki_types::ServerName::try_from("localhost").unwrap();
-        let shaken = client.connect(asked, near).await;
-        assert_eq!(shaken.is_ok(), believed, "{name}: {:?}", shaken.err());
-        assert_eq!(far.await.unwrap(), believed);
+        let in_a_file = |certificate: &rcgen::Certificate, pem: &std::path::Path| {
+            std::fs::write(pem, certificate.pem()).unwrap();
+            Authorities::File(pem.to_owned())
+        };
+        assert_eq!(is_believed(name, in_a_file).await, believed, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_pinned_certificate_is_believed_whatever_its_name_and_no_other_is() {
+    for (change, believed) in [(0, true), (1, false)] {
+        let pinned = |certificate: &rcgen::Certificate, _: &std::path::Path| {
+            let found = ::ring::digest::digest(&::ring::digest::SHA256, certificate.der());
+            let mut pin: [u8; 32] = found.as_ref().try_into().unwrap();
+            pin[31] ^= change;
+            Authorities::Pinned(pin)
+        };
+        assert_eq!(is_believed("a-printer", pinned).await, believed, "{change}");
     }
 }
 

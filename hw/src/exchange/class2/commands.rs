@@ -35,7 +35,7 @@ impl Class2Modem {
         match byte {
             dialect::END => {
                 let line = std::mem::take(&mut self.typed);
-                let line = String::from_utf8_lossy(&line).to_ascii_uppercase();
+                let line = capitals(&String::from_utf8_lossy(&line));
                 if let Some(start) = line.find("AT") {
                     let commands = line[start + 2..].trim().to_owned();
                     self.obey(&commands);
@@ -207,8 +207,7 @@ impl Class2Modem {
     fn set_params(&mut self, value: &str, capabilities: bool) -> bool {
         let radix = if self.is_hexadecimal() { 16 } else { 10 };
         let settings = &mut self.settings;
-        let mut params: Params =
-            if capabilities { settings.capabilities } else { settings.wanted };
+        let mut params: Params = if capabilities { settings.capabilities } else { settings.wanted };
         for (param, text) in params.iter_mut().zip(value.split(',')) {
             let text = text.trim();
             if !text.is_empty() {
@@ -222,4 +221,14 @@ impl Class2Modem {
         settings.wanted = params;
         true
     }
+}
+
+/// A command line in capitals, but for what stands in quotes.
+fn capitals(line: &str) -> String {
+    let mut quoted = false;
+    let capital = |c: char| {
+        quoted ^= c == '"';
+        if quoted { c } else { c.to_ascii_uppercase() }
+    };
+    line.chars().map(capital).collect()
 }

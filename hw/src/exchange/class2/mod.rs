@@ -23,7 +23,10 @@ use self::{
     session::Phase,
     signal::{Params, RATES},
 };
-use crate::spandsp::{LineEvent, Request};
+use crate::{
+    pages::ccitt::{Coding, lines_of, reverse_bits},
+    spandsp::{LineEvent, Request},
+};
 
 /// A class of fax modems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +87,8 @@ pub(super) struct Class2Modem {
     escaped: bool,
     /// Page data that wait: for the line, or for the program.
     held: VecDeque<u8>,
+    /// The page that is received, as it passed on the line.
+    page: Vec<u8>,
     agreed: Params,
     theirs: Params,
 }
@@ -121,6 +126,7 @@ impl Class2Modem {
             ticks: 0,
             escaped: false,
             held: VecDeque::new(),
+            page: Vec::new(),
             agreed: [0; 8],
             theirs: [0; 8],
         }
@@ -239,6 +245,19 @@ impl Class2Modem {
             false => value.to_string(),
         });
         texts.join(",")
+    }
+
+    /// Lines of the page that was received, which programs compare with their own count.
+    fn lines(&mut self) -> u32 {
+        let mut page = std::mem::take(&mut self.page);
+        reverse_bits(&mut page);
+        let coding = match self.agreed[4] {
+            0 => Coding::Mh { aligned: false },
+            1 | 2 => Coding::Mr { aligned: false },
+            _ => Coding::Mmr,
+        };
+        let width = [1728, 2048, 2432][usize::from(self.agreed[2]).min(2)];
+        lines_of(&page, coding, width).unwrap_or(0)
     }
 
     /// Bytes that pass in one block of 20 ms.

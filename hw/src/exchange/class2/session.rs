@@ -267,6 +267,7 @@ impl Class2Modem {
         let rockwell = self.class == FaxClass::Two;
         let reversed = rockwell != (self.settings.bit_order & 1 == 1);
         for byte in std::mem::take(&mut self.held) {
+            self.page.push(byte);
             let byte = if reversed { byte.reverse_bits() } else { byte };
             self.output.push(byte);
             if byte == DLE {
@@ -276,7 +277,8 @@ impl Class2Modem {
         if let Some(after) = after {
             self.output.extend([DLE, ETX]);
             self.settings.verdict = 1;
-            self.report("+FPTS", "+FPS", "1,0,0,0");
+            let lines = self.lines();
+            self.report("+FPTS", "+FPS", &format!("1,{lines},0,0"));
             self.report("+FET", "+FET", &after.to_string());
             self.result("OK");
             self.go(Phase::Gave { after });
@@ -434,6 +436,7 @@ impl Class2Modem {
         self.settings.subaddress.clear();
         self.settings.password.clear();
         self.held.clear();
+        self.page.clear();
         self.go(Phase::Idle);
     }
 }

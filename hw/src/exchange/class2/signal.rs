@@ -5,9 +5,8 @@
 pub(super) type Params = [u8; 8];
 
 /// Bit/s of each BR.
-pub(super) const RATES: [u32; 14] = [
-    2400, 4800, 7200, 9600, 12000, 14400, 16800, 19200, 21600, 24000, 26400, 28800, 31200, 33600,
-];
+pub(super) const RATES: [u32; 14] =
+    [2400, 4800, 7200, 9600, 12000, 14400, 16800, 19200, 21600, 24000, 26400, 28800, 31200, 33600];
 
 /// One signal.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -79,9 +79,8 @@ pub(super) fn set_up(
         None => about.best().ok_or(Trouble::NoFax)?,
     };
     // All results of calls; DCD and DTR as they are meant; flow control by wires.
-    let mut commands: Vec<String> = ["ATX4", "AT&C1", "AT&D2", "AT+IFC=2,2", "ATS0=0"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut commands: Vec<String> =
+        ["ATX4", "AT&C1", "AT&D2", "AT+IFC=2,2", "ATS0=0"].map(str::to_owned).to_vec();
     commands.push(format!("ATS7={}", options.answer_limit.as_secs().clamp(1, 255)));
     commands.push(speaker(settings.speaker).to_owned());
     commands.extend(about.caller_id.clone());
@@ -91,7 +90,11 @@ pub(super) fn set_up(
     let own = settings.init.split(['\n', ';']).map(str::trim).filter(|init| !init.is_empty());
     for command in own.chain(options.init.iter().map(String::as_str)) {
         if !wish(talk, command)? {
-            tracing::warn!(line = options.name, command, "the modem refuses a command of its settings");
+            tracing::warn!(
+                line = options.name,
+                command,
+                "the modem refuses a command of its settings"
+            );
         }
     }
     into_class(talk, class, options.adaptive)?;

@@ -120,7 +120,12 @@ impl Keeper {
             let why = trouble.to_string();
             let pause = PAUSES_S[failures.min(PAUSES_S.len() - 1)];
             failures += 1;
-            tracing::warn!(line = self.options.name, why, pause_s = pause, "the modem is out of service");
+            tracing::warn!(
+                line = self.options.name,
+                why,
+                pause_s = pause,
+                "the modem is out of service"
+            );
             self.shared.set(LineState::Failed(why));
             self.sleep(Some(Instant::now() + Duration::from_secs(pause)));
         }
@@ -237,7 +242,7 @@ impl Keeper {
         order: Order,
         reply: oneshot::Sender<Ended>,
     ) -> Result<Option<Incoming>, Leave> {
-        let number = self.options.dial.dial(&order.number);
+        let number = self.options.dial.dial(&order.number, "");
         tracing::debug!(line = self.options.name, number = %Redacted(&number), "dials");
         let (session, limit) = (order.session.clone(), order.limit);
         let (ended, after) = self.conduct(live, &Job::Dial(number, order), &session, limit);

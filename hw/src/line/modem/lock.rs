@@ -39,7 +39,8 @@ impl Lock {
     pub(super) fn take(folder: &Path, device: &Path) -> Result<Self, NotLocked> {
         let path = folder.join(name(device));
         let error = |error| NotLocked::Io(path.clone(), error);
-        let mut fresh = tempfile::Builder::new().prefix("TMP.").tempfile_in(folder).map_err(error)?;
+        let mut fresh =
+            tempfile::Builder::new().prefix("TMP.").tempfile_in(folder).map_err(error)?;
         writeln!(fresh, "{:>10}", std::process::id()).map_err(error)?;
         // Others have to read who we are.
         let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);

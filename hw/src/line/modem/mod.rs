@@ -47,7 +47,7 @@ use tokio::{
 pub use self::{
     about::About,
     lock::Holder,
-    options::{Class, DialPlan, ModemOptions, UnknownClass},
+    options::{Class, ModemOptions, UnknownClass},
     probe::{Probe, ProbeError, probe},
 };
 use self::{
@@ -55,6 +55,9 @@ use self::{
     shared::Shared,
 };
 use super::call::{Desk, Ended, Line, LineSettings, LineState, Order};
+
+#[doc(hidden)]
+pub use class2::fuzz_one as fuzz_class2;
 
 /// Takes bytes as what a modem says; nothing may break.
 #[doc(hidden)]
@@ -122,11 +125,13 @@ impl ModemLine {
             stop,
         };
         let (over, ended) = oneshot::channel();
-        std::thread::Builder::new().name(format!("modem {}", self.options.name)).spawn(move || {
-            keeper.run();
-            // Nobody may be waiting.
-            over.send(()).ok();
-        })?;
+        std::thread::Builder::new().name(format!("modem {}", self.options.name)).spawn(
+            move || {
+                keeper.run();
+                // Nobody may be waiting.
+                over.send(()).ok();
+            },
+        )?;
         let thread = Thread { commands, bell: Arc::new(bell) };
         *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok(ended)

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use postfax_domain::number::Number;
 use serde::{Deserialize, Serialize};
+
+use crate::line::DialPlan;
 
 /// A modem on a serial line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,35 +63,6 @@ impl ModemOptions {
 /// Where programs on Linux lock serial lines (FHS 3.0, 5.9).
 pub(super) const LOCKS: &str = "/var/lock";
 
-/// How a number in E.164 becomes what is dialled.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DialPlan {
-    /// Before numbers of other countries: `00`, `011`.
-    pub international_prefix: String,
-    /// The country of the line, `44`; numbers there are dialled as national ones.
-    pub country_code: String,
-    /// Before national numbers: `0`, `1`.
-    pub national_prefix: String,
-    /// Before everything, for an outside line: `0,`, `9,`.
-    pub outside_prefix: String,
-}
-
-impl DialPlan {
-    /// What is dialled for a number.
-    #[must_use]
-    pub fn dial(&self, number: &Number) -> String {
-        let digits: String = number.as_str().chars().filter(char::is_ascii_digit).collect();
-        let national = Some(self.country_code.as_str())
-            .filter(|code| !code.is_empty())
-            .and_then(|code| digits.strip_prefix(code));
-        match national {
-            Some(rest) => format!("{}{}{rest}", self.outside_prefix, self.national_prefix),
-            None => format!("{}{}{digits}", self.outside_prefix, self.international_prefix),
-        }
-    }
-}
-
 /// A class of fax commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
@@ -114,8 +86,7 @@ pub enum Class {
 impl Class {
     /// All of them, the best first. With Class 1 it is ours to be right, and where 1.0 is
     /// offered as well it adds nothing that we use.
-    pub const BEST: [Self; 5] =
-        [Self::One, Self::OneZero, Self::TwoOne, Self::TwoZero, Self::Two];
+    pub const BEST: [Self; 5] = [Self::One, Self::OneZero, Self::TwoOne, Self::TwoZero, Self::Two];
 
     /// As it stands in `AT+FCLASS=`.
     #[must_use]
@@ -147,29 +118,5 @@ impl FromStr for Class {
     fn from_str(text: &str) -> Result<Self, UnknownClass> {
         let found = Self::BEST.into_iter().find(|class| class.as_str() == text);
         found.ok_or_else(|| UnknownClass(text.to_owned()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-    use super::*;
-
-    #[test]
-    fn a_number_is_dialled_as_the_line_wants_it() {
-        let plan = DialPlan {
-            international_prefix: "00".into(),
-            country_code: "49".into(),
-            national_prefix: "0".into(),
-            outside_prefix: "9,".into(),
-        };
-        for (number, plan, dialled) in [
-            ("+493012345678", &plan, "9,03012345678"),
-            ("+442079460100", &plan, "9,00442079460100"),
-            ("+442079460100", &DialPlan::default(), "442079460100"),
-        ] {
-            let number = Number::parse(number, "DE".parse().unwrap()).unwrap();
-            assert_eq!(plan.dial(&number), dialled);
-        }
     }
 }

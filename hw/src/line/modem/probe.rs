@@ -40,7 +40,9 @@ pub enum ProbeError {
     #[error("{0}")]
     Trouble(String),
     /// It answers at no speed.
-    #[error("{0} does not answer AT at any speed from 115200 to 9600 bit/s: is it a modem, and is it on?")]
+    #[error(
+        "{0} does not answer AT at any speed from 115200 to 9600 bit/s: is it a modem, and is it on?"
+    )]
     Silent(PathBuf),
 }
 

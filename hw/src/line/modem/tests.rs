@@ -176,8 +176,13 @@ async fn calls_on_terminals_in_real_time() {
         line.ready().await;
     }
     let [mut a, mut b, mut c, d, e, f] = lines;
-    let sending =
-        Sending { number: NUMBERS[2], tiff: &sent, subaddress: Some("42"), ecm: true, progress: None };
+    let sending = Sending {
+        number: NUMBERS[2],
+        tiff: &sent,
+        subaddress: Some("42"),
+        ecm: true,
+        progress: None,
+    };
     let incoming = machine.call(sending);
     let ((to_b, steps), to_machine, from_machine, dropped, voice, quick) = tokio::join!(
         a.call(NUMBERS[1], &sent),
@@ -322,7 +327,10 @@ async fn a_modem_that_hangs_is_reset_and_one_that_is_pulled_is_out_of_service() 
     let line = Running::with(&folder, options);
     line.ready().await;
     let probe = probe::ask(&path, folder.path()).unwrap_err().to_string();
-    assert!(probe.contains("in use by") && probe.contains(&std::process::id().to_string()), "{probe}");
+    assert!(
+        probe.contains("in use by") && probe.contains(&std::process::id().to_string()),
+        "{probe}"
+    );
     let sent = document(folder.path());
     let (mut order, _told, stopper) = Running::order("+12025550199", &sent);
     order.limit = Duration::from_secs(2);

@@ -34,6 +34,18 @@ pub enum Coding {
     Mmr,
 }
 
+impl Coding {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::MhRows,
+        Self::Mh { aligned: false },
+        Self::Mh { aligned: true },
+        Self::Mr { aligned: false },
+        Self::Mr { aligned: true },
+        Self::Mmr,
+    ];
+}
+
 /// Reverses the bits of each byte: FillOrder 2 to 1 and back.
 pub fn reverse_bits(bytes: &mut [u8]) {
     for byte in bytes {

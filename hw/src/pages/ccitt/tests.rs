@@ -6,15 +6,6 @@ use proptest::prelude::*;
 use super::*;
 use crate::pages::bitmap::{Bitmap, Size};
 
-const CODINGS: [Coding; 6] = [
-    Coding::MhRows,
-    Coding::Mh { aligned: false },
-    Coding::Mh { aligned: true },
-    Coding::Mr { aligned: false },
-    Coding::Mr { aligned: true },
-    Coding::Mmr,
-];
-
 /// Rows made of runs, because random bits have no long ones.
 fn page() -> impl Strategy<Value = Bitmap> {
     let run = prop_oneof![4 => 0..12_u32, 2 => 0..200_u32, 1 => 0..4000_u32];
@@ -41,7 +32,7 @@ fn page() -> impl Strategy<Value = Bitmap> {
 proptest! {
     #[test]
     fn every_page_comes_back(page in page()) {
-        for coding in CODINGS {
+        for coding in Coding::ALL {
             let decoded = decode(&encode(&page, coding), coding, page.size());
             prop_assert_eq!(&decoded.page, &page, "{:?}", coding);
             prop_assert!(decoded.damage.is_none(), "{:?} {:?}", coding, decoded.damage);
@@ -55,7 +46,7 @@ proptest! {
         lines in 1..300_u32,
     ) {
         let size = Size::new(width, lines).unwrap();
-        for coding in CODINGS {
+        for coding in Coding::ALL {
             let decoded = decode(&bytes, coding, size);
             prop_assert_eq!(decoded.page.size(), size);
             let again = decode(&encode(&decoded.page, coding), coding, size);
@@ -67,7 +58,7 @@ proptest! {
     fn a_flipped_bit_costs_lines_and_never_more_than_the_page(
         page in page(), at in any::<prop::sample::Index>(), bit in 0..8_u8,
     ) {
-        for coding in CODINGS {
+        for coding in Coding::ALL {
             let mut bytes = encode(&page, coding);
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
@@ -105,7 +96,7 @@ fn a_bad_line_costs_one_line_in_mh() {
 fn a_short_page_is_missing_lines() {
     let size = Size::new(1728, 100).unwrap();
     let short = Bitmap::white(Size::new(1728, 60).unwrap());
-    for coding in CODINGS {
+    for coding in Coding::ALL {
         let decoded = decode(&encode(&short, coding), coding, size);
         assert_eq!(decoded.damage.missing_lines, 40, "{coding:?}");
         assert_eq!(decoded.damage.bad_lines, 0, "{coding:?}");
@@ -243,7 +234,7 @@ fn ways_of_coding_that_nobody_agreed_on_are_refused_by_name() {
 #[test]
 fn lines_are_counted_up_to_the_last_good_one() {
     let page = slanted(300, 33);
-    for coding in CODINGS {
+    for coding in Coding::ALL {
         assert_eq!(lines_of(&encode(&page, coding), coding, 300), Some(33), "{coding:?}");
     }
     assert_eq!(lines_of(&[], Coding::Mmr, 300), None);

@@ -1,7 +1,5 @@
 //! Cover pages: a template with its fields filled in, as blocks.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 
 use super::{Refusal, Sink};
@@ -76,7 +74,7 @@ enum Message<'a> {
 fn message(cover: &Cover) -> Result<Message<'_>, Refusal> {
     Ok(match cover.written {
         Written::Plain => Message::Plain(cover.message.trim_end()),
-        Written::Html => Message::Blocks(html::read(&cover.message, &BTreeMap::new())?.blocks),
+        Written::Html => Message::Blocks(html::read(&cover.message)?.blocks),
     })
 }
 

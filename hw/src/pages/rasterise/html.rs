@@ -1,7 +1,7 @@
 //! HTML documents: read in one pass, set as blocks, black on white. Nothing that they
 //! refer to is fetched.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 use super::{Refusal, Sink, text};
 use crate::pages::{
@@ -18,23 +18,11 @@ pub(super) fn draw(
     fonts: &[Vec<u8>],
     sink: &mut dyn Sink,
 ) -> Result<(), Refusal> {
-    draw_with(bytes, &BTreeMap::new(), look, fonts, sink)
-}
-
-/// `parts` are pictures that the document names by `cid:`, by their content identifiers
-/// (RFC 2392).
-pub(super) fn draw_with(
-    bytes: &[u8],
-    parts: &BTreeMap<String, Vec<u8>>,
-    look: Look,
-    fonts: &[Vec<u8>],
-    sink: &mut dyn Sink,
-) -> Result<(), Refusal> {
     let (source, warning) = read(bytes);
     if let Some(warning) = warning {
         sink.warn(warning);
     }
-    let page = html::read(&source, parts)?;
+    let page = html::read(&source)?;
     Typesetter::new(fonts, look).run(page.blocks.into_iter(), sink)?;
     if page.left_out > 0 {
         sink.warn(format!(

@@ -11,14 +11,6 @@ use crate::pages::{
     tiff::Density,
 };
 
-const CODINGS: [Coding; 6] = [
-    Coding::MhRows,
-    Coding::Mh { aligned: false },
-    Coding::Mh { aligned: true },
-    Coding::Mr { aligned: false },
-    Coding::Mr { aligned: true },
-    Coding::Mmr,
-];
 /// Widths of papers with resolutions that go with them, and one of neither.
 const SHAPES: [(u32, f32, f32); 6] = [
     (1728, 204.0, 98.0),
@@ -131,7 +123,7 @@ fn is_sound(pdf: &Path) {
 #[test]
 fn every_coding_width_and_resolution_is_drawn_pixel_for_pixel() {
     let mut pages = Vec::new();
-    for (at, coding) in (0..).zip(CODINGS) {
+    for (at, coding) in (0..).zip(Coding::ALL) {
         for (seed, (width, x, y)) in (at..).zip(SHAPES) {
             pages.push((page(width, LINES, seed), coding, (x, y)));
         }

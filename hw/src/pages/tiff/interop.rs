@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    tests::{CODINGS, coded, page},
+    tests::{coded, page},
     *,
 };
 
@@ -94,7 +94,7 @@ fn libtiff_reads(file: &[u8], pages: &[Bitmap], folder: &Path, what: &str) -> bo
 fn all_that_we_write(lines: u32) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let mut compared = 0;
-    for (i, coding) in CODINGS.into_iter().enumerate() {
+    for (i, coding) in Coding::ALL.into_iter().enumerate() {
         let order = [FillOrder::HighestFirst, FillOrder::LowestFirst][i % 2];
         let (mut pages, mut all) = (Vec::new(), Vec::new());
         for (seed, (width, x, y)) in GRIDS.into_iter().enumerate() {

@@ -7,15 +7,6 @@ use super::*;
 
 pub(super) const FINE: Density = Density { x: 204.0, y: 196.0 };
 
-pub(super) const CODINGS: [Coding; 6] = [
-    Coding::MhRows,
-    Coding::Mh { aligned: false },
-    Coding::Mh { aligned: true },
-    Coding::Mr { aligned: false },
-    Coding::Mr { aligned: true },
-    Coding::Mmr,
-];
-
 /// Text-like and dithered parts, a black line, white lines; an odd width.
 pub(super) fn page(width: u32, lines: u32, seed: u32) -> Bitmap {
     let mut page = Bitmap::white(Size::new(width, lines).unwrap());
@@ -43,7 +34,7 @@ pub(super) fn coded(page: &Bitmap, coding: Coding) -> CodedPage {
 
 #[test]
 fn what_is_written_is_read() {
-    for coding in CODINGS {
+    for coding in Coding::ALL {
         for order in [FillOrder::HighestFirst, FillOrder::LowestFirst] {
             let pages = [page(1728, 200, 1), page(1001, 77, 2)];
             let all: Vec<CodedPage> = pages.iter().map(|page| coded(page, coding)).collect();
@@ -246,7 +237,7 @@ fn what_a_file_leaves_out_or_says_wrong_is_taken_from_its_data() {
 #[test]
 fn a_length_is_measured_in_every_coding() {
     let page = page(200, 40, 1);
-    for coding in CODINGS {
+    for coding in Coding::ALL {
         let coded = coded(&page, coding);
         let mut bytes = write(std::slice::from_ref(&coded), FillOrder::LowestFirst);
         let at = (10..200).step_by(12).find(|&at| bytes[at..at + 2] == [1, 1]).unwrap();

@@ -12,10 +12,7 @@ use super::{
 use crate::{
     line::{
         call::{Ended, Step},
-        modem::{
-            at::Answer,
-            dialogue::Out,
-        },
+        modem::{at::Answer, dialogue::Out},
     },
     spandsp::{Heard, Modulation, Saying, Signal, Want},
 };

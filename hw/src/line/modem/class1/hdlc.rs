@@ -10,9 +10,12 @@ const RESIDUE: u16 = 0xF0B8;
 /// The check sequence so far.
 fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte), |crc: u16, _| {
-            if crc & 1 == 1 { crc >> 1 ^ 0x8408 } else { crc >> 1 }
-        })
+        (0..8).fold(
+            crc ^ u16::from(*byte),
+            |crc: u16, _| {
+                if crc & 1 == 1 { crc >> 1 ^ 0x8408 } else { crc >> 1 }
+            },
+        )
     })
 }
 

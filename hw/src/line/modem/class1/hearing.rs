@@ -75,7 +75,13 @@ impl Class1 {
         self.listen_to_engine();
     }
 
-    pub(super) fn opened_hear(&mut self, signal: Signal, answer: &Answer, line: &str, now: Instant) {
+    pub(super) fn opened_hear(
+        &mut self,
+        signal: Signal,
+        answer: &Answer,
+        line: &str,
+        now: Instant,
+    ) {
         match answer {
             Answer::Connect(_) if signal.modulation == Modulation::V21 => self.hear_frames(now),
             Answer::Connect(_) => {

@@ -2,7 +2,10 @@
 //! one thread, without a port and without waiting.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{collections::VecDeque, path::{Path, PathBuf}};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+};
 
 use postfax_domain::document::Resolution;
 
@@ -125,7 +128,8 @@ impl Call {
                 answered = Some(self.blocks);
             }
             let Some(since) = answered else { continue };
-            if self.near.ended.is_some() || self.drop_after.is_some_and(|a| self.blocks - since >= a)
+            if self.near.ended.is_some()
+                || self.drop_after.is_some_and(|a| self.blocks - since >= a)
             {
                 self.drop_line();
                 if self.blocks - since > 50 * 60 {

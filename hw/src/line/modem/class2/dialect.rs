@@ -128,9 +128,4 @@ impl Class {
             Self::TwoOne => &TWO_ONE,
         }
     }
-
-    /// The class as `+FCLASS=` has it.
-    pub(crate) fn as_str(self) -> &'static str {
-        self.dialect().class
-    }
 }

@@ -89,10 +89,7 @@ enum State {
     /// XON.
     Holding(Vec<u8>),
     /// Nothing: the page is being written.
-    Sending {
-        data: Vec<u8>,
-        at: usize,
-    },
+    Sending { data: Vec<u8>, at: usize },
     /// `OK`: the modem has passed the page on.
     PageSent,
     /// What becomes of the page.
@@ -104,10 +101,7 @@ enum State {
     /// More of the page.
     Receiving,
     /// `OK`, after what the modem thinks of the page and what comes next.
-    PageReceived {
-        verdict: Option<Verdict>,
-        next: Option<Next>,
-    },
+    PageReceived { verdict: Option<Verdict>, next: Option<Next> },
     /// `OK` to what we think of it.
     Judging,
     /// That it hung up: all is said.
@@ -152,7 +146,6 @@ pub(crate) struct Class2 {
     confirmed: u32,
     /// The last page of the document was confirmed.
     complete: bool,
-    rang: bool,
     stopping: bool,
     statistics: Statistics,
     remote: Remote,
@@ -170,7 +163,8 @@ impl Class2 {
         dial: &str,
         limit: Duration,
     ) -> Result<Self, Ended> {
-        let dialable = |byte: u8| byte.is_ascii_digit() || b"*#,+-.()ABCDTPWabcdtpw!@ ".contains(&byte);
+        let dialable =
+            |byte: u8| byte.is_ascii_digit() || b"*#,+-.()ABCDTPWabcdtpw!@ ".contains(&byte);
         if dial.is_empty() || dial.len() > MAX_DIAL || !dial.bytes().all(dialable) {
             let said = "a modem dials at most 40 of the characters 0-9 * # , W T P";
             return Err(Ended::failed(Outcome::BadDialString, said));
@@ -231,7 +225,6 @@ impl Class2 {
             refused: 0,
             confirmed: 0,
             complete: false,
-            rang: false,
             stopping: false,
             statistics,
             remote: Remote::default(),
@@ -255,11 +248,9 @@ impl Class2 {
         if self.keeper.is_some() {
             commands.push_back(Command::Must("+FCR=1".into()));
         }
-        for (name, text) in [
-            ("+FSA", &session.subaddress),
-            ("+FPW", &session.password),
-            ("+FPA", &session.poll),
-        ] {
+        for (name, text) in
+            [("+FSA", &session.subaddress), ("+FPW", &session.password), ("+FPA", &session.poll)]
+        {
             if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
                 commands.push_back(Command::Must(set(name, text)));
             }
@@ -361,6 +352,13 @@ impl Class2 {
             Answer::Failed(failure) => self.failed(failure),
             Answer::Other(_) | Answer::Voice | Answer::Fax => {
                 self.other(&answer, now);
+            }
+            Answer::Ringing => {
+                if matches!(self.state, State::Dialling)
+                    && !self.out.contains(&Out::Step(Step::Ringing))
+                {
+                    self.out.push(Out::Step(Step::Ringing));
+                }
             }
             answer => self.step(&answer, now),
         }
@@ -518,7 +516,9 @@ impl Class2 {
             _ if self.complete => Outcome::Delivered,
             _ if self.stopping => Outcome::Cancelled,
             outcome if outcome.is_success() => Outcome::Disconnected,
-            outcome if sends && self.refused > 0 && !matches!(outcome, Outcome::OperatorInterrupt) => {
+            outcome
+                if sends && self.refused > 0 && !matches!(outcome, Outcome::OperatorInterrupt) =>
+            {
                 Outcome::PageRejected
             }
             outcome => outcome,

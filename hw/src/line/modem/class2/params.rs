@@ -5,20 +5,15 @@ use postfax_domain::document::{Paper, Resolution};
 
 use super::dialect::Dialect;
 use crate::{
-    pages::{
-        ccitt::MinScanTime,
-        sheet,
-        tiff::Density,
-    },
+    pages::{ccitt::MinScanTime, sheet, tiff::Density},
     t30::{Coding, Station},
 };
 
 /// How many there are.
 const COUNT: usize = 8;
 /// Speeds in bit/s, by the number that stands for them.
-const RATES: [u32; 14] = [
-    2400, 4800, 7200, 9600, 12000, 14400, 16800, 19200, 21600, 24000, 26400, 28800, 31200, 33600,
-];
+const RATES: [u32; 14] =
+    [2400, 4800, 7200, 9600, 12000, 14400, 16800, 19200, 21600, 24000, 26400, 28800, 31200, 33600];
 /// The fastest that needs no V.34.
 const V17: u8 = 5;
 const V29: u8 = 3;

@@ -5,19 +5,13 @@ use std::time::Instant;
 use postfax_domain::outcome::Outcome;
 
 use super::{
-    Class2, POST_PAGE_S, State, TRAINING_S,
+    CLOSING_S, COMMAND_S, Class2, DIAL_S, POST_PAGE_S, State, TRAINING_S,
     answer::{Answer, Verdict},
     dialect::PageEnd,
     params::Params,
     wire::{After, DLE, ETX, stuffed},
-    COMMAND_S, CLOSING_S, DIAL_S,
 };
-use crate::{
-    line::{
-        call::Step,
-        modem::dialogue::Out,
-    },
-};
+use crate::line::{call::Step, modem::dialogue::Out};
 
 /// For XON after `CONNECT`; then it is taken for said, since some modems never say it.
 const XON_S: u64 = 5;

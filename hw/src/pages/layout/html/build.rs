@@ -1,8 +1,6 @@
 //! Tags and text to blocks: a stack of what is open, and the paragraph that is being
 //! written.
 
-use std::collections::BTreeMap;
-
 use html5ever::{LocalName, tokenizer::Tag};
 
 use super::{
@@ -59,8 +57,7 @@ enum Holder {
     List(Option<i64>),
 }
 
-pub(super) struct Builder<'a> {
-    pub(super) parts: &'a BTreeMap<String, Vec<u8>>,
+pub(super) struct Builder {
     open: Vec<Open>,
     /// Blocks of the document, and of each open element that holds some.
     blocks: Vec<Vec<Block>>,
@@ -73,10 +70,9 @@ pub(super) struct Builder<'a> {
     failed: Option<Refusal>,
 }
 
-impl<'a> Builder<'a> {
-    pub(super) fn new(parts: &'a BTreeMap<String, Vec<u8>>) -> Self {
+impl Builder {
+    pub(super) fn new() -> Self {
         Self {
-            parts,
             open: Vec::new(),
             blocks: vec![Vec::new()],
             text: Text::default(),

@@ -7,7 +7,7 @@ mod css;
 mod link;
 mod picture;
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::cell::RefCell;
 
 use html5ever::{
     tendril::StrTendril,
@@ -35,14 +35,13 @@ pub(crate) struct Page {
     pub left_out: usize,
 }
 
-/// Reads a document. `parts` are pictures that it names by `cid:`, by their content
-/// identifiers.
+/// Reads a document.
 ///
 /// # Errors
 /// [`Refusal`] for one that is too large, too deep or made to be slow.
-pub(crate) fn read(html: &str, parts: &BTreeMap<String, Vec<u8>>) -> Result<Page, Refusal> {
+pub(crate) fn read(html: &str) -> Result<Page, Refusal> {
     check(html)?;
-    let sink = Reader(RefCell::new(Builder::new(parts)));
+    let sink = Reader(RefCell::new(Builder::new()));
     let tokeniser = Tokenizer::new(sink, TokenizerOpts::default());
     let queue = BufferQueue::default();
     queue.push_back(StrTendril::from_slice(html));
@@ -75,9 +74,9 @@ fn check(html: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-struct Reader<'a>(RefCell<Builder<'a>>);
+struct Reader(RefCell<Builder>);
 
-impl TokenSink for Reader<'_> {
+impl TokenSink for Reader {
     type Handle = ();
 
     fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {

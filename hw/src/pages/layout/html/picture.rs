@@ -12,7 +12,7 @@ use super::{
 /// A picture with a side up to this, in points, only counts who reads the mail.
 const TRACKER_PT: f32 = 2.3;
 
-impl Builder<'_> {
+impl Builder {
     pub(super) fn input(&mut self, tag: &Tag) {
         let kind = attribute(tag, "type").unwrap_or_default().to_ascii_lowercase();
         let checked = attribute(tag, "checked").is_some();
@@ -44,7 +44,7 @@ impl Builder<'_> {
         }
         let source = attribute(tag, "src").unwrap_or_default();
         let alt = attribute(tag, "alt").unwrap_or_default();
-        match self.bytes(source.trim()) {
+        match Self::bytes(source.trim()) {
             Some(bytes) => {
                 let align = self.mode.align;
                 self.flush();
@@ -62,11 +62,10 @@ impl Builder<'_> {
         }
     }
 
-    /// The file behind an address, when it is in the document or beside it.
-    fn bytes(&self, source: &str) -> Option<Vec<u8>> {
+    /// The file behind an address, when it is in the document.
+    fn bytes(source: &str) -> Option<Vec<u8>> {
         let (scheme, rest) = source.split_once(':')?;
         match scheme.to_ascii_lowercase().as_str() {
-            "cid" => self.parts.get(rest).cloned(),
             "data" => {
                 let (head, data) = rest.split_once(',')?;
                 let data: String = data.split_whitespace().collect();
