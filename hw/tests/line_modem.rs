@@ -234,7 +234,8 @@ async fn with_hylafax() {
     let mine = lab.exchange().modem("+15551009999", None).unwrap();
     let mut ours = Ours::start(&world.path(""), &mine).await;
     let login = Login::new(&server.host, server.port, &server.user, &server.password);
-    let client = Client::new(login);
+    let admin_password = Some(server.admin_password.clone());
+    let client = Client::new(Login { admin_password, ..login });
     let file = document(&world, 2);
     for ecm in [true, false] {
         let begun = std::time::Instant::now();

@@ -23,6 +23,11 @@ impl Class1 {
     /// Takes a byte of the modem.
     pub(super) fn take(&mut self, byte: u8, now: Instant) {
         match &mut self.doing {
+            // The carrier went before a frame came: a result in words, where a frame would
+            // begin with its address of eight ones.
+            Doing::Frame { frame, .. } if frame.is_empty() && matches!(byte, b'\r' | b'\n') => {
+                self.doing = Doing::FrameEnded(Vec::new());
+            }
             Doing::Frame { frame, unstuffing } => match unstuffing.push(byte) {
                 Piece::None => {}
                 Piece::One(byte) => keep(frame, &[byte]),

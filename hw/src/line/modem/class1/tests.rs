@@ -97,6 +97,7 @@ struct Call {
     far: Far,
     blocks: u32,
     drop_after: Option<u32>,
+    dropped: bool,
 }
 
 impl Call {
@@ -128,13 +129,15 @@ impl Call {
                 answered = Some(self.blocks);
             }
             let Some(since) = answered else { continue };
-            if self.near.ended.is_some()
-                || self.drop_after.is_some_and(|a| self.blocks - since >= a)
-            {
-                self.drop_line();
-                if self.blocks - since > 50 * 60 {
-                    return;
+            let drops = self.drop_after.is_some_and(|a| self.blocks - since >= a);
+            if self.near.ended.is_some() || drops {
+                if !std::mem::replace(&mut self.dropped, true) {
+                    self.drop_line();
                 }
+                if let Far::Machine(machine) = &mut self.far {
+                    machine.engine_mut().terminate();
+                }
+                continue;
             }
             there.push_back(self.near.modem.speak());
             back.push_back(match &mut self.far {
@@ -227,7 +230,7 @@ fn between(folder: &Path, ecm: bool, modems: Modems, pages: u32) -> Call {
     let receiving = Session::receiving(station("+1 555 2", ecm, modems), folder.join("got.tif"));
     let near = Side::new(dial(), &sending, now);
     let far = Side::new(Way::Answer("ATA".into()), &receiving, now);
-    Call { near, far: Far::Modem(Box::new(far)), blocks: 0, drop_after: None }
+    Call { near, far: Far::Modem(Box::new(far)), blocks: 0, drop_after: None, dropped: false }
 }
 
 #[test]
@@ -262,5 +265,94 @@ fn two_of_ours_fax_to_each_other_with_every_modulation() {
             call.near.steps.iter().filter(|step| !matches!(step, Step::Pages { .. })).collect();
         use Step::{Asked, Connected, Dialling};
         assert_eq!(told, [&Dialling, &Connected, &Asked, &Asked]);
+    }
+}
+
+/// The line drops in every phase of a call: both ends notice, and nothing is told that was
+/// not confirmed.
+#[test]
+fn a_line_that_drops_ends_the_call_on_both_sides() {
+    let folder = tempfile::tempdir().unwrap();
+    for ecm in [true, false] {
+        for drop_after in (50..900).step_by(75) {
+            let mut call = between(folder.path(), ecm, Modems::ALL, 2);
+            call.drop_after = Some(drop_after);
+            call.run(&mut clean);
+            let Far::Modem(far) = call.far else { unreachable!() };
+            let (sent, got) = (call.near.ended.unwrap(), far.ended.unwrap());
+            let lasted = call.blocks.saturating_sub(drop_after);
+            assert!(lasted < 50 * 90, "{drop_after}: it went on for {lasted} blocks");
+            assert!(sent.pages <= got.pages, "{drop_after}: {sent:?} {got:?}");
+            let last = call.near.steps.iter().rev().find_map(|step| match step {
+                Step::Pages { count, .. } => Some(*count),
+                _ => None,
+            });
+            assert_eq!(last.unwrap_or(0), sent.pages);
+            assert_eq!(sent.outcome.is_success(), sent.pages == 2, "{drop_after}: {sent:?}");
+        }
+    }
+}
+
+/// Bursts of noise damage frames: with error correction the pages arrive as they were.
+#[test]
+fn noise_is_corrected() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut call = between(folder.path(), true, Modems::ALL, 2);
+    let mut state = 3_u32;
+    call.run(&mut |at, block| {
+        // 40 ms in every two seconds; the commands between the pages are met as well.
+        if at % 100 < 2 {
+            for sample in block.iter_mut() {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *sample = sample.saturating_add(((state >> 16) as i16) / 8);
+            }
+        }
+    });
+    let sent = call.near.ended.unwrap();
+    eprintln!("with noise: {} blocks, {sent:?}", call.blocks);
+    assert_eq!((sent.outcome, sent.pages), (Outcome::Delivered, 2));
+    assert_arrived(&folder.path().join("got.tif"), 2);
+}
+
+/// Noise that never ends, and silence, end a call by its own timers.
+#[test]
+fn a_call_with_nobody_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut call = between(folder.path(), true, Modems::ALL, 1);
+    let answered = 50 * 8;
+    call.run(&mut |at, block| {
+        if at > answered {
+            *block = SILENCE;
+        }
+    });
+    let sent = call.near.ended.unwrap();
+    eprintln!("silence: {} blocks, {sent:?}", call.blocks);
+    assert!(!sent.outcome.is_success() && sent.pages == 0);
+}
+
+/// A machine with audio at the other end: we send to it, and we poll it.
+#[test]
+fn a_machine_is_sent_to_and_polled() {
+    let folder = tempfile::tempdir().unwrap();
+    let got = folder.path().join("got.tif");
+    let theirs = station("machine", true, Modems::ALL);
+    let now = Instant::now();
+    let ours = station("ours", true, Modems::ALL);
+    let sending = Session::sending(ours.clone(), document(folder.path(), 2));
+    let receiving = Session::receiving(theirs.clone(), got.clone());
+    let polling = Session { calling: true, ..Session::receiving(ours, got.clone()) };
+    let offering =
+        Session { calling: false, ..Session::sending(theirs, document(folder.path(), 2)) };
+    for (near, far) in [(sending, receiving), (polling, offering)] {
+        std::fs::remove_file(&got).ok();
+        let far = Far::Machine(FaxTerminal::new(&far).unwrap());
+        let near = Side::new(dial(), &near, now);
+        let mut call = Call { near, far, blocks: 0, drop_after: None, dropped: false };
+        call.run(&mut clean);
+        let ended = call.near.ended.unwrap();
+        assert_eq!((ended.outcome, ended.pages), (Outcome::Delivered, 2), "{ended:?}");
+        assert_eq!(ended.remote.identity.as_deref(), Some("machine"));
+        drop(call.far);
+        assert_arrived(&got, 2);
     }
 }
