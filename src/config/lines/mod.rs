@@ -65,7 +65,7 @@ pub(crate) enum Meeting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LineSetup {
     /// A modem on a serial port.
-    Modem(ModemOptions),
+    Modem(Box<ModemOptions>),
     /// A SIP trunk.
     Sip(Box<TrunkOptions>),
 }

@@ -127,6 +127,7 @@ impl ModemLine {
         let (over, ended) = oneshot::channel();
         std::thread::Builder::new().name(format!("modem {}", self.options.name)).spawn(
             move || {
+                crate::urgent::keep_time();
                 keeper.run();
                 // Nobody may be waiting.
                 over.send(()).ok();
