@@ -151,7 +151,8 @@ fn case(words: &[&[u8]], chance: &mut Chance) -> Vec<u8> {
     said
 }
 
-fn main() -> ExitCode {
+/// Everybody who listens.
+fn targets() -> Vec<Target> {
     use postfax_hw::line;
     let target = |name, hear, words| Target {
         name,
@@ -161,13 +162,17 @@ fn main() -> ExitCode {
         slowest: Duration::ZERO,
         taken: Duration::ZERO,
     };
-    let mut targets = vec![
+    vec![
         target("modem", line::modem::fuzz_one as fn(&[u8]), MODEM),
         target("class2", line::modem::fuzz_class2, MODEM),
         target("media", line::media::fuzz_one, PACKETS),
         target("sip", line::sip::fuzz_one, SIP),
         target("wire", line::wire::fuzz_one, FRAMES),
-    ];
+    ]
+}
+
+fn main() -> ExitCode {
+    let mut targets = targets();
     if let Some(only) = text("--only") {
         targets.retain(|target| target.name == only);
     }

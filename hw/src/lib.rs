@@ -21,3 +21,4 @@ pub mod pages;
 pub mod render;
 mod spandsp;
 pub mod t30;
+mod urgent;

@@ -64,10 +64,14 @@ impl<'a> Check<'a> {
         Self { findings, home, credentials, country: None, names }
     }
 
-    /// Checks everything. Nothing comes of it when something is wrong.
-    pub(super) fn config(mut self, raw: &Raw) -> Option<Config> {
+    fn needs_tables(&mut self, raw: &Raw) {
         self.needs_table(&raw.supervisor.place, "supervisor", "domain, country and postmaster");
         self.needs_table(&raw.delivery.place, "delivery", "relay and from");
+    }
+
+    /// Checks everything. Nothing comes of it when something is wrong.
+    pub(super) fn config(mut self, raw: &Raw) -> Option<Config> {
+        self.needs_tables(raw);
         self.country = self.country(&raw.supervisor);
         let (supervisor, tls) = (self.supervisor(&raw.supervisor), self.tls(&raw.tls));
         let listeners = self.listeners(&raw.listener, &raw.tls);

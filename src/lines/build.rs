@@ -38,7 +38,7 @@ pub(super) fn server(host: &LineHost) -> Result<Arc<LineServer>, Failure> {
 
 fn line(host: &LineHost, setup: &LineSetup) -> Result<Arc<dyn Line>, Failure> {
     match setup {
-        LineSetup::Modem(options) => Ok(ModemLine::new(options.clone())),
+        LineSetup::Modem(options) => Ok(ModemLine::new((**options).clone())),
         LineSetup::Sip(options) => {
             let state_folder = Some(host.state.join(SIP).join(&options.name));
             let trunk = Trunk::new(TrunkOptions { state_folder, ..(**options).clone() });

@@ -241,6 +241,7 @@ impl Exchange {
         let thread = std::thread::Builder::new()
             .name("exchange".into())
             .spawn(move || {
+                crate::urgent::keep_time();
                 // The C library's objects never leave this thread, so it makes them.
                 Engine::new(orders, bell, Switch::new(options, their_ids, their_events)).run();
             })

@@ -1,6 +1,8 @@
 //! What the tests with foreign fax programs share: an exchange in a private folder, a
 //! page, and programs that are ended when they take too long.
 
+#![allow(dead_code, reason = "no test needs all of it")]
+
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -23,7 +25,6 @@ use postfax_hw::{
 use tempfile::TempDir;
 
 pub const PROGRAM: &str = "+15551000001";
-#[allow(dead_code, reason = "not every test has two programs")]
 pub const OTHER_PROGRAM: &str = "+15551000002";
 pub const MACHINE: &str = "+15551000003";
 pub const RESOLUTION: Resolution = Resolution::Fine;

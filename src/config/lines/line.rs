@@ -61,7 +61,7 @@ impl LinesCheck<'_> {
         // All of it is checked, whatever else is wrong.
         let name = name.as_deref();
         Some(match kind {
-            Kind::Modem => LineSetup::Modem(self.modem(name, dial, raw)?),
+            Kind::Modem => LineSetup::Modem(Box::new(self.modem(name, dial, raw)?)),
             Kind::Sip => LineSetup::Sip(Box::new(self.sip(name, dial, raw)?)),
         })
     }

@@ -20,7 +20,7 @@ use postfax_hw::line::{modem::ModemOptions, sip::TrunkOptions, wire::Fingerprint
 
 use super::{
     check::Check, credentials, findings::Findings, problem::Problem, raw::Raw as Supervisors,
-    read::Reader, secret::Secret,
+    read::Reader,
 };
 use check::LinesCheck;
 pub(super) use check::{fingerprint, listen_address};
@@ -65,7 +65,7 @@ pub(crate) enum Meeting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LineSetup {
     /// A modem on a serial port.
-    Modem(ModemOptions),
+    Modem(Box<ModemOptions>),
     /// A SIP trunk.
     Sip(Box<TrunkOptions>),
 }

@@ -57,6 +57,7 @@ impl Player {
         let (orders, told) = std_mpsc::channel();
         let link = Link::new(&flow)?;
         std::thread::Builder::new().name("fax-call".into()).spawn(move || {
+            crate::urgent::keep_time();
             // The C library's objects never leave this thread, so it makes them.
             match Talk::new(session, flow.kind, limit, Duration::ZERO) {
                 Ok(talk) => Thread { talk, link, socket: flow.socket, told, tell }.run(),

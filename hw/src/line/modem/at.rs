@@ -73,7 +73,7 @@ pub(crate) enum Answer {
     /// Busy.
     Busy,
     /// Nobody answers.
-    NoAnswer,
+    Unanswered,
     /// The modem refuses to call this number, for ever or for a while.
     Refused,
     /// It rings at the other side.
@@ -116,7 +116,7 @@ impl Answer {
             "ERROR" | "4" => Self::Error,
             "NO DIALTONE" | "NO DIAL TONE" | "6" => Self::NoDialTone,
             "BUSY" | "7" => Self::Busy,
-            "NO ANSWER" | "8" => Self::NoAnswer,
+            "NO ANSWER" | "8" => Self::Unanswered,
             "1" => Self::Connect(String::new()),
             "+FCERROR" | "+F4" => Self::WrongSignal,
             "+FRH:3" | "+FRH: 3" => Self::FramesInstead,
@@ -153,7 +153,7 @@ impl Answer {
                 | Self::NoCarrier
                 | Self::NoDialTone
                 | Self::Busy
-                | Self::NoAnswer
+                | Self::Unanswered
                 | Self::Refused
                 | Self::WrongSignal
         )

@@ -245,7 +245,8 @@ impl Keeper {
         let number = self.options.dial.dial(&order.number, "");
         tracing::debug!(line = self.options.name, number = %Redacted(&number), "dials");
         let (session, limit) = (order.session.clone(), order.limit);
-        let (ended, after) = self.conduct(live, &Job::Dial(number, order), &session, limit);
+        let (ended, after) =
+            self.conduct(live, &Job::Dial(number, Box::new(order)), &session, limit);
         let glare = ended.outcome == Outcome::LinesBusy && after.is_ok();
         if !glare {
             self.shared.set(LineState::Ready(0));
@@ -365,7 +366,7 @@ impl Keeper {
 
 /// What a call is for.
 enum Job {
-    Dial(String, Order),
+    Dial(String, Box<Order>),
     Answer,
 }
 

@@ -127,6 +127,7 @@ impl ModemLine {
         let (over, ended) = oneshot::channel();
         std::thread::Builder::new().name(format!("modem {}", self.options.name)).spawn(
             move || {
+                crate::urgent::keep_time();
                 keeper.run();
                 // Nobody may be waiting.
                 over.send(()).ok();
@@ -188,8 +189,8 @@ impl Line for ModemLine {
     }
 
     async fn place(&self, order: Order) -> Ended {
-        if let Err(refused) = self.shared.reserve() {
-            return refused;
+        if !self.shared.reserve() {
+            return self.shared.refusal();
         }
         let Some(thread) = self.thread() else { return self.shared.refusal() };
         let (reply, ended) = oneshot::channel();

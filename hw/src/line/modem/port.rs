@@ -71,8 +71,6 @@ pub(super) struct Port {
 pub(super) struct Ready {
     /// Something can be read, or the line is gone.
     pub(super) read: bool,
-    /// Something can be written.
-    pub(super) write: bool,
     /// The bell rang.
     pub(super) bell: bool,
 }
@@ -163,7 +161,6 @@ impl Port {
         }
         Ok(Ready {
             read: events.contains(PollFlags::IN),
-            write: events.contains(PollFlags::OUT),
             bell: fds.get(1).is_some_and(|bell| !bell.revents().is_empty()),
         })
     }

@@ -60,17 +60,16 @@ impl Shared {
         new
     }
 
-    /// Takes the line for a call, if it is free.
-    pub(super) fn reserve(&self) -> Result<(), Ended> {
+    /// Takes the line for a call; whether it was free.
+    pub(super) fn reserve(&self) -> bool {
         let mut inner = self.lock();
         if inner.state != LineState::Ready(0) {
-            drop(inner);
-            return Err(self.refusal());
+            return false;
         }
         inner.state = LineState::Ready(1);
         drop(inner);
         self.changes.send_replace(());
-        Ok(())
+        true
     }
 
     /// What is said to an order that cannot be carried out now.

@@ -153,6 +153,8 @@ const NO_TONE: &str = "+12025550123";
 const VOICE: &str = "+12025550124";
 const NO_ANSWER: &str = "+12025550125";
 
+#[expect(clippy::await_holding_lock, reason = "the turn lasts as long as the test")]
+#[expect(clippy::too_many_lines, reason = "many calls in one world, at the same time")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_on_terminals_in_real_time() {
     let _alone = alone();
@@ -175,7 +177,7 @@ async fn calls_on_terminals_in_real_time() {
     for line in &lines {
         line.ready().await;
     }
-    let [mut a, mut b, mut c, d, e, f] = lines;
+    let [a, mut b, mut c, d, e, f] = lines;
     let sending = Sending {
         number: NUMBERS[2],
         tiff: &sent,

@@ -1,6 +1,5 @@
 //! Numbers in SIP: which was called, and who calls.
 
-use postfax_domain::number::Number;
 use rsipstack::sip::{HeadersExt as _, Request};
 
 use super::options::CalledFrom;

@@ -268,7 +268,7 @@ impl Class1 {
             }
             Answer::Ring(_) => Outcome::LinesBusy,
             Answer::Busy => Outcome::Busy,
-            Answer::NoAnswer => Outcome::NoAnswer,
+            Answer::Unanswered => Outcome::NoAnswer,
             Answer::NoDialTone => Outcome::NoDialTone,
             Answer::Refused => Outcome::ModemRefused,
             Answer::NoCarrier => self.no_carrier(now),

@@ -86,7 +86,6 @@ pub(crate) enum Way {
 pub(crate) struct Class1 {
     terminal: BareTerminal,
     way: Way,
-    receives: bool,
     lines: Lines,
     doing: Doing,
     /// When the state has lasted too long.
@@ -167,7 +166,6 @@ impl Class1 {
         let mut call = Self {
             terminal: BareTerminal::new(session)?,
             way,
-            receives: session.receive.is_some() && !session.calling,
             lines: Lines::default(),
             doing: Doing::Idle,
             limit: None,

@@ -13,7 +13,7 @@ use crate::line::{
         call::{Answered, Side, converse},
         causes::Cause,
         leg::{Leg, Progress},
-        numbers, random,
+        random,
         sdp::{self, Local, Taste},
     },
 };
