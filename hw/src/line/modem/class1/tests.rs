@@ -39,9 +39,12 @@ impl Side {
     fn new(way: Way, session: &Session, now: Instant) -> Self {
         let mut modem = T31Modem::new().unwrap();
         modem.write(b"ATE0V1Q0\r");
-        modem.write(b"AT+FCLASS=1\r");
+        // The one that answers is driven as Class 1.0.
+        let class = if session.calling { "1" } else { "1.0" };
+        modem.write(format!("AT+FCLASS={class}\r").as_bytes());
         modem.write(b"AT+FAR=1\r");
-        modem.take_output();
+        let said = String::from_utf8(modem.take_output()).unwrap();
+        assert!(!said.contains("ERROR"), "{said}");
         let dialogue = Class1::new(way, session, now).unwrap();
         let (waiting, steps) = Default::default();
         Self { modem, dialogue, waiting, wrote: false, steps, ended: None }
