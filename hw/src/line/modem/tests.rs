@@ -175,7 +175,7 @@ async fn calls_on_terminals_in_real_time() {
     for line in &lines {
         line.ready().await;
     }
-    let [mut a, mut b, c, d, e, f] = lines;
+    let [a, mut b, mut c, d, e, f] = lines;
     let sending = Sending {
         number: NUMBERS[2],
         tiff: &sent,
