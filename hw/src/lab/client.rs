@@ -130,7 +130,29 @@ impl Client {
     /// A parameter of a job.
     pub(crate) fn parameter(&mut self, id: &str, name: &str) -> String {
         self.say(&format!("JOB {id}"));
-        self.say(&format!("JPARM {name}"))["213 ".len().min(4)..].to_owned()
+        let reply = self.say(&format!("JPARM {name}"));
+        value_of(&reply).unwrap_or_else(|| panic!("{name} of job {id}: {reply}")).to_owned()
+    }
+}
+
+/// The value in the answer to `JPARM NAME`. An empty one has lost the blank before it.
+fn value_of(reply: &str) -> Option<&str> {
+    let value = reply.strip_prefix("213")?;
+    if value.is_empty() { Some(value) } else { value.strip_prefix(' ') }
+}
+
+#[test]
+fn the_value_of_a_parameter_may_be_empty() {
+    for (reply, value) in [
+        ("213 DONE", Some("DONE")),
+        ("213 No carrier detected", Some("No carrier detected")),
+        ("213 ", Some("")),
+        ("213", Some("")),
+        ("2130", None),
+        ("504 Unknown parameter", None),
+        ("", None),
+    ] {
+        assert_eq!(value_of(reply), value, "{reply:?}");
     }
 }
 

@@ -25,6 +25,8 @@ use crate::{
 
 /// A page that has more bad lines of a hundred is sent back.
 const MOST_BAD_PERCENT: u32 = 10;
+/// Behind RTC: some receivers (efax) look a few bits ahead, and find RTC only if there are any.
+const FILL: u8 = 0;
 
 /// A document to send.
 pub(super) struct Source {
@@ -83,6 +85,7 @@ impl Source {
             if no_fill { 0 } else { agreed.min_scan_time().bits(agreed.bit_rate()) };
         let options = Options { k: largest_k(resolution), end: End::Rtc, min_line_bits };
         let mut bytes = encode_with(&page, code(agreed), &options);
+        bytes.push(FILL);
         reverse_bits(&mut bytes);
         Ok(bytes)
     }

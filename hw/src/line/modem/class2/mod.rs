@@ -18,6 +18,9 @@ mod answer;
 mod codes;
 mod dialect;
 mod document;
+mod ends;
+mod fuzz;
+mod hear;
 mod params;
 mod receive;
 mod send;
@@ -34,11 +37,11 @@ use postfax_domain::outcome::Outcome;
 
 pub(crate) use self::dialect::Class;
 use self::{
-    answer::{Answer, Failure, Next, Verdict},
+    answer::{Next, Verdict},
     dialect::Dialect,
     document::{Keeper, Source},
     params::{Params, Ranges},
-    wire::{After, CAN, DLE, Data, ETX, Lines, Piece},
+    wire::{Data, Lines},
 };
 use super::dialogue::{Dialogue, Out};
 use crate::{
@@ -311,232 +314,6 @@ impl Class2 {
         }
     }
 
-    /// Takes something whole from the modem.
-    fn take(&mut self, piece: Piece, now: Instant) {
-        match piece {
-            Piece::Line(line) => {
-                tracing::trace!(line, "modem");
-                let answer = Answer::parse(&line, self.dialect.hexadecimal);
-                self.heard(answer, now);
-            }
-            Piece::Xon if matches!(self.state, State::Holding(_)) => self.release(now),
-            Piece::Cancel if matches!(self.state, State::Sending { .. }) => self.cut_short(now),
-            Piece::Xon | Piece::Cancel => {}
-        }
-    }
-
-    /// What means the same in every state is noted here, the rest is for the state.
-    fn heard(&mut self, answer: Answer, now: Instant) {
-        match answer {
-            Answer::Identity(text) => {
-                self.remote.identity = (!text.is_empty()).then_some(text);
-            }
-            Answer::SubAddress(text) => {
-                self.remote.subaddress = (!text.is_empty()).then_some(text);
-            }
-            Answer::Password(text) => {
-                self.remote.password = (!text.is_empty()).then_some(text);
-            }
-            Answer::Fax if self.since.is_none() => self.met(now),
-            Answer::Remote(Some(theirs)) => self.theirs = theirs,
-            Answer::Polls(theirs) => {
-                self.polling = true;
-                self.theirs = theirs.unwrap_or_default();
-            }
-            Answer::HasDocument => self.polling = true,
-            Answer::Agreed(Some(agreed)) => self.agree(agreed),
-            Answer::Remote(None) | Answer::Agreed(None) => {
-                self.fail(Outcome::ProtocolError, "the modem told the session unreadably", now);
-            }
-            Answer::HungUp(code) => self.hung_up(code),
-            Answer::Failed(failure) => self.failed(failure),
-            Answer::Other(_) | Answer::Voice | Answer::Fax => {
-                self.other(&answer, now);
-            }
-            Answer::Ringing => {
-                if matches!(self.state, State::Dialling)
-                    && !self.out.contains(&Out::Step(Step::Ringing))
-                {
-                    self.out.push(Out::Step(Step::Ringing));
-                }
-            }
-            answer => self.step(&answer, now),
-        }
-    }
-
-    fn other(&mut self, answer: &Answer, now: Instant) {
-        match (&self.state, answer) {
-            // A call came in at that moment.
-            (State::Dialling | State::SettingUp(_), Answer::Other(line))
-                if line == "RING" && self.dial.is_some() =>
-            {
-                self.end(Outcome::LinesBusy, "a call came in when the modem was to dial");
-            }
-            (State::SettingUp(Command::AskRanges), Answer::Other(line)) => {
-                if let Some(ranges) = Ranges::parse(line, self.dialect.hexadecimal) {
-                    self.ranges = ranges;
-                }
-            }
-            (State::Dialling, Answer::Voice) => {
-                self.fail(Outcome::NoFaxMachine, "a voice answered", now);
-            }
-            _ => {}
-        }
-    }
-
-    fn agree(&mut self, agreed: Params) {
-        self.agreed = Some(agreed);
-        self.statistics.bit_rate = agreed.bit_rate();
-        self.statistics.ecm = agreed.ecm > 0;
-        self.statistics.coding = Some(agreed.coding());
-    }
-
-    /// `OK`, `ERROR`, `CONNECT` and what is said of pages.
-    fn step(&mut self, answer: &Answer, now: Instant) {
-        match &self.state {
-            State::SettingUp(command) => match (answer, command) {
-                (Answer::Ok, _) => self.next_command(now),
-                (Answer::Error, Command::Must(text)) => {
-                    let said = format!("the modem refused AT{text}");
-                    self.end(Outcome::ServerFault, said);
-                }
-                (Answer::Error, _) => self.next_command(now),
-                _ => {}
-            },
-            State::Dialling | State::Identifying => self.heard_identifying(answer, now),
-            State::Choosing
-            | State::Starting
-            | State::Holding(_)
-            | State::Sending { .. }
-            | State::PageSent
-            | State::Asked(_) => self.heard_sending(answer, now),
-            State::Answering
-            | State::Fetching
-            | State::Triggered(_)
-            | State::Receiving
-            | State::PageReceived { .. }
-            | State::Judging => self.heard_receiving(answer, now),
-            State::Closing if matches!(answer, Answer::Ok | Answer::Error) => {
-                self.end(Outcome::Delivered, "");
-            }
-            State::Aborting(_) if matches!(answer, Answer::Ok | Answer::Error) => self.aborted(),
-            State::Closing | State::Aborting(_) | State::Over => {}
-        }
-    }
-
-    /// `BUSY` and its like.
-    fn failed(&mut self, failure: Failure) {
-        let outcome = match (&self.state, failure) {
-            (State::Aborting(_), _) => return self.aborted(),
-            (State::Closing, _) => return self.end(Outcome::Delivered, ""),
-            (State::Dialling, Failure::Busy) => Outcome::Busy,
-            (State::Dialling, Failure::NoAnswer) => Outcome::NoAnswer,
-            (State::Dialling, Failure::NoDialTone) => Outcome::NoDialTone,
-            (State::Dialling, Failure::Refused) => Outcome::ModemRefused,
-            (State::Dialling | State::Answering, Failure::NoCarrier) => Outcome::NoFaxMachine,
-            (State::Asked(_), _) => Outcome::PageUnconfirmed,
-            _ if self.since.is_none() => Outcome::NoFaxMachine,
-            _ => Outcome::Disconnected,
-        };
-        let words = match failure {
-            Failure::NoCarrier => "the modem said NO CARRIER",
-            Failure::Busy => "the modem said BUSY",
-            Failure::NoAnswer => "the modem said NO ANSWER",
-            Failure::NoDialTone => "the modem said NO DIALTONE",
-            Failure::Refused => "the modem does not call this number now",
-        };
-        self.end(outcome, words);
-    }
-
-    /// The modem hung up by itself.
-    fn hung_up(&mut self, code: Option<u8>) {
-        // Before our own command could come to anything it may tell of the last call.
-        if matches!(self.state, State::SettingUp(_) | State::Over) {
-            return;
-        }
-        if let State::Aborting(_) = self.state {
-            return self.aborted();
-        }
-        let Some(code) = code else {
-            return self.end(Outcome::ProtocolError, "the modem hung up and said why unreadably");
-        };
-        // It may tell what becomes of the last page, or only that all ended well.
-        if let State::Asked(verdict) = self.state {
-            match verdict {
-                Some(verdict) if verdict.is_good() => self.confirm(),
-                None if code == 0 && self.after() == After::Nothing => self.confirm(),
-                _ => {}
-            }
-        }
-        let outcome = match (&self.state, code) {
-            (State::Dialling, 0) => Outcome::NoFaxMachine,
-            _ => codes::outcome(code),
-        };
-        self.end(outcome, codes::words(code));
-    }
-
-    /// Ends the call: the modem is told, and its answer awaited for a moment.
-    fn fail(&mut self, outcome: Outcome, said: impl Into<String>, now: Instant) {
-        let in_data = matches!(self.state, State::Sending { .. });
-        let in_page = matches!(self.state, State::Triggered(_) | State::Receiving);
-        if matches!(self.state, State::SettingUp(_) | State::Dialling | State::Over) {
-            return self.end(outcome, said);
-        }
-        let ended = Box::new(self.ending(outcome, said.into(), now));
-        if in_data {
-            // Within the data of a page nothing else is heard as a command.
-            let last = if self.dialect.hexadecimal { CAN } else { ETX };
-            self.write(vec![DLE, last]);
-        } else if in_page {
-            self.write(vec![CAN]);
-        }
-        self.command(self.dialect.abort);
-        self.go(State::Aborting(ended), COMMAND_S, now);
-    }
-
-    fn aborted(&mut self) {
-        if let State::Aborting(ended) = std::mem::replace(&mut self.state, State::Over) {
-            self.deadline = None;
-            self.out.push(Out::Ended(*ended));
-        }
-    }
-
-    /// The call is over.
-    fn end(&mut self, outcome: Outcome, said: impl Into<String>) {
-        let ended = self.ending(outcome, said.into(), self.now);
-        self.state = State::Over;
-        self.deadline = None;
-        self.out.push(Out::Ended(ended));
-    }
-
-    /// What came of it, from all that is known.
-    fn ending(&self, outcome: Outcome, said: String, now: Instant) -> Ended {
-        let sends = self.source.is_some() && (self.dial.is_some() || self.polling);
-        let outcome = match outcome {
-            _ if self.complete => Outcome::Delivered,
-            _ if self.stopping => Outcome::Cancelled,
-            outcome if outcome.is_success() => Outcome::Disconnected,
-            outcome
-                if sends && self.refused > 0 && !matches!(outcome, Outcome::OperatorInterrupt) =>
-            {
-                Outcome::PageRejected
-            }
-            outcome => outcome,
-        };
-        let pages = match &self.keeper {
-            Some(keeper) if !sends => keeper.pages(),
-            _ => self.confirmed,
-        };
-        Ended {
-            outcome,
-            said: if outcome.is_success() { String::new() } else { said },
-            pages,
-            statistics: self.statistics,
-            remote: self.remote.clone(),
-            duration: self.since.map_or(Duration::ZERO, |since| now.duration_since(since)),
-        }
-    }
-
     fn taken(&mut self) -> Vec<Out> {
         std::mem::take(&mut self.out)
     }
@@ -614,39 +391,6 @@ impl Dialogue for Class2 {
     }
 }
 
-impl Class2 {
-    /// Nothing came in time.
-    fn late(&mut self, now: Instant) {
-        if self.since.is_some_and(|since| now >= since + self.limit)
-            && !matches!(self.state, State::Aborting(_) | State::Closing)
-        {
-            return self.fail(Outcome::ProtocolError, "the call lasted longer than any may", now);
-        }
-        let (outcome, what) = match self.state {
-            State::Over => return,
-            State::Aborting(_) => return self.aborted(),
-            State::Closing => return self.end(Outcome::Delivered, ""),
-            State::Holding(_) => return self.release(now),
-            State::Triggered(times) if times < self.dialect.triggers.len() => {
-                return self.trigger(times, now);
-            }
-            State::SettingUp(_) => (Outcome::ServerFault, "a command"),
-            State::Dialling => (Outcome::NoFaxMachine, "the call"),
-            State::Identifying => (Outcome::NoHandshake, "the identification"),
-            State::Answering => (Outcome::NoHandshake, "the answer"),
-            State::Choosing | State::Starting => (Outcome::StoppedAnswering, "the start of a page"),
-            State::Sending { .. } | State::PageSent => (Outcome::ServerFault, "page data"),
-            State::Asked(_) => (Outcome::PageUnconfirmed, "the end of a page"),
-            State::Fetching | State::Triggered(_) => (Outcome::Disconnected, "a page"),
-            State::Receiving => (Outcome::Disconnected, "more of a page"),
-            State::PageReceived { .. } | State::Judging => {
-                (Outcome::Disconnected, "the end of a received page")
-            }
-        };
-        self.fail(outcome, format!("the modem was silent for too long: {what}"), now);
-    }
-}
-
 /// Whether all texts can be told to such a modem.
 fn check_texts(session: &Session, dialect: &Dialect) -> Result<(), Ended> {
     let texts = [&session.subaddress, &session.password, &session.poll];
@@ -676,5 +420,3 @@ fn check_texts(session: &Session, dialect: &Dialect) -> Result<(), Ended> {
 pub fn fuzz_one(data: &[u8]) {
     fuzz::one(data);
 }
-
-mod fuzz;
