@@ -1,6 +1,7 @@
 //! Everything that a stranger on a line can say, by chance and from words that mean
 //! something, given for a while to what hears it: modems of all classes, RTP, T.38, SIP
-//! and its descriptions, and the line protocol. Nothing may panic, hang or grow. It needs no fuzzer's compiler.
+//! and its descriptions, the line protocol, and devices with IPP. Nothing may panic, hang
+//! or grow. It needs no fuzzer's compiler.
 //!
 //! ```text
 //! cargo run --release --example line-fuzz -- --seconds 600 --seed 1 [--only sip]
@@ -93,6 +94,30 @@ const FRAMES: &[&[u8]] = &[
     b"{}",
     b"\"waiting\"",
 ];
+/// Groups of an answer, and attributes with their tags and lengths.
+const IPP: &[&[u8]] = &[
+    &[1],
+    &[2],
+    &[3],
+    &[4],
+    b"\x41\x00\x0estatus-message\x00\x02no",
+    b"\x44\x00\x16ipp-features-supported\x00\x06faxout",
+    b"\x49\x00\x19document-format-supported\x00\x0aimage/tiff",
+    b"\x23\x00\x0dprinter-state\x00\x04\x00\x00\x00\x03",
+    b"\x42\x00\x16printer-fax-modem-name\x00\x01a",
+    b"\x42\x00\x00\x00\x01b",
+    b"\x21\x00\x06job-id\x00\x04\x00\x00\x00\x07",
+    b"\x23\x00\x09job-state\x00\x04\x00\x00\x00\x09",
+    b"\x21\x00\x12time-at-processing\x00\x04\x7f\xff\xff\xff",
+    b"\x21\x00\x11time-at-completed\x00\x04\x80\x00\x00\x00",
+    b"\x13\x00\x12time-at-processing\x00\x00",
+    b"\x36\x00\x08job-name\x00\x06\x00\x02en\x00\x00",
+    b"\x34\x00\x14destination-statuses\x00\x00",
+    b"\x4a\x00\x00\x00\x10images-completed\x21\x00\x00\x00\x04\x00\x00\x00\x02",
+    b"\x4a\x00\x00\x00\x13transmission-status\x23\x00\x00\x00\x04\x00\x00\x00\x09",
+    b"\x4a\x00\x00\x00\x01m\x34\x00\x00\x00\x00",
+    b"\x37\x00\x00\x00\x00",
+];
 
 /// Chance that is the same for the same seed.
 struct Chance(u64);
@@ -168,6 +193,7 @@ fn targets() -> Vec<Target> {
         target("media", line::media::fuzz_one, PACKETS),
         target("sip", line::sip::fuzz_one, SIP),
         target("wire", line::wire::fuzz_one, FRAMES),
+        target("ipp", heard_by_ipp, IPP),
     ]
 }
 
@@ -219,6 +245,13 @@ fn main() -> ExitCode {
     }
     println!("most memory: {} KiB", most_memory());
     if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Chance would hardly make a header and an end: what comes is read with both as well.
+fn heard_by_ipp(said: &[u8]) {
+    let header = [2, 0, 0, 0, 0, 0, 0, 1, 4];
+    postfax_hw::ipp::fuzz_one(said);
+    postfax_hw::ipp::fuzz_one(&[&header, &said[1..], &[3]].concat());
 }
 
 thread_local! {

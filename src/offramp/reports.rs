@@ -136,7 +136,11 @@ impl Reports {
 
     pub(super) async fn forget(self: &Arc<Self>, tag: &str) -> io::Result<()> {
         let tag = tag.to_owned();
-        self.on_disk(move |reports| reports.notes.remove(&tag)).await
+        self.on_disk(move |reports| match reports.notes.remove(&tag) {
+            Err(strange) if strange.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            removed => removed,
+        })
+        .await
     }
 
     /// Notes what was reported of a mail; whether anybody still waits for it. The first
@@ -164,8 +168,12 @@ impl Reports {
         Ok(known)
     }
 
+    /// A tag that could not be noted never was: tickets and return paths come from outside.
     fn read(&self, tag: &str) -> io::Result<Option<Record>> {
-        let text = self.notes.get(tag)?;
+        let text = match self.notes.get(tag) {
+            Err(strange) if strange.kind() == io::ErrorKind::InvalidInput => None,
+            read => read?,
+        };
         text.map(|text| serde_json::from_str(&text).map_err(io::Error::other)).transpose()
     }
 

@@ -11,7 +11,7 @@ use ipp::{
 use super::{
     Ipp, JobTicket,
     http::Fault,
-    message::{Group, Value},
+    message::{Answer, Group, Value},
 };
 use crate::driver::{DriverError, Ticket};
 
@@ -101,7 +101,9 @@ impl Job {
             }),
             images: images.and_then(|images| u32::try_from(images).ok()),
             is_untouched: group.values("time-at-processing") == [Value::Nothing],
-            took_s: over.zip(begun).and_then(|(over, begun)| (over - begun).try_into().ok()),
+            took_s: over
+                .zip(begun)
+                .and_then(|(over, begun)| over.checked_sub(begun)?.try_into().ok()),
         })
     }
 
@@ -121,6 +123,13 @@ impl Job {
     /// It ended before anything was done with it.
     fn came_to_nothing(&self) -> bool {
         self.is_over() && self.state != State::Completed && self.is_untouched
+    }
+}
+
+/// Reads all jobs of an answer; for fuzzing.
+pub(super) fn fuzz_one(answer: &Answer) {
+    for group in answer.all(DelimiterTag::JobAttributes) {
+        let _ = Job::read(group);
     }
 }
 
@@ -231,5 +240,28 @@ impl Ipp {
         let local = |source| DriverError::Local { path: self.options.notes.clone(), source };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|bug| local(io::Error::other(bug)))?.map_err(local)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::message::tests::coded, *};
+
+    #[test]
+    fn clocks_of_a_device_may_say_anything() {
+        for (begun, over, took) in
+            [(10, 25, Some(15)), (25, 10, None), (1, i32::MIN, None), (-1, i32::MAX, None)]
+        {
+            let attributes = [
+                ("job-id", IppValue::Integer(7)),
+                ("job-state", IppValue::Enum(9)),
+                ("time-at-processing", IppValue::Integer(begun)),
+                ("time-at-completed", IppValue::Integer(over)),
+            ];
+            let octets = coded(0, &[(DelimiterTag::JobAttributes, &attributes)]);
+            let answer = Answer::read(&octets).unwrap();
+            let job = Job::read(answer.first(DelimiterTag::JobAttributes)).unwrap();
+            assert_eq!(job.took_s, took, "{begun} {over}");
+        }
     }
 }

@@ -60,6 +60,16 @@ mod tests;
 
 pub use settings::SCHEMA;
 
+/// Reads octets as the answer of a device, and what the driver looks for in one; for
+/// fuzzing.
+#[doc(hidden)]
+pub fn fuzz_one(data: &[u8]) {
+    let Ok(answer) = Answer::read(data) else { return };
+    let _ = answer.words();
+    let _ = Printer::read(&answer);
+    jobs::fuzz_one(&answer);
+}
+
 /// The port of IPP.
 pub const PORT: u16 = 631;
 /// The path where FaxOut is by custom.
