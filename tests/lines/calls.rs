@@ -197,7 +197,7 @@ fn mails_and_faxes_go_through_a_modem_and_a_trunk() {
     let probe: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert!(probe.is_object(), "{probe}");
     let mut machines =
-        ["+12125550111", "+12125550112"].map(|n| house.exchange.machine(n, 1, "far").unwrap());
+        ["+12125550111", "+12125550112"].map(|n| house.exchange.machine(n, 2, "far").unwrap());
     let _lines = house.lines("");
     house.wait_until_up();
     house.mail("anna", "+12125550111", "one");
@@ -224,6 +224,7 @@ fn mails_and_faxes_go_through_a_modem_and_a_trunk() {
         assert_eq!(fax.header("X-Fax-Pages").as_deref(), Some("1"));
     }
     assert!(!house.log().contains("SIP/2.0"), "messages of SIP are in the log");
+    assert!(!house.log().contains("rsipstack"), "the stack of SIP logs");
 }
 
 #[test]
@@ -249,13 +250,65 @@ fn a_supervisor_that_is_killed_in_a_call_finds_how_it_ended() {
 fn a_line_server_that_is_killed_before_it_dials_calls_in_its_next_life() {
     let house = House::open(false);
     let mut machine = house.exchange.machine("+12125550111", 1, "far").unwrap();
-    let mut lines = house.lines("dialling");
+    let mut lines = house.lines("call");
     house.wait_until_up();
     house.mail("anna", "+12125550111", "one");
     wait_for("its end", CALL_S, || lines.ended());
     let _lines = house.lines("");
     takes(&mut machine);
     house.delivered("anna");
+}
+
+#[test]
+#[ignore = "two calls: cargo test --workspace --test lines -- --ignored calls"]
+fn mails_to_one_number_that_wait_for_the_line_go_out_in_one_call() {
+    let house = House::open(false);
+    let mut first = house.exchange.machine("+12125550111", 1, "far").unwrap();
+    let mut second = house.exchange.machine("+12125550112", 1, "far").unwrap();
+    let _lines = house.lines("");
+    house.wait_until_up();
+    house.mail("carl", "+12125550111", "one");
+    wait_for("the call", CALL_S, || house.log().contains("jobs=1").then_some(()));
+    for text in ["two", "three", "four"] {
+        house.mail("anna", "+12125550112", text);
+    }
+    takes(&mut first);
+    let fax = second.wait_received().unwrap();
+    assert!(fax.complete && fax.pages == 3, "{fax:?}");
+    let receipts = wait_for("three receipts", 30, || {
+        let mut mails = house.sink.mails();
+        mails.retain(|mail| {
+            mail.to == ["anna@example.com"] && mail.status_field("Action").is_some()
+        });
+        (mails.len() == 3).then_some(mails)
+    });
+    for receipt in receipts {
+        assert_eq!(receipt.status_field("Action").as_deref(), Some("delivered"));
+        eprintln!("{}", receipt.subject());
+    }
+    for job in house.postfax.jobs().iter().filter(|job| job["document"]["pages"] == 1) {
+        assert_eq!(job["confirmed"], 1, "{job:#}");
+    }
+}
+
+#[test]
+#[ignore = "a call: cargo test --workspace --test lines -- --ignored calls"]
+fn a_fax_that_comes_while_the_supervisor_is_away_is_delivered_later() {
+    let mut house = House::open(false);
+    let mut machine = house.exchange.machine("+12125550111", 2, "far").unwrap();
+    let _lines = house.lines("");
+    house.wait_until_up();
+    house.mail("anna", "+12125550111", "one");
+    house.delivered("anna");
+    let fax = takes(&mut machine).tiff;
+    house.postfax.kill();
+    let ended = sends(&machine, MODEM, &fax);
+    assert_eq!(ended.pages_confirmed, 1, "{ended:?}");
+    house.postfax.run();
+    let came = |mail: &Mail| mail.header("X-Fax-Called").is_some();
+    let mail = house.sink.wait("the fax", "anna@example.com", 60, came);
+    assert_eq!(mail.header("X-Fax-Pages").as_deref(), Some("1"));
+    assert_eq!(house.sink.mails().iter().filter(|mail| came(mail)).count(), 1);
 }
 
 /// How often was dialled since the events were last read.
