@@ -11,12 +11,12 @@ use postfax_domain::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     cli::{
         self, Exit, Failure,
         args::{self, Output, Passwd, Verify},
+        begin_log,
     },
     config::{self, Config},
     control::Control,
@@ -42,12 +42,7 @@ pub(crate) fn run(file: &Path) -> Result<Exit, Failure> {
     let config = load(file)?;
     // What people fax is nobody else's business.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    begin_log(std::io::stderr, false);
     for warning in &config.warnings {
         warn!("{warning}");
     }

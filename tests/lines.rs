@@ -1,7 +1,11 @@
 //! A supervisor and a line server as two processes: who dials whom, keys, kills, reloads,
-//! and what is said of the file. No call is placed here.
+//! and what is said of the file. Calls are placed in `calls`.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
+
+#[path = "lines/calls.rs"]
+mod calls;
+mod support;
 
 use std::{
     collections::BTreeSet,

@@ -35,7 +35,7 @@ use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    cli::{Exit, Failure, args::Demo},
+    cli::{Exit, Failure, args::Demo, begin_log},
     requests::{Problem, Reply},
 };
 use folder::Folder;
@@ -113,13 +113,7 @@ fn log_to(folder: &Folder) -> Result<(), Failure> {
     let path = folder.log();
     let file =
         std::fs::File::create(&path).map_err(|failed| Failure::file(path.display(), &failed))?;
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .with_writer(std::sync::Mutex::new(file))
-        .init();
+    begin_log(std::sync::Mutex::new(file), true);
     Ok(())
 }
 

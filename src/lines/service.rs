@@ -8,11 +8,10 @@ use tokio::{
     time::interval,
 };
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
 
 use super::{bad, life::Life, notify, own_identity};
 use crate::{
-    cli::{Exit, Failure},
+    cli::{Exit, Failure, begin_log},
     config::{
         self,
         lines::{self as file, LineHost},
@@ -27,8 +26,7 @@ pub(super) fn run(path: &Path) -> Result<Exit, Failure> {
     let (host, warnings) = file::load(path).map_err(|problems| bad(path, &problems))?;
     // What people fax is nobody else's business.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    begin_log(std::io::stderr, false);
     for warning in &warnings {
         warn!("{warning}");
     }
