@@ -37,7 +37,8 @@ fn send(postfax: &Postfax, to: &str) -> u64 {
 
 fn outcome(postfax: &Postfax, job: u64, attempt: usize) -> String {
     wait_for(&format!("attempt {attempt} of job {job}"), 40, || {
-        let outcome = postfax.job(job)["attempts"][attempt]["end"]["outcome"].as_str()?.to_owned();
+        let outcome =
+            postfax.job(job)["attempts"][attempt]["ended"]["outcome"].as_str()?.to_owned();
         Some(outcome)
     })
 }
