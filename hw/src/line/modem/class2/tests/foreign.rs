@@ -146,7 +146,7 @@ fn efax(world: &World, at: usize, class: Class, option: &str) {
 }
 
 #[test]
-#[ignore = "efax refuses what it receives from a modem of Class 2: not settled"]
+#[ignore = "real programs: how long it takes and whether it passes is to be measured"]
 fn efax_sends_to_us_and_receives_from_us() {
     if !Path::new(EFAX).exists() {
         eprintln!("SKIPPED, NOT TESTED: efax with Class 2 modems: {EFAX} is not installed");
