@@ -37,13 +37,10 @@ struct House {
     postfax: Postfax,
 }
 
-impl House {
-    /// With a modem line, and a trunk where it is wanted; the supervisor runs.
-    fn open(trunk: bool) -> Self {
-        let sink = Sink::start();
-        let (port, sip_port) = (free_port(), free_port());
-        let more = format!(
-            r#"
+/// What the supervisor's configuration has of the line server, whose key is not known yet.
+fn supervised(port: u16, trunk: bool) -> String {
+    format!(
+        r#"
 [[server]]
 name = "branch-1"
 kind = "line"
@@ -59,8 +56,16 @@ to = ["anna"]
 called = "{TRUNK}"
 to = ["carl"]
 "#,
-            1 + usize::from(trunk)
-        );
+        1 + usize::from(trunk)
+    )
+}
+
+impl House {
+    /// With a modem line, and a trunk where it is wanted; the supervisor runs.
+    fn open(trunk: bool) -> Self {
+        let sink = Sink::start();
+        let (port, sip_port) = (free_port(), free_port());
+        let more = supervised(port, trunk);
         let nobody = Description { servers: vec![], numbers: vec![] };
         let postfax = Postfax::prepare(&nobody, &sink, &more);
         let exchange = Exchange::start(Options::new(&postfax.file("exchange"))).unwrap();

@@ -162,7 +162,7 @@ async fn a_submission_that_fails_leaves_nothing_that_could_be_dialled() {
         (CREATE_JOB, Do::Refuse(0x0500), Refused(Outcome::ServerFault)),
         (CREATE_JOB, Do::Ignore, Refused(Outcome::ServerMisconfigured)),
         (CREATE_JOB, Do::Close, Unsure),
-        (CREATE_JOB, Do::DoAndClose, Unsure),
+        (CREATE_JOB, Do::ObeyAndClose, Unsure),
         (CREATE_JOB, Do::Hang, Unsure),
         (SEND_DOCUMENT, Do::Refuse(0x040a), Refused(Outcome::FormatUnsendable)),
         (SEND_DOCUMENT, Do::Close, Unsure),
@@ -186,7 +186,7 @@ async fn a_submission_that_fails_leaves_nothing_that_could_be_dialled() {
 
 #[tokio::test]
 async fn what_was_sent_is_found_whatever_was_heard_of_it_and_whoever_asks() {
-    let fake = Fake::start(&[(SEND_DOCUMENT, Do::DoAndClose)]).await;
+    let fake = Fake::start(&[(SEND_DOCUMENT, Do::ObeyAndClose)]).await;
     let folder = tempfile::tempdir().unwrap();
     let failed = fake.driver().submit(&call(&folder, "tag")).await.unwrap_err();
     assert_eq!(came(&failed), Came::Unsure);

@@ -46,7 +46,7 @@ pub enum Do {
     /// Closes without having done anything.
     Close,
     /// Does it, and closes without an answer.
-    DoAndClose,
+    ObeyAndClose,
     /// Takes the first half of what is sent, and closes.
     CloseInUpload,
     /// Answers nothing.
@@ -200,14 +200,15 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> Option<()> {
         Some(Do::Refuse(status)) => refusal(status),
         _ => answer(&mut state.lock().unwrap(), operation, body, rule),
     };
-    if matches!(rule, Some(Do::DoAndClose)) {
+    if matches!(rule, Some(Do::ObeyAndClose)) {
         return None;
     }
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/ipp\r\nContent-Length: {}\r\n\r\n",
-        answer.len()
-    );
-    stream.write_all(&[head.as_bytes(), &answer].concat()).await.ok()
+    stream.write_all(&good(&answer)).await.ok()
+}
+
+fn good(answer: &[u8]) -> Vec<u8> {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/ipp\r\nContent-Length: ";
+    [format!("{head}{}\r\n\r\n", answer.len()).as_bytes(), answer].concat()
 }
 
 fn rule(state: &Mutex<State>, operation: i16) -> Option<Do> {

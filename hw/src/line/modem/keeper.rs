@@ -334,6 +334,7 @@ impl Keeper {
             Job::Dial(number, order) => Class2::calling(class, session, number, order.limit),
             Job::Answer => Class2::answering(class, session, self.options.call_limit),
         };
+        let call = call.map_err(|cannot| Ended::failed(cannot.outcome, cannot.said));
         Ok(Box::new(call.map_err(Box::new)?))
     }
 

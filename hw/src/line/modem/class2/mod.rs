@@ -159,22 +159,22 @@ impl Class2 {
     /// A call to `dial`, which follows `ATDT`; it may last for `limit` once it is answered.
     ///
     /// # Errors
-    /// The end of a call that such a modem cannot make, in words.
+    /// [`Cannot`], where such a modem cannot make it.
     pub(crate) fn calling(
         class: Class,
         session: Session,
         dial: &str,
         limit: Duration,
-    ) -> Result<Self, Ended> {
+    ) -> Result<Self, Cannot> {
         let dialable =
             |byte: u8| byte.is_ascii_digit() || b"*#,+-.()ABCDTPWabcdtpw!@ ".contains(&byte);
         if dial.is_empty() || dial.len() > MAX_DIAL || !dial.bytes().all(dialable) {
             let said = "a modem dials at most 40 of the characters 0-9 * # , W T P";
-            return Err(Ended::failed(Outcome::BadDialString, said));
+            return Err(Cannot::new(Outcome::BadDialString, said));
         }
         if session.send.is_some() == session.receive.is_some() {
             let said = "a modem of this class either sends or polls in one call";
-            return Err(Ended::failed(Outcome::FormatUnsendable, said));
+            return Err(Cannot::new(Outcome::FormatUnsendable, said));
         }
         Self::new(class, session, Some(dial.to_owned()), limit)
     }
@@ -187,7 +187,7 @@ impl Class2 {
         class: Class,
         session: Session,
         limit: Duration,
-    ) -> Result<Self, Ended> {
+    ) -> Result<Self, Cannot> {
         Self::new(class, session, None, limit)
     }
 
@@ -196,12 +196,12 @@ impl Class2 {
         session: Session,
         dial: Option<String>,
         limit: Duration,
-    ) -> Result<Self, Ended> {
+    ) -> Result<Self, Cannot> {
         let dialect = class.dialect();
         check_texts(&session, dialect)?;
         let source = match session.send.as_deref().map(Source::open).transpose() {
             Ok(source) => source,
-            Err(error) => return Err(Ended::failed(Outcome::BadDocument, error.to_string())),
+            Err(error) => return Err(Cannot::new(Outcome::BadDocument, error.to_string())),
         };
         let statistics = Statistics { carrier: Some(Carrier::Modem), ..Statistics::default() };
         Ok(Self {
@@ -391,13 +391,28 @@ impl Dialogue for Class2 {
     }
 }
 
+/// A call that such a modem cannot make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cannot {
+    /// What that means for the attempt.
+    pub(crate) outcome: Outcome,
+    /// Why, in words.
+    pub(crate) said: String,
+}
+
+impl Cannot {
+    fn new(outcome: Outcome, said: impl Into<String>) -> Self {
+        Self { outcome, said: said.into() }
+    }
+}
+
 /// Whether all texts can be told to such a modem.
-fn check_texts(session: &Session, dialect: &Dialect) -> Result<(), Ended> {
+fn check_texts(session: &Session, dialect: &Dialect) -> Result<(), Cannot> {
     let texts = [&session.subaddress, &session.password, &session.poll];
     if !dialect.addresses && texts.iter().any(|text| text.as_ref().is_some_and(|t| !t.is_empty())) {
         let said = "a Class 2 modem has no sub-address, password or selective polling: \
                     use it as Class 2.0 or Class 1";
-        return Err(Ended::failed(Outcome::FormatUnsendable, said));
+        return Err(Cannot::new(Outcome::FormatUnsendable, said));
     }
     let fits = |text: &str| {
         text.len() <= MAX_IDENT
@@ -409,7 +424,7 @@ fn check_texts(session: &Session, dialect: &Dialect) -> Result<(), Ended> {
         Some(_) => {
             let said = "an identity, sub-address or password has more than 20 characters, \
                         quotes, or others than ASCII";
-            Err(Ended::failed(Outcome::ServerMisconfigured, said))
+            Err(Cannot::new(Outcome::ServerMisconfigured, said))
         }
     }
 }

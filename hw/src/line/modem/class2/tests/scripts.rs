@@ -105,7 +105,7 @@ fn pages_that_are_refused_are_sent_again() {
 #[test]
 fn a_call_ends_for_the_reason_that_the_modem_gives() {
     let far = |code: &'static [u8]| [("DT123", MET), ("+FDT", GO), (ETX, OK), ("+FET=2", code)];
-    let cases: [(&[(&str, &[u8])], Outcome, u32); 16] = [
+    let cases: [(Script<'_>, Outcome, u32); 16] = [
         (&[("DT123", b"BUSY\r\n")], Outcome::Busy, 0),
         (&[("DT123", b"NO DIALTONE\r\n")], Outcome::NoDialTone, 0),
         (&[("DT123", b"NO CARRIER\r\n")], Outcome::NoFaxMachine, 0),
