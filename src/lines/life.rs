@@ -1,6 +1,11 @@
 //! A line server that runs: its lines, its spool, and how the supervisor reaches it.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use postfax_hw::line::{
     server::LineServer,
@@ -23,6 +28,10 @@ const MORE_TIME_EVERY: Duration = Duration::from_secs(10);
 const BIND_TRIES: u32 = 10;
 const BIND_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often, and after which pause, it is looked whether the spool is let go of.
+const LEAVE_TRIES: u32 = 100;
+const LEAVE_PAUSE: Duration = Duration::from_millis(50);
+
 /// A line server that runs.
 pub(super) struct Life {
     host: LineHost,
@@ -31,6 +40,8 @@ pub(super) struct Life {
     meeting: Met,
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
+    /// There as long as anybody uses the server, and with it the spool.
+    server: Weak<LineServer>,
 }
 
 /// How the supervisor reaches it; nobody does any more when this is dropped.
@@ -48,8 +59,9 @@ impl Life {
         let asked = asked.map_err(|error| Failure::file(folder.display(), &error))?;
         let meeting = meet(&host, &us, &asked).await?;
         let (stop, stopped) = watch::channel(false);
+        let left = Arc::downgrade(&server);
         let running = tokio::spawn(LineServer::run(server, stopped));
-        Ok(Self { host, us, asked, meeting, stop, running })
+        Ok(Self { host, us, asked, meeting, stop, running, server: left })
     }
 
     /// What it was begun with.
@@ -102,6 +114,15 @@ impl Life {
         if !over {
             warn!("calls that still go on are cut off");
             running.abort();
+        }
+        // What is aborted, such as the connection to the supervisor, ends a little later;
+        // until then the spool is in use, and the next life would not get it.
+        drop((self.meeting, self.asked));
+        for _ in 0..LEAVE_TRIES {
+            if self.server.strong_count() == 0 {
+                break;
+            }
+            tokio::time::sleep(LEAVE_PAUSE).await;
         }
         hurried
     }
