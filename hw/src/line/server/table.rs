@@ -29,9 +29,6 @@ use super::{
 const KEPT_FOR: Duration = Duration::from_secs(30 * 86_400);
 /// Most such records.
 const MAX_KEPT: usize = 20_000;
-/// How long a submission waits for others to its number, which come one after the other:
-/// else the first of them would be called alone.
-const GATHER: Duration = Duration::from_millis(500);
 
 /// A call that goes on, as far as those need it who want to stop it.
 #[derive(Debug)]
@@ -244,7 +241,7 @@ impl Table {
                 pages: call.pages,
                 priority: call.priority,
                 since: call.submitted,
-                not_before: job.not_before.max(call.submitted + GATHER),
+                not_before: job.not_before,
                 give_up_at: call.give_up_at,
             })
         };
