@@ -127,11 +127,11 @@ impl Client {
         id.to_owned()
     }
 
-    /// A parameter of a job.
+    /// A parameter of a job; the whole answer where there is none, as of a job that is gone.
     pub(crate) fn parameter(&mut self, id: &str, name: &str) -> String {
         self.say(&format!("JOB {id}"));
         let reply = self.say(&format!("JPARM {name}"));
-        value_of(&reply).unwrap_or_else(|| panic!("{name} of job {id}: {reply}")).to_owned()
+        value_of(&reply).unwrap_or(&reply).to_owned()
     }
 }
 
