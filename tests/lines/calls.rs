@@ -265,7 +265,7 @@ fn a_line_server_that_is_killed_before_it_dials_calls_in_its_next_life() {
 }
 
 #[test]
-#[ignore = "two calls: cargo test --workspace --test lines -- --ignored calls"]
+#[ignore = "it does not hold yet: the first is dialled before the others have been handed over"]
 fn mails_to_one_number_that_wait_for_the_line_go_out_in_one_call() {
     let house = House::open(false);
     let mut first = house.exchange.machine("+12125550111", 1, "far").unwrap();
