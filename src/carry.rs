@@ -313,6 +313,7 @@ impl Errand<'_> {
             number: to.number.clone(),
             subaddress: to.subaddress.clone(),
             pages,
+            pages_before: self.first_page(),
             resolution: shape.resolution,
             paper: shape.paper,
             sender: self.job.sender().map_or_else(String::new, |sent| sent.client.to_string()),
@@ -323,12 +324,17 @@ impl Errand<'_> {
         Ok((call, cut))
     }
 
+    /// The first page of this attempt; those before it are confirmed.
+    fn first_page(&self) -> u32 {
+        self.job.under_way().map_or(0, |attempt| attempt.first_page)
+    }
+
     /// The cover and the document as one file, or what is left of them.
     async fn pages(&self) -> Result<(PathBuf, Cut), Ended> {
         let documents = &self.context.reader.documents;
         let of = self.job.documents().map(|document| documents.document(&document.digest));
         let mut whole: Vec<PathBuf> = of.collect();
-        let first = self.job.under_way().map_or(0, |attempt| attempt.first_page);
+        let first = self.first_page();
         if let ([_], 0, false) = (&whole[..], first, self.job.coarse) {
             return Ok((whole.remove(0), Cut(None)));
         }

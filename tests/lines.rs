@@ -5,6 +5,8 @@
 
 #[path = "lines/calls.rs"]
 mod calls;
+#[path = "lines/kills.rs"]
+mod kills;
 mod support;
 
 use std::{

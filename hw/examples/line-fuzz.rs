@@ -10,10 +10,15 @@
 //! It prints for each what was done, and ends with 1 where one case took too long; a panic
 //! ends it at once and says its case, which can be had again by `--case NUMBER`.
 
+#[path = "codec-fuzz/chance.rs"]
+mod chance;
+
 use std::{
     process::ExitCode,
     time::{Duration, Instant},
 };
+
+use chance::Chance;
 
 /// Longest that one case may take.
 const MAX_CASE: Duration = Duration::from_secs(5);
@@ -119,57 +124,33 @@ const IPP: &[&[u8]] = &[
     b"\x37\x00\x00\x00\x00",
 ];
 
-/// Chance that is the same for the same seed.
-struct Chance(u64);
-
-impl Chance {
-    fn of(seed: u64, case: u64) -> Self {
-        let mut own = Self((seed << 40 ^ case).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        for _ in 0..4 {
-            own.next();
-        }
-        own
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-}
-
 /// Words and noise, some of it repeated, cut or flipped.
 fn case(words: &[&[u8]], chance: &mut Chance) -> Vec<u8> {
-    let mut said = vec![chance.next() as u8];
-    for _ in 0..1 + chance.below(60) {
-        match chance.below(8) {
-            0 => said.extend((0..chance.below(40)).map(|_| chance.next() as u8)),
-            1 => said.extend(std::iter::repeat_n(chance.next() as u8, chance.below(80))),
+    let mut said = vec![chance.byte()];
+    for _ in 0..1 + chance.place(60) {
+        match chance.place(8) {
+            0 => said.extend((0..chance.place(40)).map(|_| chance.byte())),
+            1 => said.extend(std::iter::repeat_n(chance.byte(), chance.place(80))),
             2 => {
-                let at = chance.below(said.len());
-                said[at] ^= 1 << chance.below(8);
+                let at = chance.place(said.len());
+                said[at] ^= 1 << chance.place(8);
             }
             3 => {
-                let from = chance.below(said.len());
+                let from = chance.place(said.len());
                 let again: Vec<u8> = said[from..].iter().take(64).copied().collect();
                 said.extend(again);
             }
             _ => {
-                let word = words[chance.below(words.len())];
+                let word = words[chance.place(words.len())];
                 // Packets stand behind their length where they are cut by it.
-                if chance.below(3) == 0 {
+                if chance.place(3) == 0 {
                     said.push(word.len() as u8);
                 }
                 said.extend(word);
             }
         }
-        if chance.below(12) == 0 {
-            said.truncate(1 + chance.below(said.len()));
+        if chance.place(12) == 0 {
+            said.truncate(1 + chance.place(said.len()));
         }
     }
     said.truncate(MAX_BYTES);
@@ -216,7 +197,7 @@ fn main() -> ExitCode {
         for target in &mut targets {
             for _ in 0..ROUND {
                 let number = only_case.unwrap_or(target.cases);
-                let said = case(target.words, &mut Chance::of(seed, number));
+                let said = case(target.words, &mut Chance::new(seed, number));
                 // A panic says where it was.
                 LAST.with_borrow_mut(|last| *last = (target.name, number));
                 let at = Instant::now();

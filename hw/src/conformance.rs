@@ -163,6 +163,7 @@ impl Suite<'_> {
             number: number.clone(),
             subaddress: None,
             pages: self.bench.pages.to_owned(),
+            pages_before: 0,
             resolution: self.bench.resolution,
             paper: Paper::A4,
             sender: "conformance".to_owned(),

@@ -103,6 +103,8 @@ pub struct Call {
     pub subaddress: Option<String>,
     /// TIFF-F file with exactly the pages to send.
     pub pages: PathBuf,
+    /// Pages of the same document that were confirmed before: a header line counts on.
+    pub pages_before: u32,
     /// Dots an inch of the pages.
     pub resolution: Resolution,
     /// The paper of the widest page.
@@ -248,18 +250,30 @@ pub trait Driver: Send + Sync + 'static {
     /// Lets the server drop its record of a submission that has ended.
     async fn forget(&self, ticket: &Ticket) -> Result<(), DriverError>;
 
+    // ---- what comes in; one that receives nothing leaves all four as they are ----------
+
     /// Returns when the server has (or may have) something new in
     /// [`Driver::waiting`], or after `at_most`.
-    async fn arrival(&self, at_most: Duration);
+    async fn arrival(&self, at_most: Duration) {
+        tokio::time::sleep(at_most).await;
+    }
 
     /// The faxes that were received and not yet released; none that is still coming in.
-    async fn waiting(&self) -> Result<Vec<Waiting>, DriverError>;
+    async fn waiting(&self) -> Result<Vec<Waiting>, DriverError> {
+        Ok(Vec::new())
+    }
 
     /// Copies a waiting fax, a TIFF-F, to `into`, and makes it durable there.
-    async fn fetch(&self, fax: &Waiting, into: &Path) -> Result<(), DriverError>;
+    async fn fetch(&self, fax: &Waiting, _into: &Path) -> Result<(), DriverError> {
+        Err(receives_nothing(fax))
+    }
 
     /// Lets the server delete a fax that is durable here.
-    async fn release(&self, fax: &Waiting) -> Result<(), DriverError>;
+    async fn release(&self, fax: &Waiting) -> Result<(), DriverError> {
+        Err(receives_nothing(fax))
+    }
+
+    // ---- its settings ------------------------------------------------------------------
 
     /// What is set at the server now: the keys of [`Capabilities::schema`] that it holds,
     /// for the server and for each of its lines. `safe` is a private folder of this server
@@ -270,4 +284,9 @@ pub trait Driver: Send + Sync + 'static {
     /// Sets these, and nothing else; all of them or none. The answer is what the server
     /// holds afterwards, read back from it.
     async fn set(&self, changes: &[Change], safe: &Path) -> Result<Settings, SettingsError>;
+}
+
+fn receives_nothing(fax: &Waiting) -> DriverError {
+    let server = "a fax server that receives nothing".to_owned();
+    DriverError::Gone { server, what: fax.name.clone() }
 }

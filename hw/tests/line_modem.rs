@@ -261,6 +261,7 @@ async fn with_hylafax() {
         subaddress: None,
         pages: file,
         resolution: RESOLUTION,
+        pages_before: 0,
         paper: Paper::A4,
         sender: "test".to_owned(),
         station_id: None,

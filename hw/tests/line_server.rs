@@ -322,6 +322,7 @@ fn call(folder: &Path, tag: &str) -> Call {
         subaddress: None,
         pages: folder.join(format!("{tag}.tif")),
         resolution: RESOLUTION,
+        pages_before: 0,
         paper: Paper::A4,
         sender: "anna".into(),
         station_id: None,

@@ -58,6 +58,7 @@ async fn call(lab: &Lab, tag: &str, pages: &Path) -> (String, Duration) {
             subaddress: None,
             pages: pages.to_owned(),
             resolution: Resolution::Fine,
+            pages_before: 0,
             paper: Paper::A4,
             sender: "settings".to_owned(),
             station_id: None,

@@ -11,26 +11,13 @@ use std::{
 };
 
 use postfax_domain::names::ServerName;
-use postfax_hw::{
-    driver::Capabilities,
-    line::{
-        server::SCHEMA,
-        wire::{Dialler, Door, Fingerprint, Identity, Options, Peer, Remote, Timing},
-    },
+use postfax_hw::line::{
+    server::ABLE,
+    wire::{Dialler, Door, Fingerprint, Identity, Options, Peer, Remote, Timing},
 };
 use tracing::info;
 
 use crate::config::{Config, Kind, ServerAccess};
-
-/// What a line server of this version can do.
-const ABLE: Capabilities = Capabilities {
-    confirms: true,
-    finds: true,
-    cancels: true,
-    receives: true,
-    batches: true,
-    schema: Some(&SCHEMA),
-};
 
 /// How one is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]

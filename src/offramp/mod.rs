@@ -38,7 +38,7 @@ use postfax_domain::{
 use postfax_gateway::client::{Body, Courier, Delivery, Mail, Notify, Rcpt, Ret, Stage, Trouble};
 use postfax_hw::driver::{
     Call, Capabilities, Condition, Driver, DriverError, Ended, LineCondition, Progress,
-    SettingsError, Ticket, Waiting,
+    SettingsError, Ticket,
 };
 use tokio::{
     sync::mpsc,
@@ -266,22 +266,6 @@ impl Driver for OffRamp {
 
     async fn forget(&self, ticket: &Ticket) -> Result<(), DriverError> {
         self.forget_tag(&ticket.0).await
-    }
-
-    async fn arrival(&self, at_most: Duration) {
-        tokio::time::sleep(at_most).await;
-    }
-
-    async fn waiting(&self) -> Result<Vec<Waiting>, DriverError> {
-        Ok(Vec::new())
-    }
-
-    async fn fetch(&self, fax: &Waiting, _into: &Path) -> Result<(), DriverError> {
-        Err(self.gone(&fax.name))
-    }
-
-    async fn release(&self, fax: &Waiting) -> Result<(), DriverError> {
-        Err(self.gone(&fax.name))
     }
 
     async fn settings(&self, _safe: &Path) -> Result<Settings, SettingsError> {

@@ -176,6 +176,7 @@ impl Try {
             number: number.to_owned().try_into().unwrap(),
             subaddress: Some("007".into()),
             pages: self.pages(),
+            pages_before: 0,
             resolution: Resolution::Fine,
             paper: Paper::A4,
             sender: "anna".into(),

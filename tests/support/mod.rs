@@ -14,6 +14,7 @@ pub mod lab;
 pub mod ldap;
 pub mod ledger;
 pub mod mta;
+pub mod mta_base;
 pub mod mta_offramp;
 pub mod mta_postfix;
 pub mod pages;

@@ -10,6 +10,7 @@
 //! wrong can be had again by `--seed SEED --case NUMBER`.
 #![allow(clippy::unwrap_used, reason = "a panic here is what it looks for")]
 
+mod chance;
 mod others;
 mod pages;
 
@@ -18,7 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pages::{Chance, options, page};
+use chance::Chance;
+use pages::{options, page};
 use postfax_hw::pages::{
     bitmap::{Bitmap, MAX_LINES, Size},
     ccitt::{Coding, decode, encode_with, lines_of},

@@ -199,6 +199,7 @@ mod tests {
             number: "+15550101".to_owned().try_into().unwrap(),
             subaddress: Some("4312".into()),
             pages: "x.tif".into(),
+            pages_before: 0,
             resolution: Resolution::Fine,
             paper: Paper::A4,
             sender: "anna\"\r\nJKILL 1".into(),

@@ -157,6 +157,7 @@ fn call(folder: &Path) -> Call {
         number: "+15550101".to_owned().try_into().unwrap(),
         subaddress: None,
         pages,
+        pages_before: 0,
         resolution: Resolution::Fine,
         paper: Paper::A4,
         sender: "anna".into(),

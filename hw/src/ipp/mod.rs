@@ -37,7 +37,6 @@ use tokio_rustls::TlsConnector;
 use crate::{
     driver::{
         Call, Capabilities, Condition, Driver, DriverError, Ended, Progress, SettingsError, Ticket,
-        Waiting,
     },
     notes::Notes,
 };
@@ -310,22 +309,6 @@ impl Driver for Ipp {
             Some(ticket) => self.drop_note(&ticket.tag).await,
             None => Ok(()),
         }
-    }
-
-    async fn arrival(&self, at_most: Duration) {
-        tokio::time::sleep(at_most).await;
-    }
-
-    async fn waiting(&self) -> Result<Vec<Waiting>, DriverError> {
-        Ok(Vec::new())
-    }
-
-    async fn fetch(&self, fax: &Waiting, _into: &Path) -> Result<(), DriverError> {
-        Err(self.gone(&fax.name))
-    }
-
-    async fn release(&self, fax: &Waiting) -> Result<(), DriverError> {
-        Err(self.gone(&fax.name))
     }
 
     async fn settings(&self, _safe: &Path) -> Result<Settings, SettingsError> {

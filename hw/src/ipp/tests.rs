@@ -52,6 +52,7 @@ fn call(folder: &tempfile::TempDir, tag: &str) -> Call {
         number: number("tel:+15550101"),
         subaddress: None,
         pages: pages(folder.path()),
+        pages_before: 0,
         resolution: Resolution::Fine,
         paper: Paper::A4,
         sender: "anna".into(),

@@ -1,20 +1,20 @@
 //! The functions of spandsp 0.0.6 as its headers declare them (`spandsp/t30.h`, `fax.h`,
 //! `t31.h`, `at_interpreter.h`, `t30_api.h`). Nothing here is safe by itself.
 
-use std::{
-    ffi::{c_char, c_int, c_void},
-    marker::{PhantomData, PhantomPinned},
-};
+use std::ffi::{c_char, c_int, c_void};
 
 macro_rules! opaque {
     ($($name:ident)*) => { $(
         #[repr(C)]
         pub(super) struct $name {
             _opaque: [u8; 0],
-            _neither_sent_nor_moved: PhantomData<(*mut u8, PhantomPinned)>,
+            _neither_sent_nor_moved:
+                std::marker::PhantomData<(*mut u8, std::marker::PhantomPinned)>,
         }
     )* };
 }
+pub(super) use opaque;
+
 opaque!(T31State AtState FaxState T30State);
 
 /// `t30_stats_t` of 0.0.6.

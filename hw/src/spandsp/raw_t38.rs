@@ -2,22 +2,10 @@
 //! (`spandsp/t38_core.h`, `t38_terminal.h`, `t38_gateway.h`, `modem_connect_tones.h`).
 //! Nothing here is safe by itself.
 
-use std::{
-    ffi::{c_int, c_void},
-    marker::{PhantomData, PhantomPinned},
-};
+use std::ffi::{c_int, c_void};
 
-use super::raw::T30State;
+use super::raw::{T30State, opaque};
 
-macro_rules! opaque {
-    ($($name:ident)*) => { $(
-        #[repr(C)]
-        pub(super) struct $name {
-            _opaque: [u8; 0],
-            _neither_sent_nor_moved: PhantomData<(*mut u8, PhantomPinned)>,
-        }
-    )* };
-}
 opaque!(CoreState TerminalState GatewayState TonesState);
 
 pub(super) type IfpOutput =

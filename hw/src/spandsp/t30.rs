@@ -3,12 +3,15 @@
 
 use std::{
     ffi::{CStr, CString, NulError, c_char, c_int, c_void},
+    fs::File,
+    io,
     os::unix::ffi::OsStrExt,
-    path::Path,
+    path::{Path, PathBuf},
     ptr::NonNull,
 };
 
 use postfax_domain::document::{Paper, Resolution};
+use tracing::error;
 
 use super::raw::{
     T30State, T30Stats, t30_call_active, t30_completion_code_to_str, t30_get_rx_ident,
@@ -22,7 +25,7 @@ use super::raw::{
 };
 use crate::t30::{
     Coding, MAX_IDENT, Modems, Remote, Session, Statistics,
-    frame::{EOR, Frame, PPS},
+    frame::{EOR, Frame, MCF, PPS, RTP},
 };
 
 /// Most frames kept until [`Engine::take_frames`] fetches them.
@@ -61,7 +64,8 @@ impl Engine {
         session: &Session,
     ) -> Result<Self, SetupError> {
         let texts = Texts::of(session)?;
-        let desk = NonNull::from(Box::leak(Box::new(Desk::default())));
+        let desk = Desk { receive: session.receive.clone(), ..Desk::default() };
+        let desk = NonNull::from(Box::leak(Box::new(desk)));
         let engine = Self { t30, desk };
         let station = &session.station;
         let t30 = t30.as_ptr();
@@ -215,11 +219,28 @@ unsafe fn text(text: *const c_char) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// What the callbacks leave for the wrapper.
+/// What the callbacks know, and what they leave for the wrapper.
 #[derive(Default)]
 struct Desk {
+    /// Where received pages go.
+    receive: Option<PathBuf>,
     frames: Vec<Frame>,
     completion: Option<i32>,
+}
+
+impl Desk {
+    /// The library has written the page that it is about to confirm: it is to be on disk
+    /// before the other machine forgets it.
+    fn keep(&self) {
+        let Some(path) = &self.receive else { return };
+        let kept = || -> io::Result<()> {
+            File::open(path)?.sync_all()?;
+            path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        };
+        if let Err(failed) = kept() {
+            error!(path = %path.display(), %failed, "a page is confirmed that may not be on disk");
+        }
+    }
 }
 
 extern "C" fn ends(_: *mut T30State, desk: *mut c_void, completion: c_int) {
@@ -243,6 +264,9 @@ extern "C" fn passes(
         unsafe { (&mut *desk.cast::<Desk>(), std::slice::from_raw_parts(frame, len)) };
     let Some(&fcf) = frame.get(2) else { return };
     let fcf = fcf & 0xFE;
+    if incoming == 0 && matches!(fcf, MCF | RTP) {
+        desk.keep();
+    }
     if desk.frames.len() < MAX_FRAMES {
         let fcf2 = frame.get(3).filter(|_| matches!(fcf, PPS | EOR)).map(|fcf2| fcf2 & 0xFE);
         desk.frames.push(Frame { received: incoming != 0, fcf, fcf2 });

@@ -117,6 +117,7 @@ impl<'a> LinesCheck<'a> {
         for (key, entry) in [
             ("max_batch_jobs", &raw.max_batch_jobs),
             ("max_batch_pages", &raw.max_batch_pages),
+            ("batch_wait_ms", &raw.batch_wait_ms),
             ("max_send_pages", &raw.max_send_pages),
         ] {
             self.number(Name::of_server(key), entry);

@@ -35,6 +35,7 @@ table_types! {
         stop_after_s: Count,
         max_batch_jobs: Count,
         max_batch_pages: Count,
+        batch_wait_ms: Count,
         max_send_pages: Count,
     }
 

@@ -1,6 +1,6 @@
 //! What `lines.toml` means, and that its reference has every key and no others.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::path::Path;
 
 use postfax_domain::settings::{Level, Name, Value};
 use postfax_hw::line::{modem::Class, server::SCHEMA, sip::T38Use};
@@ -13,23 +13,7 @@ fn root() -> &'static Path {
 
 #[test]
 fn the_reference_has_every_key_and_no_others() {
-    let text = fs::read_to_string(root().join("docs/lines.md")).unwrap();
-    let (mut described, mut table) = (BTreeSet::new(), String::new());
-    for line in text.lines() {
-        if let Some(title) = line.strip_prefix('#') {
-            table = title.trim_start_matches('#').trim().to_owned();
-        } else if let Some(key) = line.strip_prefix("| `") {
-            let key = key.split('`').next().unwrap().to_owned();
-            assert!(described.insert((table.clone(), key.clone())), "{table} {key} twice");
-        }
-    }
-    let written: BTreeSet<(String, String)> = raw::tables()
-        .into_iter()
-        .flat_map(|(table, keys)| keys.iter().map(move |key| (table.to_owned(), (*key).to_owned())))
-        .collect();
-    let missing: Vec<_> = written.difference(&described).collect();
-    let invented: Vec<_> = described.difference(&written).collect();
-    assert!(missing.is_empty() && invented.is_empty(), "missing {missing:?} invented {invented:?}");
+    crate::config::tests::assert_described("docs/lines.md", raw::tables());
 }
 
 #[test]

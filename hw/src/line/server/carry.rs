@@ -173,7 +173,7 @@ impl InCall {
                 from_number: own.fax_number.clone().unwrap_or_else(identity),
                 to: job.number.to_string(),
             });
-            Part { pages: self.core.spool.pages(&job.tag), header }
+            Part { pages: self.core.spool.pages(&job.tag), before: job.pages_before, header }
         };
         self.jobs.iter().map(part).collect()
     }

@@ -15,8 +15,17 @@ use crate::{
 pub(super) struct Part {
     /// Its pages.
     pub pages: PathBuf,
+    /// Pages of its document that went out before.
+    pub before: u32,
     /// Its header line, where it gets one.
     pub header: Option<Header>,
+}
+
+impl Part {
+    /// Which page of how many of its document this one is.
+    fn number(&self, index: usize, count: usize) -> (u32, u32) {
+        (self.before + index as u32 + 1, self.before + count as u32)
+    }
 }
 
 /// Why there is no file.
@@ -53,7 +62,7 @@ fn read(part: &Part, place: Place, all: &mut Vec<CodedPage>) -> Result<(), TiffE
         };
         let density = file.pages()[index].density;
         let page = file.decode(index)?.page;
-        let number = (index as u32 + 1, count as u32);
+        let number = part.number(index, count);
         all.push(CodedPage::mmr(&header.stamp(&page, density, place, number), density));
     }
     Ok(())
@@ -93,9 +102,10 @@ mod tests {
             to: "+442079460100".into(),
         };
         let parts = [
-            Part { pages: file("one", &[10, 20]), header: None },
-            Part { pages: file("two", &[30]), header: Some(header) },
+            Part { pages: file("one", &[10, 20]), before: 0, header: None },
+            Part { pages: file("two", &[30]), before: 2, header: Some(header) },
         ];
+        assert_eq!([parts[0].number(1, 2), parts[1].number(0, 1)], [(2, 2), (3, 3)]);
         let out = folder.path().join("out.tif");
         assert_eq!(build(&parts, Place::Above, &out).unwrap(), [2, 1]);
         let made = tiff::read(&out).unwrap();
@@ -106,7 +116,7 @@ mod tests {
         }
         assert_eq!(page(2).size().lines(), 122);
         assert!(page(2).is_black(30, 60));
-        let missing = Part { pages: folder.path().join("none"), header: None };
+        let missing = Part { pages: folder.path().join("none"), before: 0, header: None };
         let [first, _] = parts;
         match build(&[first, missing], Place::Above, &out) {
             Err(NoDocument::Part(1, TiffError::Io { .. })) => {}

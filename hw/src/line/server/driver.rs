@@ -27,17 +27,20 @@ use crate::{
     t30::MAX_IDENT,
 };
 
+/// What a line server of this version can do.
+pub const ABLE: Capabilities = Capabilities {
+    confirms: true,
+    finds: true,
+    cancels: true,
+    receives: true,
+    batches: true,
+    schema: Some(&SCHEMA),
+};
+
 #[async_trait]
 impl Driver for LineServer {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            confirms: true,
-            finds: true,
-            cancels: true,
-            receives: true,
-            batches: true,
-            schema: Some(&SCHEMA),
-        }
+        ABLE
     }
 
     async fn condition(&self) -> Result<Condition, DriverError> {

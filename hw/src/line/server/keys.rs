@@ -48,6 +48,8 @@ keys! {
         "The most jobs to one number that are sent in one call; 1 sends each in a call of its own.";
     Server "max_batch_pages" number(1, 1000, "pages"); "50";
         "The most pages of several jobs in one call.";
+    Server "batch_wait_ms" number(0, 60_000, "ms"); "500";
+        "How long a job is held back, so that others to its number can share its call.";
     Server "max_send_pages" number(1, 2000, "pages"); "2000";
         "A document with more pages is not sent.";
     Line "on" FLAG; "yes";

@@ -47,7 +47,7 @@ use self::{
     spool::Spool,
     table::Table,
 };
-pub use self::{keys::SCHEMA, spool::SpoolError};
+pub use self::{driver::ABLE, keys::SCHEMA, spool::SpoolError};
 use super::Line;
 
 /// Most faxes that wait to be sent, unless something else is configured.

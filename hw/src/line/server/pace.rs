@@ -103,6 +103,16 @@ pub(super) struct BatchLimits {
     pub jobs: usize,
     /// Of all of them together; a single one may have more.
     pub pages: u32,
+    /// How long one is held back for others, which come one after the other.
+    pub wait: Duration,
+}
+
+impl BatchLimits {
+    /// Until when one is held back, if it is; a clock that was set back holds up nobody.
+    fn held(self, one: &Wanting, now: Timestamp) -> Option<Timestamp> {
+        let until = one.since + self.wait;
+        (self.jobs > 1 && one.since <= now && now < until).then_some(until)
+    }
 }
 
 /// A moment.
@@ -163,13 +173,17 @@ pub(super) fn plan(
         let Some(line) = choose(&ways, at) else { break };
         ways[line].calls += 1;
         calling.insert(one.kin.number.clone());
+        if limits.held(one, at.now).is_some() {
+            // Nobody takes its line meanwhile.
+            continue;
+        }
         let together = batch::gather(one, &relatives, limits);
         taken.extend(together.iter().map(|one| one.tag.as_str()));
         let tags = together.iter().map(|one| one.tag.clone()).collect();
         plan.start.push(Start { line, tags });
     }
     let left = order.into_iter().filter(|one| !taken.contains(one.tag.as_str()));
-    plan.wake = left.map(|one| wake(one, &ways, at)).min();
+    plan.wake = left.map(|one| wake(one, &ways, limits, at)).min();
     plan
 }
 
@@ -187,10 +201,13 @@ fn choose(ways: &[Way], at: Moment) -> Option<usize> {
 }
 
 /// When to look at a submission again that does not go out now.
-fn wake(one: &Wanting, ways: &[Way], at: Moment) -> Timestamp {
+fn wake(one: &Wanting, ways: &[Way], limits: BatchLimits, at: Moment) -> Timestamp {
     let mut wake = one.give_up_at;
     if one.not_before > at.now {
         wake = wake.min(one.not_before);
+    }
+    if let Some(until) = limits.held(one, at.now) {
+        wake = wake.min(until);
     }
     for way in ways.iter().filter(|way| way.ready && way.direction.sends()) {
         if way.not_before > at.now {

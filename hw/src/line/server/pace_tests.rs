@@ -10,8 +10,8 @@ use super::*;
 const NOW: Timestamp = Timestamp(1_000_000);
 /// Monday, noon.
 const AT: Moment = Moment { now: NOW, wall: WallClock { weekday: 0, minute: 720 } };
-const MANY: BatchLimits = BatchLimits { jobs: 10, pages: 20 };
-const ALONE: BatchLimits = BatchLimits { jobs: 1, pages: 20 };
+const MANY: BatchLimits = BatchLimits { jobs: 10, pages: 20, wait: Duration::ZERO };
+const ALONE: BatchLimits = BatchLimits { jobs: 1, ..MANY };
 
 fn number(last: u32) -> Number {
     Number::try_from(format!("+4420794601{last:02}")).unwrap()
@@ -158,6 +158,25 @@ fn it_wakes_when_something_may_have_changed() {
     }
 }
 
+#[test]
+fn who_may_share_a_call_is_waited_for() {
+    let wait = Duration::from_millis(500);
+    let limits = BatchLimits { wait, ..MANY };
+    let at = |tag, last, ago| Wanting { since: Timestamp(NOW.0 - ago), ..wanting(tag, last) };
+    let decide = |jobs: &[Wanting], limits| plan(jobs, &[way()], &BTreeSet::new(), limits, AT);
+    let early = decide(&[at("one", 1, 499), at("two", 1, 0)], limits);
+    assert_eq!((early.start, early.wake), (vec![], Some(NOW + Duration::from_millis(1))));
+    let settled = [at("one", 1, 500), at("two", 1, 0), at("other", 2, 0)];
+    assert_eq!(starts(&settled, &[way()], limits), ["0:one+two"], "those that have come");
+    let urgent = Wanting { priority: 1, ..at("urgent", 2, 0) };
+    let jobs = [at("old", 1, 9000), urgent];
+    assert_eq!(starts(&jobs, &[way()], limits), [""; 0], "the line is kept for it");
+    assert_eq!(starts(&jobs, &[way(), way()], limits), ["1:old"]);
+    assert_eq!(starts(&[at("later", 1, -9000)], &[way()], limits), ["0:later"], "a clock set back");
+    let alone = BatchLimits { jobs: 1, ..limits };
+    assert_eq!(starts(&jobs, &[way()], alone), ["0:urgent"], "there is nobody to wait for");
+}
+
 prop_compose! {
     fn any_wanting()(
         last in 0_u32..4, sub in 0_u8..2, pages in 1_u32..8, priority in 0_u8..3,
@@ -195,7 +214,7 @@ proptest! {
             .map(|(i, job)| Wanting { tag: format!("t{i}"), ..job }).collect();
         let of = |tag: &String| jobs.iter().find(|job| job.tag == *tag).unwrap();
         let calling: BTreeSet<Number> = busy.into_iter().map(number).collect();
-        let limits = BatchLimits { jobs: most, pages: 6 };
+        let limits = BatchLimits { jobs: most, pages: 6, ..MANY };
         let plan = plan(&jobs, &ways, &calling, limits, AT);
         let mut seen = BTreeSet::new();
         let mut numbers = calling.clone();

@@ -27,6 +27,9 @@ pub(super) struct Submission {
     pub number: Number,
     /// T.33 sub-address.
     pub subaddress: Option<String>,
+    /// Pages of its document that went out before.
+    #[serde(default)]
+    pub pages_before: u32,
     /// Dots an inch of the pages.
     pub resolution: Resolution,
     /// The paper of the widest page.
@@ -54,6 +57,7 @@ impl Submission {
             tag: call.tag.clone(),
             number: call.number.clone(),
             subaddress: call.subaddress.clone(),
+            pages_before: call.pages_before,
             resolution: call.resolution,
             paper: call.paper,
             sender: call.sender.clone(),

@@ -2,7 +2,7 @@
 //! which is kept in the spool. What it means for a line, for the scheduler and for the
 //! header line is read here in one place.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use postfax_domain::{
     number::{Country, Number},
@@ -100,6 +100,7 @@ impl Book {
             batch: BatchLimits {
                 jobs: of.number("max_batch_jobs", 10) as usize,
                 pages: of.number("max_batch_pages", 50),
+                wait: Duration::from_millis(of.number("batch_wait_ms", 500).into()),
             },
             max_send_pages: of.number("max_send_pages", 2000),
             lines: self.lines.iter().map(|line| LineMeaning::read(&settings, line)).collect(),

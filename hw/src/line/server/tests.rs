@@ -199,16 +199,18 @@ impl House {
 fn options(folder: &TempDir) -> Options {
     // Whatever the disk of the machine has left.
     let limits = Limits { free_bytes: 0, ..Limits::default() };
-    Options {
+    let options = Options {
         timezone: jiff::tz::TimeZone::UTC,
         limits,
         ..Options::new(&folder.path().join("spool"))
-    }
+    };
+    set(options, &[("batch_wait_ms", Value::Number(0))])
 }
 
-fn set(options: Options, settings: &[(&str, Value)]) -> Options {
+fn set(mut options: Options, settings: &[(&str, Value)]) -> Options {
     let pairs = settings.iter().map(|(name, value)| (name.parse().unwrap(), value.clone()));
-    Options { configured: Settings(pairs.collect()), ..options }
+    options.configured.0.extend(pairs);
+    options
 }
 
 /// A fax of so many small pages to one of a hundred numbers.
@@ -226,6 +228,7 @@ fn fax(folder: &TempDir, tag: &str, last: u32, pages: u32) -> Call {
         number: Number::try_from(format!("+4420794601{last:02}")).unwrap(),
         subaddress: None,
         pages: path,
+        pages_before: 0,
         resolution: Resolution::Fine,
         paper: Paper::A4,
         sender: "anna".into(),

@@ -149,7 +149,8 @@ impl Keeper {
         let fresh = self.path.with_extension("part");
         let written = fs::write(&fresh, bytes)
             .and_then(|()| fs::File::open(&fresh)?.sync_all())
-            .and_then(|()| fs::rename(&fresh, &self.path));
+            .and_then(|()| fs::rename(&fresh, &self.path))
+            .and_then(|()| self.path.parent().map_or(Ok(()), |at| fs::File::open(at)?.sync_all()));
         written.map_err(|error| {
             self.pages.pop();
             TiffError::io(&self.path)(error)

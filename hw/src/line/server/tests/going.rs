@@ -72,6 +72,20 @@ async fn those_who_share_a_call_have_each_their_own_end() {
 }
 
 #[tokio::test]
+async fn those_that_come_one_after_the_other_share_a_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut hand = Hand::new("a", 9);
+    let waits = set(options(&folder), &[("batch_wait_ms", Value::Number(1000))]);
+    let house = House::open(waits, &[&hand]);
+    house.submit(&fax(&folder, "one", 1, 1)).await;
+    hand.no_call().await;
+    house.submit(&fax(&folder, "two", 1, 1)).await;
+    let placed = hand.placed().await;
+    assert_eq!(placed.count(), 2);
+    placed.end(Outcome::Delivered, 2);
+}
+
+#[tokio::test]
 async fn a_batch_can_be_switched_off() {
     let folder = tempfile::tempdir().unwrap();
     let mut hand = Hand::new("a", 9);

@@ -47,6 +47,7 @@ pub(super) fn call(tag: &str, pages: &Path) -> Call {
         number: Number::parse("+442079460100", "GB".parse().unwrap()).unwrap(),
         subaddress: None,
         pages: pages.to_owned(),
+        pages_before: 0,
         resolution: Resolution::Fine,
         paper: Paper::A4,
         sender: "anna".into(),

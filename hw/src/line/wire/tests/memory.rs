@@ -41,14 +41,8 @@ static SCHEMA: Schema = Schema {
     ],
 };
 
-pub(super) const ABLE: Capabilities = Capabilities {
-    confirms: true,
-    finds: true,
-    cancels: true,
-    receives: true,
-    batches: true,
-    schema: Some(&SCHEMA),
-};
+pub(super) const ABLE: Capabilities =
+    Capabilities { schema: Some(&SCHEMA), ..crate::line::server::ABLE };
 
 /// What is known of it.
 #[derive(Default)]
