@@ -28,6 +28,8 @@ use crate::t30::{
     frame::{EOR, Frame, MCF, PPS, RTP},
 };
 
+/// What a page may need of a disk that is all but full, in bytes.
+const ROOM_FOR_A_PAGE: u64 = 1 << 20;
 /// Most frames kept until [`Engine::take_frames`] fetches them.
 const MAX_FRAMES: usize = 1024;
 
@@ -104,7 +106,14 @@ impl Engine {
     /// Whether the machine still wants the line.
     pub(crate) fn is_active(&self) -> bool {
         // SAFETY: the engine is live.
-        unsafe { t30_call_active(self.t30.as_ptr()) != 0 }
+        unsafe { t30_call_active(self.t30.as_ptr()) != 0 && self.lost().is_none() }
+    }
+
+    /// Why the page that is being confirmed is not on disk: the line is to be dropped before
+    /// the confirmation has gone out.
+    pub(crate) fn lost(&self) -> Option<&str> {
+        // SAFETY: as in `completion`.
+        unsafe { self.desk.as_ref().lost.as_deref() }
     }
 
     /// Tells the machine that the line is gone. Its files are complete afterwards.
@@ -121,6 +130,9 @@ impl Engine {
 
     /// The same in the words of the library.
     pub(crate) fn said(&self) -> Option<String> {
+        if let Some(lost) = self.lost() {
+            return Some(lost.to_owned());
+        }
         let completion = self.completion()?;
         // SAFETY: it gives a constant text for any number.
         unsafe { text(t30_completion_code_to_str(completion)) }
@@ -224,23 +236,41 @@ unsafe fn text(text: *const c_char) -> Option<String> {
 struct Desk {
     /// Where received pages go.
     receive: Option<PathBuf>,
+    /// How long that file was when a page was last kept, in bytes.
+    kept: u64,
+    lost: Option<String>,
     frames: Vec<Frame>,
     completion: Option<i32>,
 }
 
 impl Desk {
-    /// The library has written the page that it is about to confirm: it is to be on disk
-    /// before the other machine forgets it.
-    fn keep(&self) {
+    /// The library has written the page that it is about to confirm, or has failed to and
+    /// confirms it all the same: it is to be on disk before the other machine forgets it.
+    fn keep(&mut self) {
         let Some(path) = &self.receive else { return };
-        let kept = || -> io::Result<()> {
-            File::open(path)?.sync_all()?;
-            path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-        };
-        if let Err(failed) = kept() {
-            error!(path = %path.display(), %failed, "a page is confirmed that may not be on disk");
+        match durable(path) {
+            // A confirmation that is said again finds the file as it was.
+            Ok((len, room)) if len > self.kept || room >= ROOM_FOR_A_PAGE => self.kept = len,
+            Ok((_, room)) => self.lose(format!("the disk is full: {room} bytes are left")),
+            Err(failed) => self.lose(format!("a page cannot be kept: {failed}")),
         }
     }
+
+    fn lose(&mut self, why: String) {
+        error!(why, "hanging up before a page is confirmed that is not on disk");
+        self.lost.get_or_insert(why);
+    }
+}
+
+/// Puts a file on disk; its length, and what the disk has left, in bytes.
+fn durable(path: &Path) -> io::Result<(u64, u64)> {
+    let file = File::open(path)?;
+    file.sync_all()?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    let disk = rustix::fs::fstatvfs(&file)?;
+    Ok((file.metadata()?.len(), disk.f_bavail.saturating_mul(disk.f_frsize)))
 }
 
 extern "C" fn ends(_: *mut T30State, desk: *mut c_void, completion: c_int) {

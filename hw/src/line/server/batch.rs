@@ -115,28 +115,45 @@ pub(super) fn settle(pages: &[u32], cancelled: &[bool], went: Went) -> Vec<Fate>
             return Fate::Ended(Outcome::Delivered);
         }
         let was_cancelled = cancelled.get(place).copied().unwrap_or(false);
-        if went.outcome.class() == Class::Wait {
-            return if was_cancelled { Fate::Ended(Outcome::Cancelled) } else { Fate::Back };
+        let came_to_it = went.outcome.class() != Class::Wait && (place == current || of_all);
+        match (came_to_it, was_cancelled) {
+            // The one before it was to be stopped, and was confirmed at that moment.
+            (true, false) if went.outcome == Outcome::Cancelled => {
+                interrupted(shares[place], went.asked)
+            }
+            (true, _) => Fate::Ended(unfinished(went.outcome, pages.len())),
+            (false, true) => Fate::Ended(Outcome::Cancelled),
+            (false, false) => Fate::Back,
         }
-        if place == current || of_all {
-            return Fate::Ended(unfinished(went.outcome));
-        }
-        if was_cancelled { Fate::Ended(Outcome::Cancelled) } else { Fate::Back }
     };
     (0..pages.len()).map(fate).collect()
 }
 
+/// What becomes of a submission in whose turn the call was stopped for another's sake.
+fn interrupted(confirmed: u32, asked: bool) -> Fate {
+    match (asked, confirmed) {
+        (true, _) => Fate::Ended(Outcome::PageUnconfirmed),
+        (false, 0) => Fate::Back,
+        (false, _) => Fate::Ended(Outcome::Disconnected),
+    }
+}
+
 /// The outcome of a submission that is not confirmed to its last page, whatever the line
-/// thinks of the call.
-fn unfinished(outcome: Outcome) -> Outcome {
-    if outcome.is_success() { Outcome::PageUnconfirmed } else { outcome }
+/// thinks of a call that so many share.
+fn unfinished(outcome: Outcome, together: usize) -> Outcome {
+    match outcome {
+        outcome if outcome.is_success() => Outcome::PageUnconfirmed,
+        // Whose document it was is not known.
+        Outcome::BadDocument if together > 1 => Outcome::ServerFault,
+        outcome => outcome,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use Fate::{Back, Ended};
     use Outcome::{
-        Busy, Cancelled, Delivered, Disconnected, LinesBusy, PageUnconfirmed, ServerFault,
+        BadDocument, Busy, Cancelled, Delivered, Disconnected, LinesBusy, PageUnconfirmed, ServerFault,
     };
 
     use super::*;
@@ -187,11 +204,23 @@ mod tests {
         for (what, who, outcome, confirmed, fates) in [
             ("the second, on the line", &[1][..], Cancelled, 3, [Ended(Delivered), stopped, Back]),
             ("the first, before it is answered", &[0, 2], Cancelled, 0, [stopped, Back, stopped]),
+            ("the first, which was confirmed then", &[0], Cancelled, 2, [Ended(Delivered), Back, Back]),
             ("while no line is free", &[1], LinesBusy, 0, [Back, stopped, Back]),
             ("too late", &[0], Delivered, 6, [Ended(Delivered); 3]),
         ] {
             assert_eq!(settled(who, outcome, confirmed, false), fates, "{what}");
         }
+        let asked = settled(&[0], Cancelled, 2, true);
+        assert_eq!(asked, [Ended(Delivered), Ended(PageUnconfirmed), Back]);
+        let later = settled(&[0], Cancelled, 3, false);
+        assert_eq!(later, [Ended(Delivered), Ended(Disconnected), Back]);
+    }
+
+    #[test]
+    fn a_document_that_the_line_cannot_read_accuses_nobody_of_several() {
+        assert_eq!(settled(&[], BadDocument, 0, false), [Ended(ServerFault); 3]);
+        let alone = Went { outcome: BadDocument, confirmed: 0, asked: false };
+        assert_eq!(settle(&[2], &[false], alone), [Ended(BadDocument)]);
     }
 
     proptest::proptest! {

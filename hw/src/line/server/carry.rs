@@ -29,19 +29,19 @@ use super::{
     crash,
     document::{self, NoDocument, Part},
     hold, off,
+    pace::MAX_REST,
     record::{Calling, State, Submission, quality},
     spool::{SpoolError, now},
     table::{OnCall, end},
 };
 use crate::{
     line::{Ended, Order, Step, header::Header},
+    pages::tiff::TiffError,
     t30::{MAX_IDENT, Session, Statistics},
 };
 
 /// How long a line rests that was rung when it was about to call.
 const GLARE_REST: Duration = Duration::from_secs(5);
-/// The longest pause before a number is called again for those whose turn did not come.
-const MAX_REST: Duration = Duration::from_secs(60);
 /// What an answered call may last beside its pages.
 const CALL_SET_UP: Duration = Duration::from_secs(300);
 /// What is said, trained and said again for each page.
@@ -112,11 +112,11 @@ impl InCall {
         let into = file.to_owned();
         let pages = match off(&self.core, move |_| document::build(&parts, place, &into)).await {
             Ok(pages) => pages,
-            Err(NoDocument::Part(at, error)) => return self.spoiled(at, &error.to_string()).await,
-            Err(NoDocument::File(error)) => {
-                error!(%error, "no call: its pages cannot be written");
+            Err(NoDocument::Part(_, error @ TiffError::Io { .. }) | NoDocument::File(error)) => {
+                error!(%error, "no call: its pages cannot be put together");
                 return self.put_back(now() + MAX_REST).await;
             }
+            Err(NoDocument::Part(at, error)) => return self.spoiled(at, &error.to_string()).await,
         };
         // Many pages take their time.
         if self.jobs.iter().any(|job| job.give_up_at <= now()) {
@@ -183,8 +183,10 @@ impl InCall {
         warn!(tag = self.jobs[at].tag, why, "pages that were taken cannot be read any more");
         let (tag, said) = (self.jobs[at].tag.clone(), why.to_owned());
         off(&self.core, move |core| {
-            let ended = |_: &State| Some(end(Outcome::BadDocument, said, PageLedger::default()));
-            core.table.note(&core.spool, &tag, ended);
+            core.table.note(&core.spool, &tag, |state| match state {
+                State::Ended(_) => None,
+                _ => Some(end(Outcome::BadDocument, said, PageLedger::default())),
+            });
         })
         .await;
         self.put_back(now()).await;

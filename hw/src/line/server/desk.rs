@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use postfax_domain::{outcome::Outcome, redacted::Redacted, time::Timestamp};
+use postfax_domain::{outcome::Outcome, redacted::Redacted};
 use tokio::{sync::watch, time::Instant};
 use tracing::{error, info, warn};
 
@@ -34,8 +34,9 @@ const LOST_AFTER: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug)]
 pub(super) struct Received {
     faxes: Mutex<Index<Waiting>>,
-    /// Calls that were to be answered, by their keys.
-    coming: Mutex<BTreeMap<String, Ringing>>,
+    /// Calls that were to be answered, by their keys, and since when: the clock may be set
+    /// while they last.
+    coming: Mutex<BTreeMap<String, (Ringing, Instant)>>,
     /// How many have arrived in this life.
     arrived: watch::Sender<u64>,
     /// How many of them had arrived when somebody last looked.
@@ -195,7 +196,7 @@ impl Desk for Reception {
 impl Core {
     /// Makes room for a fax, or says why there is none.
     pub(super) fn expect(&self, ring: Ringing) -> Result<std::path::PathBuf, String> {
-        self.find_lost(ring.at);
+        self.find_lost();
         let held = hold(&self.received.faxes).len() + hold(&self.received.coming).len();
         if held >= self.options.limits.received {
             return Err(format!("{held} received faxes wait to be fetched"));
@@ -205,21 +206,24 @@ impl Core {
         }
         crash::point("ring");
         let (key, path) = self.spool.expect(&ring).map_err(|error| error.to_string())?;
-        hold(&self.received.coming).insert(key, ring);
+        hold(&self.received.coming).insert(key, (ring, Instant::now()));
         crash::point("answer");
         Ok(path)
     }
 
     /// Calls of which no line has told the end.
-    fn find_lost(&self, now: Timestamp) {
-        let lost: Vec<(String, Ringing)> = {
+    fn find_lost(&self) {
+        let lost: Vec<(String, (Ringing, Instant))> = {
             let mut coming = hold(&self.received.coming);
-            let old = |ring: &Ringing| now.since(ring.at) > LOST_AFTER;
-            let keys: Vec<String> =
-                coming.iter().filter(|(_, ring)| old(ring)).map(|(key, _)| key.clone()).collect();
+            let old = |since: &Instant| since.elapsed() > LOST_AFTER;
+            let keys: Vec<String> = coming
+                .iter()
+                .filter(|(_, (_, since))| old(since))
+                .map(|(key, _)| key.clone())
+                .collect();
             keys.into_iter().filter_map(|key| coming.remove_entry(&key)).collect()
         };
-        for (key, ring) in lost {
+        for (key, (ring, _)) in lost {
             match recover(&self.spool, key, &ring) {
                 Ok(Some(fax)) => self.received.add(fax),
                 Ok(None) => {}
@@ -231,7 +235,7 @@ impl Core {
     /// Keeps what a call has brought.
     pub(super) fn take(&self, tiff: &Path, ended: &Ended) {
         let known = self.spool.key_of(tiff).and_then(|key| {
-            let ring = hold(&self.received.coming).remove(&key)?;
+            let (ring, _) = hold(&self.received.coming).remove(&key)?;
             Some((key, ring))
         });
         let Some((key, ring)) = known else {
@@ -251,6 +255,10 @@ impl Core {
         ended: &Ended,
     ) -> Result<(), SpoolError> {
         let pages = match pages_of(tiff) {
+            Ok(0) if ended.pages > 0 => {
+                error!(key, pages = ended.pages, "pages were confirmed that are not in the file");
+                return self.spool.set_aside("in", &key, "its pages are missing");
+            }
             Ok(0) => {
                 let outcome = ended.outcome.name();
                 info!(outcome, said = ended.said, "a call came in without a page");

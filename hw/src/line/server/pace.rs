@@ -17,6 +17,8 @@ use postfax_domain::{
 
 use super::batch::{self, Kin};
 
+/// The longest that a line, or a number that was called, is left alone.
+pub(super) const MAX_REST: Duration = Duration::from_secs(60);
 /// How long until hours are looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -163,7 +165,7 @@ pub(super) fn plan(
         }
     }
     order.sort_by(|a, b| (a.priority, a.since, &a.tag).cmp(&(b.priority, b.since, &b.tag)));
-    let due: Vec<&Wanting> = order.iter().copied().filter(|one| one.not_before <= at.now).collect();
+    let due: Vec<&Wanting> = order.iter().copied().filter(|one| !rests(one.not_before, at.now)).collect();
     let relatives = batch::by_kin(&due);
     let mut taken: BTreeSet<&str> = BTreeSet::new();
     for one in &due {
@@ -187,13 +189,19 @@ pub(super) fn plan(
     plan
 }
 
+/// Whether something is left alone until then; nothing is for longer than it can be, which a
+/// clock that was set back would do.
+fn rests(until: Timestamp, now: Timestamp) -> bool {
+    now < until && until <= now + MAX_REST
+}
+
 /// The line that calls next.
 fn choose(ways: &[Way], at: Moment) -> Option<usize> {
     let can = |way: &Way| {
         way.ready
             && way.direction.sends()
             && way.has_room()
-            && way.not_before <= at.now
+            && !rests(way.not_before, at.now)
             && way.is_open(at.wall)
     };
     let free = ways.iter().enumerate().filter(|(_, way)| can(way));
@@ -203,14 +211,14 @@ fn choose(ways: &[Way], at: Moment) -> Option<usize> {
 /// When to look at a submission again that does not go out now.
 fn wake(one: &Wanting, ways: &[Way], limits: BatchLimits, at: Moment) -> Timestamp {
     let mut wake = one.give_up_at;
-    if one.not_before > at.now {
+    if rests(one.not_before, at.now) {
         wake = wake.min(one.not_before);
     }
     if let Some(until) = limits.held(one, at.now) {
         wake = wake.min(until);
     }
     for way in ways.iter().filter(|way| way.ready && way.direction.sends()) {
-        if way.not_before > at.now {
+        if rests(way.not_before, at.now) {
             wake = wake.min(way.not_before);
         }
         if !way.is_open(at.wall) {

@@ -10,7 +10,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use postfax_domain::{document::PageLedger, number::Number, outcome::Outcome, time::Timestamp};
@@ -25,9 +24,8 @@ use super::{
     spool::{Entered, Index, Spool, SpoolError, now},
 };
 
-/// How long the record of a submission that has ended is kept when nobody lets it go.
-const KEPT_FOR: Duration = Duration::from_secs(30 * 86_400);
-/// Most such records.
+/// Most records of submissions that have ended, and that nobody lets go. How old they are
+/// does not count: the clock may be wrong.
 const MAX_KEPT: usize = 20_000;
 
 /// A call that goes on, as far as those need it who want to stop it.
@@ -212,13 +210,10 @@ impl Table {
         }
         ended.sort_unstable();
         let many = ended.len().saturating_sub(MAX_KEPT);
-        let now = now();
-        for (place, (at, tag)) in ended.iter().enumerate() {
-            if place < many || now.since(*at) > KEPT_FOR {
-                warn!(tag, "nobody has asked how this fax ended; its record goes");
-                if let Err(failed) = self.forget(spool, tag) {
-                    error!(%failed, "an old record cannot be deleted");
-                }
+        for (_, tag) in &ended[..many] {
+            warn!(tag, "nobody has asked how this fax ended; its record goes");
+            if let Err(failed) = self.forget(spool, tag) {
+                error!(%failed, "an old record cannot be deleted");
             }
         }
     }
@@ -287,7 +282,8 @@ impl Table {
     pub fn is_cancelled(&self, tag: &str) -> bool {
         let cancelled = |state: &State| match state {
             State::Queued { cancelled } | State::Calling(Calling { cancelled, .. }) => *cancelled,
-            State::Ended(_) => false,
+            // It was stopped while it was being taken for a call.
+            State::Ended(_) => true,
         };
         self.watch(tag).is_some_and(|state| cancelled(&state.borrow()))
     }

@@ -203,6 +203,9 @@ impl Class1 {
 
     /// Everything that is done in one event ends here.
     fn done(&mut self, now: Instant) -> Vec<Out> {
+        if let Some(lost) = self.terminal.engine().lost().map(str::to_owned) {
+            self.dropped(&lost, now);
+        }
         if !self.over {
             self.reconcile(now);
         }
