@@ -18,7 +18,7 @@ use std::{
 use jiff::tz::TimeZone;
 use postfax_domain::{
     document::{Document, Paper, Resolution},
-    fleet::Health,
+    fleet::{BrokenLine, Health},
     names::ServerName,
     number::{Country, Number},
     route::Arrival,
@@ -188,9 +188,8 @@ impl Watcher {
     /// fetched once more, known by its key, and only then let go of.
     async fn round(&mut self) -> Result<(), DriverError> {
         let Condition { banner, lines } = self.driver.condition().await?;
-        let words = lines.iter().map(|line| format!("{}: {}", line.name, line.status)).collect();
+        let up = health(banner, &lines);
         self.lines = lines;
-        let up = Health::Up { banner, lines: words };
         self.context.tell(Event::Health(self.name.clone(), up)).await;
         self.let_go().await;
         let waiting = self.driver.waiting().await?;
@@ -292,6 +291,19 @@ impl Watcher {
             bit_rate: fax.bit_rate,
             error: fax.error.clone(),
         }
+    }
+}
+
+/// How a server is that answers. One that tells of no line may have some all the same.
+fn health(banner: String, lines: &[LineCondition]) -> Health {
+    let broken = lines.iter().filter(|line| line.broken);
+    let broken =
+        broken.map(|line| BrokenLine { line: line.name.clone(), why: line.status.clone() });
+    Health::Up {
+        banner,
+        lines: lines.iter().map(|line| format!("{}: {}", line.name, line.status)).collect(),
+        broken: broken.collect(),
+        can_call: lines.is_empty() || lines.iter().any(|line| line.usable),
     }
 }
 

@@ -216,6 +216,9 @@ pub struct LineCondition {
     pub status: String,
     /// Whether it can place calls.
     pub usable: bool,
+    /// It does not work, whatever it is there for, and somebody is to look after it.
+    #[serde(default)]
+    pub broken: bool,
 }
 
 /// One fax server.

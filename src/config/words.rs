@@ -92,7 +92,7 @@ phrases! {
         UnknownNumber "unknown", FaxDamagedPage "damaged_page", FaxRepaired "repaired",
         FaxBlankPage "blank_page", FaxDuplicatePage "duplicate_page",
     }
-    "alarm" ["job", "server", "hook"] {
+    "alarm" ["job", "server", "hook", "line"] {
         UnroutedSubject "unrouted_subject", Unrouted "unrouted",
         UndeliverableSubject "undeliverable_subject", Undeliverable "undeliverable",
         LostSubject "lost_subject", Lost "lost",
@@ -100,6 +100,7 @@ phrases! {
         UntoldSubject "untold_subject", Untold "untold", ManySubject "many_subject", Many "many",
         DriftedSubject "drifted_subject", Drifted "drifted", Changes "changes",
         NotReadSubject "not_read_subject", NotRead "not_read",
+        LineSubject "line_subject", Line "line",
         NotSetSubject "not_set_subject", NotSet "not_set", NotSetYet "not_set_yet",
         HookGivenUpSubject "hook_given_up_subject", HookGivenUp "hook_given_up",
         HookFullSubject "hook_full_subject", HookFull "hook_full",

@@ -42,12 +42,48 @@ pub enum Health {
         banner: String,
         /// Its lines in its own words.
         lines: Vec<String>,
+        /// Those of them that do not work.
+        #[serde(default)]
+        broken: Vec<BrokenLine>,
+        /// Whether one of them at least can call.
+        #[serde(default = "yes")]
+        can_call: bool,
     },
     /// It does not.
     Down {
         /// What was wrong.
         why: String,
     },
+}
+
+impl Health {
+    /// It answers, and nothing is known against its lines.
+    #[must_use]
+    pub fn up(banner: &str, lines: Vec<String>) -> Self {
+        Self::Up { banner: banner.to_owned(), lines, broken: Vec::new(), can_call: true }
+    }
+
+    /// Its lines that do not work, as far as it answers.
+    #[must_use]
+    pub fn broken(&self) -> &[BrokenLine] {
+        match self {
+            Self::Up { broken, .. } => broken,
+            _ => &[],
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A line that does not work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenLine {
+    /// Its name at its server.
+    pub line: String,
+    /// In the server's words.
+    pub why: String,
 }
 
 /// What is known of one server.
@@ -329,7 +365,8 @@ impl Fleet {
         setup.servers.iter().any(|(name, server)| {
             !server.draining
                 && self.0.get(name).is_some_and(|live| {
-                    matches!(live.health, Health::Up { .. }) && live.busy < server.lines
+                    matches!(live.health, Health::Up { can_call: true, .. })
+                        && live.busy < server.lines
                 })
         })
     }
@@ -352,6 +389,9 @@ impl Fleet {
             _ if server.draining => Standing::Draining,
             (Health::Down { why }, _) => Standing::Down(why.clone()),
             (Health::Unknown, _) => Standing::Down("not heard of yet".into()),
+            (Health::Up { can_call: false, lines, .. }, _) => {
+                Standing::Down(format!("none of its lines can call: {}", lines.join("; ")))
+            }
             (_, Some(until)) if *until > now => Standing::Avoided { until: *until },
             _ if need.joins.is_some_and(|calling| calling != name) => Standing::CalledByAnother,
             _ if need.joins.is_none() && live.busy >= server.lines => Standing::NoFreeLine,
@@ -365,79 +405,4 @@ impl Fleet {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
-    use super::*;
-    use crate::supervisor::tests::setup;
-
-    const SHAPES: &[(&str, &[Resolution], Paper)] = &[
-        ("london-1", &[Resolution::Fine, Resolution::Dots300], Paper::A4),
-        ("london-2", &[Resolution::Fine, Resolution::Superfine], Paper::A3),
-        ("paris-1", &Resolution::ALL, Paper::B4),
-    ];
-
-    fn equipped() -> Setup {
-        let mut setup = setup();
-        for (name, resolutions, paper) in SHAPES {
-            let server = setup.servers.get_mut(&ServerName::new(name).unwrap()).unwrap();
-            server.takes = Takes { resolutions: resolutions.to_vec(), paper: *paper };
-        }
-        setup
-    }
-
-    #[test]
-    fn the_best_pages_are_those_that_one_server_takes() {
-        use {Paper::*, Resolution::*};
-        let setup = equipped();
-        for (from, to, wanted, expected) in [
-            ("anna", "+442071234567", (Dots400, A3), (Dots300, A4)),
-            ("anna", "+442071234567", (Dots300, A4), (Dots300, A4)),
-            ("anna", "+442071234567", (Superfine, A3), (Superfine, A3)),
-            ("anna", "+442071234567", (Fine, B4), (Fine, B4)),
-            ("anna", "+442071234567", (Standard, A3), (Standard, A3)),
-            ("bob", "+442071234567", (Dots400, A3), (Dots400, B4)),
-            // The rule for France names london-2 and paris-1; anna has only the first.
-            ("anna", "+33142685300", (Dots400, A3), (Superfine, A3)),
-            ("carl", "+33142685300", (Dots400, A3), (Dots400, B4)),
-            // Barred: nothing is sent, and nothing stepped down.
-            ("anna", "+449012345678", (Dots400, A3), (Dots400, A3)),
-        ] {
-            let (from, to) = (ClientName::new(from).unwrap(), to.to_owned().try_into().unwrap());
-            let resolution = finest(&setup, &from, &to, wanted.0);
-            let paper = widest(&setup, &from, &to, resolution, wanted.1);
-            assert_eq!((resolution, paper), expected, "{from} {to} {wanted:?}");
-        }
-    }
-
-    #[test]
-    fn only_servers_that_take_the_document_are_chosen() {
-        let setup = equipped();
-        let (from, to) = (ClientName::new("carl").unwrap(), "+442071234567".to_owned());
-        let to: Number = to.try_into().unwrap();
-        let up = || Live {
-            health: Health::Up { banner: String::new(), lines: vec![] },
-            ..Live::default()
-        };
-        let fleet = Fleet(setup.servers.keys().map(|name| (name.clone(), up())).collect());
-        let avoid = BTreeMap::new();
-        let choose = |resolution, paper| {
-            let shape = Shape { resolution, paper };
-            let need = Need { from: &from, to: &to, pages: 1, shape, avoid: &avoid, joins: None };
-            let decision = fleet.choose(&setup, &need, Timestamp::default()).unwrap();
-            let stands = decision.servers.into_iter().map(|(_, standing)| match standing {
-                Standing::Able { .. } => "able",
-                Standing::TooFine(is) if is == resolution => "too fine",
-                Standing::TooWide(is) if is == paper => "too wide",
-                _ => "other",
-            });
-            stands.collect::<Vec<_>>()
-        };
-        assert_eq!(choose(Resolution::Dots300, Paper::A4), ["able", "too fine", "able"]);
-        assert_eq!(choose(Resolution::Fine, Paper::A3), ["too wide", "able", "too wide"]);
-        assert_eq!(choose(Resolution::Standard, Paper::A4), ["able"; 3]);
-        assert_eq!(choose(Resolution::Dots400, Paper::A3), ["too fine", "too fine", "too wide"]);
-        let beyond = Shape { resolution: Resolution::Dots400, paper: Paper::A3 };
-        assert!(is_beyond_all(&setup, &from, &to, beyond));
-    }
-}
+mod tests;

@@ -59,37 +59,26 @@ fn said<'w>(words: &'w Words, alarm: &Alarm) -> (String, Page<'w>) {
         Alarm::Lost(_, server)
         | Alarm::Drifted { server, .. }
         | Alarm::NotSet { server, .. }
-        | Alarm::NotRead { server, .. } => server.to_string(),
+        | Alarm::NotRead { server, .. }
+        | Alarm::Line { server, .. } => server.to_string(),
         _ => String::new(),
     };
-    let (subject, text) = match alarm {
-        Alarm::Unrouted(_) => (Phrase::UnroutedSubject, Phrase::Unrouted),
-        Alarm::Undeliverable(_) => (Phrase::UndeliverableSubject, Phrase::Undeliverable),
-        Alarm::Returned(_) => (Phrase::ReturnedSubject, Phrase::Returned),
-        Alarm::Lost(..) => (Phrase::LostSubject, Phrase::Lost),
-        Alarm::Untold(_) => (Phrase::UntoldSubject, Phrase::Untold),
-        Alarm::Drifted { .. } => (Phrase::DriftedSubject, Phrase::Drifted),
-        Alarm::NotSet { again: Tried::ByHand, .. } => (Phrase::NotSetSubject, Phrase::NotSet),
-        Alarm::NotSet { again: Tried::ByItself, .. } => (Phrase::NotSetSubject, Phrase::NotSetYet),
-        Alarm::NotRead { .. } => (Phrase::NotReadSubject, Phrase::NotRead),
-        Alarm::Webhook { trouble: Trouble::GivenUp, .. } => {
-            (Phrase::HookGivenUpSubject, Phrase::HookGivenUp)
-        }
-        Alarm::Webhook { trouble: Trouble::Full, .. } => {
-            (Phrase::HookFullSubject, Phrase::HookFull)
-        }
-        Alarm::Webhook { trouble: Trouble::Gone, .. } => {
-            (Phrase::HookGoneSubject, Phrase::HookGone)
-        }
-        Alarm::Many(_) => (Phrase::ManySubject, Phrase::Many),
-    };
+    let (subject, text) = phrases(alarm);
     let hook = match alarm {
         Alarm::Webhook { hook, .. } => hook.as_str(),
         _ => "",
     };
+    let line = match alarm {
+        Alarm::Line { line, .. } => line.as_str(),
+        _ => "",
+    };
     let id = alarm.job().map(|id| id.to_string());
-    let values =
-        [("job", id.clone().unwrap_or_default()), ("server", server), ("hook", hook.into())];
+    let values = [
+        ("job", id.clone().unwrap_or_default()),
+        ("server", server),
+        ("hook", hook.into()),
+        ("line", line.into()),
+    ];
     let values = values.each_ref().map(|(slot, value)| (*slot, value.as_str()));
     let mut page = Page::new(words);
     page.paragraph(words.say(text, &values));
@@ -101,6 +90,9 @@ fn said<'w>(words: &'w Words, alarm: &Alarm) -> (String, Page<'w>) {
         page.facts([(Phrase::Problem, Some(why.clone()))]);
         page.paragraph(words.say(Phrase::SeeSettings, &values));
     }
+    if let Alarm::Line { why, .. } = alarm {
+        page.facts([(Phrase::Problem, Some(why.clone()))]);
+    }
     if let Alarm::Webhook { .. } = alarm {
         page.paragraph(words.say(Phrase::SeeHooks, &values));
     }
@@ -108,6 +100,32 @@ fn said<'w>(words: &'w Words, alarm: &Alarm) -> (String, Page<'w>) {
         page.paragraph(words.say(Phrase::See, &values));
     }
     (words.say(subject, &values), page)
+}
+
+/// Its subject, and what it says.
+fn phrases(alarm: &Alarm) -> (Phrase, Phrase) {
+    match alarm {
+        Alarm::Unrouted(_) => (Phrase::UnroutedSubject, Phrase::Unrouted),
+        Alarm::Undeliverable(_) => (Phrase::UndeliverableSubject, Phrase::Undeliverable),
+        Alarm::Returned(_) => (Phrase::ReturnedSubject, Phrase::Returned),
+        Alarm::Lost(..) => (Phrase::LostSubject, Phrase::Lost),
+        Alarm::Untold(_) => (Phrase::UntoldSubject, Phrase::Untold),
+        Alarm::Drifted { .. } => (Phrase::DriftedSubject, Phrase::Drifted),
+        Alarm::NotSet { again: Tried::ByHand, .. } => (Phrase::NotSetSubject, Phrase::NotSet),
+        Alarm::NotSet { again: Tried::ByItself, .. } => (Phrase::NotSetSubject, Phrase::NotSetYet),
+        Alarm::NotRead { .. } => (Phrase::NotReadSubject, Phrase::NotRead),
+        Alarm::Line { .. } => (Phrase::LineSubject, Phrase::Line),
+        Alarm::Webhook { trouble: Trouble::GivenUp, .. } => {
+            (Phrase::HookGivenUpSubject, Phrase::HookGivenUp)
+        }
+        Alarm::Webhook { trouble: Trouble::Full, .. } => {
+            (Phrase::HookFullSubject, Phrase::HookFull)
+        }
+        Alarm::Webhook { trouble: Trouble::Gone, .. } => {
+            (Phrase::HookGoneSubject, Phrase::HookGone)
+        }
+        Alarm::Many(_) => (Phrase::ManySubject, Phrase::Many),
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +154,11 @@ mod tests {
         };
         let (by_hand, by_itself) = (not_set(Tried::ByHand), not_set(Tried::ByItself));
         let unread = Alarm::NotRead { server: server.clone(), why: "451 Denied".into() };
+        let broken = Alarm::Line {
+            server: server.clone(),
+            line: "ttyACM0".into(),
+            why: "it does not answer AT".into(),
+        };
         let drifted = Alarm::Drifted { server, changes: vec![change] };
         let gone = Alarm::Webhook { hook: HookName::new("crm").unwrap(), trouble: Trouble::Gone };
         for (alarm, about, words) in [
@@ -144,6 +167,7 @@ mod tests {
             (by_hand, "london-1", "550 No such thing"),
             (by_itself, "london-1 did not take", "tried again by itself"),
             (unread, "The settings of london-1 cannot be read", "451 Denied"),
+            (broken, "Line ttyACM0 of london-1 is out of order", "it does not answer AT"),
             (Alarm::Unrouted(JobId(12)), "(job 12)", "See: postfax show 12"),
             (gone, "The webhook crm wants no more", "postfax webhooks retry crm"),
             (Alarm::Many(Some(JobId(12))), "more alarms", "See: postfax show 12"),

@@ -191,6 +191,7 @@ impl Driver for OffRamp {
             number: None,
             status: "takes mail".into(),
             usable: true,
+            broken: false,
         };
         Ok(Condition { banner: self.options.server.clone(), lines: vec![line] })
     }

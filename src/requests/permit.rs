@@ -190,7 +190,10 @@ pub(super) fn conceal_status(sight: &Sight<'_>, status: &mut Status) {
             continue;
         }
         match &mut server.live.health {
-            Health::Up { lines, .. } => lines.clear(),
+            Health::Up { lines, broken, .. } => {
+                lines.clear();
+                broken.clear();
+            }
             Health::Down { why } => why.clear(),
             Health::Unknown => {}
         }

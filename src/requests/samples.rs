@@ -210,10 +210,7 @@ pub(crate) fn received() -> Job {
 
 /// Two servers, one of them down, and one call under way.
 pub(crate) fn status() -> Status {
-    let up = Health::Up {
-        banner: "HylaFAX (tm) Version 6.0.7".into(),
-        lines: vec!["ttyFAX0: Running and idle".into()],
-    };
+    let up = Health::up("HylaFAX (tm) Version 6.0.7", vec!["ttyFAX0: Running and idle".into()]);
     let live = |health, busy| Live { health, since: START, busy, page_s: 18.0, failures: 0 };
     let settings = |state, since| Some(SettingsStatus { version: 3, state, since, unread: None });
     let applied = settings(settings::State::Applied { at: START }, START);

@@ -120,7 +120,8 @@ fn origin(job: &Job) -> String {
         Cause::Alarm(
             Alarm::Drifted { server, .. }
             | Alarm::NotSet { server, .. }
-            | Alarm::NotRead { server, .. },
+            | Alarm::NotRead { server, .. }
+            | Alarm::Line { server, .. },
         ) => {
             format!("server {server}")
         }

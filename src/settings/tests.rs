@@ -268,7 +268,7 @@ async fn a_server_that_is_away_gets_its_settings_without_a_hand() {
         house.next().await;
         assert_eq!(house.state(), State::Pending);
         house.be(Mood::Well);
-        house.act(Event::Health(london(), Health::Up { banner: String::new(), lines: vec![] }));
+        house.act(Event::Health(london(), Health::up("", vec![])));
         house.next().await;
         assert!(matches!(house.state(), State::Applied { .. }), "{leaves:?}");
         assert_eq!(house.holds(), dials(number));

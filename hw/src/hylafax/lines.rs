@@ -12,6 +12,8 @@ const MAX_LIST_BYTES: u64 = 1 << 20;
 /// is not here: a busy line can be used in a while.
 const UNUSABLE: &[&str] =
     &["Initializing", "Waiting for modem to come ready", "Modem appears to be wedged", "No status"];
+/// Those of them that do not pass by themselves when they last.
+const BROKEN: &[&str] = &["Waiting for modem to come ready", "Modem appears to be wedged"];
 
 impl Session {
     /// Asks for the condition of the server.
@@ -38,6 +40,7 @@ fn parse(text: &str) -> Vec<LineCondition> {
                 number: (!number.is_empty()).then(|| number.to_owned()),
                 status,
                 usable: scheduled && !down,
+                broken: !scheduled || BROKEN.iter().any(|words| columns[2].starts_with(words)),
             })
         })
         .collect();
@@ -57,11 +60,11 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0].name, "ttyFAX0");
         assert_eq!(lines[0].number.as_deref(), Some("+1 555 100"));
-        assert!(lines[0].usable);
+        assert!(lines[0].usable && !lines[0].broken);
         assert_eq!(lines[1].number, None);
-        assert!(!lines[1].usable);
+        assert!(!lines[1].usable && lines[1].broken);
         let lines = parse(&format!("HylaFAX scheduler on vm: Not running\r\n{rows}"));
-        assert!(lines.iter().all(|line| !line.usable));
+        assert!(lines.iter().all(|line| !line.usable && line.broken));
         assert!(parse("junk\r\n\r\n").is_empty());
     }
 }

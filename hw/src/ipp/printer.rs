@@ -182,6 +182,7 @@ fn condition(about: Group<'_>) -> Condition {
         number: numbers.get(at).map(|number| number.trim_start_matches("tel:").to_owned()),
         status: status.clone(),
         usable: accepting && !stopped,
+        broken: stopped,
     };
     Condition { banner: banner.to_owned(), lines: names.iter().enumerate().map(line).collect() }
 }

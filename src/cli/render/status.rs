@@ -104,6 +104,8 @@ pub(super) fn condition(server: &ServerStatus) -> (&'static str, Paint) {
         (Health::Down { .. }, true) => ("down, draining", Paint::Bad),
         (Health::Down { .. }, false) => ("down", Paint::Bad),
         (Health::Up { .. }, true) => ("draining", Paint::Attention),
+        (Health::Up { can_call: false, .. }, false) => ("cannot call", Paint::Bad),
+        (Health::Up { broken, .. }, false) if !broken.is_empty() => ("up", Paint::Attention),
         (Health::Up { .. }, false) => ("up", Paint::Good),
     }
 }
@@ -112,8 +114,8 @@ fn says(server: &ServerStatus) -> String {
     match &server.live.health {
         Health::Unknown => "not heard of yet".into(),
         Health::Down { why } => why.clone(),
-        Health::Up { banner, lines } if lines.is_empty() => banner.clone(),
-        Health::Up { banner, lines } => format!("{banner}; {}", lines.join("; ")),
+        Health::Up { banner, lines, .. } if lines.is_empty() => banner.clone(),
+        Health::Up { banner, lines, .. } => format!("{banner}; {}", lines.join("; ")),
     }
 }
 
@@ -246,7 +248,7 @@ JOB  FROM  TO            BY        PAGES             FOR    SPEED  REMOTE
         assert!(changes(&view(), Some(&first), &first).is_empty());
 
         let mut second = first.clone();
-        second.servers[1].live.health = Health::Up { banner: "back".into(), lines: Vec::new() };
+        second.servers[1].live.health = Health::up("back", Vec::new());
         second.servers[1].draining = false;
         second.under_way.clear();
         let lines = changes(&view(), Some(&first), &second);

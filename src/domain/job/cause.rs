@@ -148,6 +148,15 @@ pub enum Alarm {
         /// Why, in words.
         why: String,
     },
+    /// A line of a server does not work.
+    Line {
+        /// Which server.
+        server: ServerName,
+        /// Its name there.
+        line: String,
+        /// In the server's words.
+        why: String,
+    },
     /// Events do not get to somebody who is to be told of them.
     Webhook {
         /// To whom.
@@ -185,6 +194,7 @@ impl Alarm {
             Self::Drifted { .. }
             | Self::NotSet { .. }
             | Self::NotRead { .. }
+            | Self::Line { .. }
             | Self::Webhook { .. } => None,
         }
     }

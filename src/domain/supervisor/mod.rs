@@ -13,6 +13,7 @@ mod accept;
 mod arrive;
 mod asked;
 mod book;
+mod broken;
 mod calling;
 mod caps;
 mod dispatch;
@@ -140,6 +141,8 @@ pub struct Supervisor {
     accepted_walked_at: usize,
     /// How many faxes were taken for each number of late.
     hourly: caps::Hourly,
+    /// Lines that do not work.
+    broken: broken::Broken,
     /// How many alarms were mailed of late.
     alarms: caps::Alarms,
     arrivals: HashSet<(ServerName, String)>,
@@ -171,6 +174,7 @@ impl Supervisor {
             mailing: 0,
             press: Press::default(),
             hourly: caps::Hourly::restore(&saved.accepted),
+            broken: broken::Broken::default(),
             alarms: caps::Alarms::default(),
             accepted: saved.accepted.into_iter().map(|(k, id, at)| (k, (id, at))).collect(),
             accepted_walked_at: 0,
@@ -323,6 +327,9 @@ impl Supervisor {
             self.push_pending(&name, actions);
             if !was_up {
                 self.push_to_returned(&name, actions);
+            }
+            for alarm in self.broken.heed(&name, health.broken(), now) {
+                self.alarm(alarm, now, actions);
             }
         }
         let live = self.fleet.0.entry(name.clone()).or_default();

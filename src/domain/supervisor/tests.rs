@@ -137,7 +137,7 @@ pub(super) fn submission(from: &str, to: &str, message_id: &str) -> Submission {
 }
 
 pub(super) fn up() -> Health {
-    Health::Up { banner: "test".into(), lines: vec![] }
+    Health::up("test", vec![])
 }
 
 fn supervisor(servers_up: &[&str]) -> Supervisor {

@@ -1,7 +1,7 @@
 //! How the status and the fax servers look.
 
 use postfax_domain::{
-    fleet::Health,
+    fleet::{BrokenLine, Health},
     supervisor::{ServerStatus, SettingsStatus, Status},
 };
 use serde::Serialize;
@@ -166,7 +166,11 @@ impl From<&ServerStatus> for ServerView {
     fn from(server: &ServerStatus) -> Self {
         let (health, why) = match &server.live.health {
             Health::Unknown => (HealthView::Unknown, None),
-            Health::Up { .. } => (HealthView::Up, None),
+            Health::Up { broken, .. } => {
+                let why = |line: &BrokenLine| format!("{}: {}", line.line, line.why);
+                let why = broken.iter().map(why).collect::<Vec<_>>().join("; ");
+                (HealthView::Up, Some(why).filter(|why| !why.is_empty()))
+            }
             Health::Down { why } => (HealthView::Down, Some(why.clone())),
         };
         Self {

@@ -153,7 +153,8 @@ fn unfinished(outcome: Outcome, together: usize) -> Outcome {
 mod tests {
     use Fate::{Back, Ended};
     use Outcome::{
-        BadDocument, Busy, Cancelled, Delivered, Disconnected, LinesBusy, PageUnconfirmed, ServerFault,
+        BadDocument, Busy, Cancelled, Delivered, Disconnected, LinesBusy, PageUnconfirmed,
+        ServerFault,
     };
 
     use super::*;
@@ -204,7 +205,13 @@ mod tests {
         for (what, who, outcome, confirmed, fates) in [
             ("the second, on the line", &[1][..], Cancelled, 3, [Ended(Delivered), stopped, Back]),
             ("the first, before it is answered", &[0, 2], Cancelled, 0, [stopped, Back, stopped]),
-            ("the first, which was confirmed then", &[0], Cancelled, 2, [Ended(Delivered), Back, Back]),
+            (
+                "the first, which was confirmed then",
+                &[0],
+                Cancelled,
+                2,
+                [Ended(Delivered), Back, Back],
+            ),
             ("while no line is free", &[1], LinesBusy, 0, [Back, stopped, Back]),
             ("too late", &[0], Delivered, 6, [Ended(Delivered); 3]),
         ] {

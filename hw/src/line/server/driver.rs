@@ -274,6 +274,7 @@ impl Core {
                 number: own.fax_number.clone(),
                 status,
                 usable: ready && own.line.on && own.direction.sends(),
+                broken: own.line.on && matches!(state, LineState::Failed(_)),
             }
         };
         self.lines.iter().zip(&meaning.lines).map(condition).collect()

@@ -165,7 +165,8 @@ pub(super) fn plan(
         }
     }
     order.sort_by(|a, b| (a.priority, a.since, &a.tag).cmp(&(b.priority, b.since, &b.tag)));
-    let due: Vec<&Wanting> = order.iter().copied().filter(|one| !rests(one.not_before, at.now)).collect();
+    let due: Vec<&Wanting> =
+        order.iter().copied().filter(|one| !rests(one.not_before, at.now)).collect();
     let relatives = batch::by_kin(&due);
     let mut taken: BTreeSet<&str> = BTreeSet::new();
     for one in &due {

@@ -132,6 +132,7 @@ impl Driver for Memory {
             number: None,
             status: "ready".into(),
             usable: true,
+            broken: false,
         };
         Ok(Condition { banner: "in memory".into(), lines: vec![line] })
     }
