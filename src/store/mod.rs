@@ -13,6 +13,7 @@ mod mails;
 mod round;
 mod rows;
 mod settings;
+mod tables;
 mod versions;
 mod webhooks;
 
@@ -196,7 +197,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let mut writer = SqliteConnection::connect_with(&options).await.map_err(fail)?;
-        sqlx::migrate!("src/store/migrations")
+        tables::migrator()
             .run(&mut writer)
             .await
             .map_err(|bad| fail(sqlx::Error::Migrate(Box::new(bad))))?;

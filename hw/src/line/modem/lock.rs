@@ -2,15 +2,25 @@
 //! with a process id in ten characters.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     io::Write,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use rustix::process::{Pid, test_kill_process};
 
 /// Longest lock file that is looked at, in bytes.
 const MAX_LOCK: usize = 64;
+
+/// The locks of this process. One with our process id that is not among them was left by an
+/// earlier life: in a container the ids begin anew.
+static OURS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn ours() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    OURS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A line that is ours. Dropping it lets go of it.
 #[derive(Debug)]
@@ -46,11 +56,16 @@ impl Lock {
         let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         fs::set_permissions(fresh.path(), readable).map_err(error)?;
         // A link either is there before, or is made: nobody sees an empty lock.
+        let mut ours = ours();
         for _ in 0..2 {
             match fs::hard_link(fresh.path(), &path) {
-                Ok(()) => return Ok(Self(path)),
+                Ok(()) => {
+                    ours.insert(path.clone());
+                    return Ok(Self(path));
+                }
                 Err(exists) if exists.kind() == io::ErrorKind::AlreadyExists => {
-                    if let Some(holder) = holder(&path) {
+                    let lives = |holder: &Holder| Some(holder.pid) != own() || ours.contains(&path);
+                    if let Some(holder) = holder(&path).filter(lives) {
                         return Err(NotLocked::Held(holder));
                     }
                     match fs::remove_file(&path) {
@@ -69,6 +84,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        let mut ours = ours();
+        ours.remove(&self.0);
         // It may have been taken over, or removed by hand.
         if holder(&self.0).is_some_and(|holder| Some(holder.pid) == own()) {
             fs::remove_file(&self.0).ok();
@@ -126,7 +143,9 @@ mod tests {
         drop(lock);
         assert!(!file.exists());
         let gone = i32::MAX - 7;
-        for stale in [format!("{gone:>10}\n").into_bytes(), gone.to_ne_bytes().to_vec(), vec![]] {
+        let earlier = format!("{:>10}\n", std::process::id());
+        let gone_in_text = format!("{gone:>10}\n");
+        for stale in [earlier.into(), gone_in_text.into(), gone.to_ne_bytes().to_vec(), vec![]] {
             fs::write(&file, &stale).unwrap();
             drop(Lock::take(folder.path(), device).unwrap());
         }
