@@ -108,6 +108,8 @@ struct Conversation<'a> {
     began: Instant,
     local: Local,
     agreed: Agreed,
+    /// Where the other side is.
+    remote: SocketAddr,
     player: Option<Box<dyn Playing>>,
     tell: mpsc::Sender<Happening>,
     steps: Option<mpsc::Sender<Step>>,
@@ -161,6 +163,7 @@ pub(super) async fn converse(terms: &Terms, answered: Answered) -> Ended {
         began: now,
         local: answered.local,
         agreed: answered.agreed,
+        remote: answered.remote,
         player: None,
         tell,
         steps: answered.steps,
