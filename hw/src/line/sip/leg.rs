@@ -45,6 +45,8 @@ pub struct Calling {
     task: JoinHandle<InviteAsyncResult>,
     /// Something came back: the trunk is there.
     heard: bool,
+    /// It is answered or has failed.
+    over: bool,
 }
 
 impl Calling {
@@ -54,7 +56,7 @@ impl Calling {
         states: DialogStateReceiver,
         task: JoinHandle<InviteAsyncResult>,
     ) -> Self {
-        Self { agent, dialogue, states: Some(states), task, heard: false }
+        Self { agent, dialogue, states: Some(states), task, heard: false, over: false }
     }
 
     /// Number of the call in SIP.
@@ -71,6 +73,9 @@ impl Calling {
 
     /// Waits for what happens next. After `Answered` and `Failed` nothing does.
     pub async fn next(&mut self) -> Progress {
+        if self.over {
+            return std::future::pending().await;
+        }
         loop {
             let state = async {
                 match &mut self.states {
@@ -88,6 +93,7 @@ impl Calling {
                 }
                 done = &mut self.task => done,
             };
+            self.over = true;
             return match done {
                 Ok(result) => self.ended(result),
                 Err(_) => Progress::Failed(Cause::of(0, "the SIP stack failed")),
