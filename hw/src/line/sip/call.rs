@@ -246,7 +246,7 @@ impl Conversation<'_> {
     async fn on(&mut self, next: Next) -> Option<Ended> {
         match next {
             Next::Leg(Event::Offer(offer)) => self.offered(offer).await,
-            Next::Leg(Event::Acknowledged(_)) => {}
+            Next::Leg(Event::Acknowledged(answer)) => self.acknowledged(&answer),
             Next::Leg(Event::Ended(cause)) => return self.left(cause),
             Next::Media(Happening::Ended(ended)) => return self.played(ended),
             Next::Media(happening) => self.happened(happening).await,

@@ -168,6 +168,15 @@ impl Conversation<'_> {
         }
     }
 
+    /// The answer to an offer that the other side left to us, of the kind of media that was.
+    pub(super) fn acknowledged(&mut self, answer: &[u8]) {
+        let is_t38 = self.agreed.is_t38();
+        let taste = Taste { t38: is_t38, audio: !is_t38, ..self.taste() };
+        if let Some(choice) = sdp::parse(answer).ok().and_then(|read| read.choose(taste)) {
+            self.follow(&choice);
+        }
+    }
+
     /// The other side keeps to the kind of media, but has them sent elsewhere, or coded in
     /// another way. On hold it names no place and stays where it was.
     fn follow(&mut self, choice: &Choice) {
