@@ -16,7 +16,7 @@ use postfax_domain::outcome::Outcome;
 use tokio::sync::mpsc;
 
 use super::{
-    Flow, Happening,
+    Flow, Happening, Kind,
     talk::{TICK, Talk},
 };
 use crate::{line::Ended, t30::Session};
@@ -27,6 +27,8 @@ const MOST_LAG: Duration = Duration::from_millis(500);
 const ROUND: usize = 64;
 /// Larger datagrams are cut, and then are none of ours.
 const MAX_DATAGRAM: usize = 2048;
+/// When the other side has moved, packets of its former place may be on their way so long.
+const ON_THEIR_WAY: Duration = Duration::from_secs(1);
 
 /// One T.30 session on a thread of its own. Dropping it hangs up.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ pub struct Player {
 #[derive(Debug)]
 enum Order {
     Change(Flow),
+    Follow(SocketAddr, Kind),
     Stop,
 }
 
@@ -78,6 +81,13 @@ impl Player {
         self.orders.send(Order::Change(flow)).ok();
     }
 
+    /// The other side is at another address now, or codes its sound in another way: the
+    /// session goes on with it. Not for another kind of media.
+    pub fn follow(&self, remote: SocketAddr, kind: Kind) {
+        // A session that is over follows nobody.
+        self.orders.send(Order::Follow(remote, kind)).ok();
+    }
+
     /// Hangs up: the session ends as cancelled, unless it was over.
     pub fn stop(&self) {
         self.orders.send(Order::Stop).ok();
@@ -96,12 +106,24 @@ struct Link {
     named: SocketAddr,
     /// Where it was heard from.
     heard: Option<SocketAddr>,
+    /// Where it was before, and until when that place may still be heard.
+    left: Option<(SocketAddr, Duration)>,
 }
 
 impl Link {
     fn new(flow: &Flow) -> io::Result<Self> {
         flow.socket.set_nonblocking(true)?;
-        Ok(Self { named: flow.remote, heard: None })
+        Ok(Self { named: flow.remote, heard: None, left: None })
+    }
+
+    /// It names another place.
+    fn follow(&mut self, named: SocketAddr, now: Duration) {
+        let before = self.target();
+        self.named = named;
+        if before != named {
+            self.heard = None;
+            self.left = Some((before, now + ON_THEIR_WAY));
+        }
     }
 
     /// Whether packets from there may be its. Nobody gets in between once it was heard.
@@ -109,9 +131,17 @@ impl Link {
         from == self.named || self.heard.is_none_or(|heard| heard == from)
     }
 
-    /// It is there. True: for the first time.
-    fn is(&mut self, from: SocketAddr) -> bool {
-        self.heard.replace(from).is_none()
+    /// Whether a packet from there is the first of where it is now.
+    fn begins(&self, from: SocketAddr, now: Duration) -> bool {
+        let late = self.left.is_some_and(|(place, until)| place == from && now < until);
+        self.heard.is_none() && !late
+    }
+
+    /// It is there, as a packet says.
+    fn is(&mut self, from: SocketAddr, now: Duration) {
+        if self.heard.is_some() || self.begins(from, now) {
+            self.heard = Some(from);
+        }
     }
 
     fn target(&self) -> SocketAddr {
@@ -169,6 +199,10 @@ impl Thread {
                     }
                     Err(_) => self.talk.stop(now),
                 },
+                Ok(Order::Follow(remote, kind)) => {
+                    self.link.follow(remote, now);
+                    self.talk.follow(kind);
+                }
                 Ok(Order::Stop) => self.talk.stop(now),
                 Err(_) => return,
             }
@@ -182,8 +216,16 @@ impl Thread {
         for _ in 0..ROUND {
             match self.socket.recv_from(&mut buffer) {
                 Ok((len, from)) => {
-                    if self.link.may_be(from) && self.talk.take(&buffer[..len], now) {
-                        first |= self.link.is(from);
+                    if !self.link.may_be(from) {
+                        continue;
+                    }
+                    let begins = self.link.begins(from, now);
+                    if begins {
+                        self.talk.await_any();
+                    }
+                    if self.talk.take(&buffer[..len], now) {
+                        first |= begins;
+                        self.link.is(from, now);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -206,5 +248,37 @@ impl Thread {
                 Err(mpsc::error::TrySendError::Closed(_)) => self.talk.stop(now),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_moved_is_followed() {
+        let place = |port| SocketAddr::from(([192, 0, 2, 1], port));
+        let (at, later) = (Duration::from_secs, Duration::from_secs(9));
+        let mut link = Link { named: place(1), heard: None, left: None };
+        link.is(place(2), at(1));
+        assert_eq!(link.target(), place(2));
+        assert!(!link.may_be(place(3)) && link.may_be(place(1)));
+        // It corrects what it said, to where it is heard from.
+        link.follow(place(2), at(2));
+        assert_eq!((link.target(), link.heard), (place(2), Some(place(2))));
+        link.follow(place(3), at(2));
+        assert_eq!(link.target(), place(3));
+        // What is on its way says nothing of the new place.
+        assert!(link.may_be(place(2)) && !link.begins(place(2), at(2)));
+        link.is(place(2), at(2));
+        assert_eq!(link.target(), place(3));
+        // Behind a translation it is heard from elsewhere again.
+        assert!(link.begins(place(4), at(2)));
+        link.is(place(4), at(2));
+        assert!(link.target() == place(4) && !link.may_be(place(2)));
+        // One that says so and stays is where it was.
+        link.follow(place(5), at(3));
+        link.is(place(4), later);
+        assert_eq!(link.target(), place(4));
     }
 }

@@ -81,6 +81,11 @@ impl Playout {
         }
     }
 
+    /// What comes from now on is coded by this law.
+    pub(super) fn follow(&mut self, law: Law) {
+        self.law = law;
+    }
+
     /// Takes a packet of the law's payload type.
     pub(super) fn take(&mut self, packet: &Packet<'_>) {
         let len = packet.payload.len();

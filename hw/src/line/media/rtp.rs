@@ -72,6 +72,15 @@ impl Sender {
         Self { plan, ssrc, sequence, timestamp, waiting: Vec::new(), begun: false }
     }
 
+    /// Codes in another way from now on, on the same line of time.
+    pub(super) fn follow(&mut self, plan: AudioPlan) {
+        let (from, to) = (self.plan.law, plan.law);
+        for octet in &mut self.waiting {
+            *octet = to.encode(from.decode(*octet));
+        }
+        self.plan = plan;
+    }
+
     /// Takes a block, and gives the packets that are full.
     pub(super) fn send(&mut self, block: &Block, out: &mut Vec<Vec<u8>>) {
         self.waiting.extend(block.iter().map(|sample| self.plan.law.encode(*sample)));

@@ -135,6 +135,16 @@ impl Talk {
         }
     }
 
+    /// Goes on over media of the same kind, of which some terms are others now.
+    pub(super) fn follow(&mut self, kind: Kind) {
+        self.wire.follow(kind);
+    }
+
+    /// What comes next may begin anywhere: somebody else sends it.
+    pub(super) fn await_any(&mut self) {
+        self.wire.await_any();
+    }
+
     /// Hangs up.
     pub(super) fn stop(&mut self, now: Duration) {
         if matches!(self.phase, Phase::Going) {

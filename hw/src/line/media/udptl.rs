@@ -171,6 +171,10 @@ pub(super) struct Receiver {
     /// Since when the awaited one is missing while later ones wait.
     missing_since: Option<Duration>,
     strays: u8,
+    /// Somebody else sends, who may count from anywhere.
+    anew: bool,
+    /// By how much the numbers that are handed on are higher than those that come.
+    shift: u16,
     /// What came lately, by number, for parity.
     kept: BTreeMap<u16, Vec<u8>>,
     /// How many packets never came.
@@ -188,7 +192,9 @@ impl Receiver {
         let sequence = datagram.sequence;
         let expected = *self.expected.get_or_insert(sequence);
         let ahead = sequence.wrapping_sub(expected) as i16;
-        if ahead.unsigned_abs() as usize > 8 * MAX_AHEAD {
+        if std::mem::take(&mut self.anew) && !(0..MAX_AHEAD as i16).contains(&ahead) {
+            self.go_on_with(sequence, out);
+        } else if ahead.unsigned_abs() as usize > 8 * MAX_AHEAD {
             self.strays += 1;
             if self.strays < STRAYS {
                 return;
@@ -212,6 +218,23 @@ impl Receiver {
             Recovery::Parity { span, entries } => self.mend(sequence, *span, entries),
         }
         self.hand_on(now, out);
+    }
+
+    /// Somebody else sends from now on.
+    pub(super) fn await_any(&mut self) {
+        self.anew = true;
+    }
+
+    /// Whoever counts in another way: for the one who is handed the packets the numbers go
+    /// on after a gap, for a step back would be a repetition to it.
+    fn go_on_with(&mut self, sequence: u16, out: &mut Vec<(u16, Vec<u8>)>) {
+        self.flush(out);
+        self.kept.clear();
+        self.missing_since = None;
+        if let Some(awaited) = self.expected.replace(sequence) {
+            let next = awaited.wrapping_add(self.shift).wrapping_add(1);
+            self.shift = next.wrapping_sub(sequence);
+        }
     }
 
     /// Gives what has waited long enough.
@@ -292,7 +315,7 @@ impl Receiver {
         match self.ahead.pop_front().flatten() {
             Some(ifp) => {
                 self.kept.insert(number, ifp.clone());
-                out.push((number, ifp));
+                out.push((number.wrapping_add(self.shift), ifp));
             }
             None => self.lost += 1,
         }
@@ -421,5 +444,17 @@ mod tests {
             assert_eq!(take(&mut receiver, &[0x70, n, 1, n, 0, 0], NOW), []);
         }
         assert_eq!(take(&mut receiver, &[0x70, 2, 1, 2, 0, 0], NOW), [(0x7002, vec![2])]);
+    }
+
+    #[test]
+    fn somebody_else_who_counts_from_anywhere_is_understood_at_once() {
+        let plain = |n: u8| [0, n, 1, n, 0, 0];
+        for (first, handed_on) in [(0, [102, 103]), (90, [102, 103]), (101, [101, 102])] {
+            let mut receiver = Receiver::default();
+            assert_eq!(take(&mut receiver, &plain(100), NOW), [(100, vec![100])]);
+            receiver.await_any();
+            let got = [first, first + 1].map(|n| take(&mut receiver, &plain(n), NOW).remove(0).0);
+            assert_eq!(got, handed_on, "{first}");
+        }
     }
 }

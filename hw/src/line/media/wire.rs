@@ -93,6 +93,20 @@ impl Wire {
         }
     }
 
+    /// Codes sound in another way. T.38 goes on as it began.
+    pub(super) fn follow(&mut self, kind: Kind) {
+        if let (Self::Audio(audio), Kind::Audio(plan)) = (self, kind) {
+            audio.sound.follow(plan);
+        }
+    }
+
+    /// The next packet may have any number. Sound sees by itself that another one speaks.
+    pub(super) fn await_any(&mut self) {
+        if let Self::T38(t38) = self {
+            t38.receiver.await_any();
+        }
+    }
+
     /// Lets 20 ms pass. True: a fax machine was heard for the first time.
     pub(super) fn pass(&mut self, now: Duration, out: &mut Vec<Vec<u8>>) -> bool {
         match self {

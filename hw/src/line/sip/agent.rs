@@ -11,7 +11,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak},
     time::Duration,
 };
 
@@ -21,7 +21,8 @@ use rsipstack::{
         registration::Registration,
     },
     sip::{
-        Auth, Header, HostWithPort, Method, Param, Scheme, StatusCode, StatusCodeKind, Uri, typed,
+        Auth, Header, HostWithPort, Method, Param, Request, Scheme, StatusCode, StatusCodeKind,
+        Uri, typed,
     },
     transaction::{
         CallIdFormat, EndpointBuilder, Transaction,
@@ -35,7 +36,7 @@ use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::incoming::Room;
+pub(super) use self::{hops::look_up, incoming::Room};
 pub use self::{
     incoming::Incoming,
     register::{Account, Refused, Registered},
@@ -91,6 +92,9 @@ pub enum AgentError {
     /// The socket.
     #[error("cannot listen for SIP at {0}: {1}")]
     Bind(SocketAddr, io::Error),
+    /// A name that nobody knows now.
+    #[error("where is {0}? {1}")]
+    Unknown(String, io::Error),
     /// A file of a certificate.
     #[error("cannot read {0}: {1}")]
     File(String, io::Error),
@@ -183,8 +187,9 @@ impl Agent {
         options: AgentOptions,
     ) -> Result<(Arc<Self>, mpsc::Receiver<Incoming>), AgentError> {
         let stop = CancellationToken::new();
-        let (layer, contact) = socket::open(&options, &stop).await?;
-        let allowed = Arc::new(RwLock::new(options.allowed));
+        let allowed = Arc::new(RwLock::new(options.allowed.clone()));
+        let (layer, contact) = socket::open(&options, &allowed, &stop).await?;
+        let ours = Ours::default();
         let hops = hops::Hops::new(carrier(options.transport));
         let mut builder = EndpointBuilder::new();
         builder
@@ -198,7 +203,7 @@ impl Agent {
                 ..EndpointOption::default()
             })
             .with_target_locator(Box::new(hops.clone()))
-            .with_transport_inspector(Box::new(Gate::new(Arc::clone(&allowed))));
+            .with_transport_inspector(Box::new(gate(Arc::clone(&allowed), &ours)));
         if let Some(traces) = options.traces {
             builder.with_inspector(Box::new(Tap(traces)));
         }
@@ -206,6 +211,7 @@ impl Agent {
         let transactions = endpoint.incoming_transactions()?;
         let (incoming, waiting) = mpsc::channel(MAX_WAITING);
         let dialogues = Arc::new(DialogLayer::new(Arc::clone(&endpoint.inner)));
+        let _ = ours.set(Arc::downgrade(&dialogues));
         let agent = Arc::new(Self {
             endpoint: Arc::clone(&endpoint.inner),
             dialogues,
@@ -218,16 +224,7 @@ impl Agent {
             stop,
             dead: CancellationToken::new(),
         });
-        let inner = Arc::clone(&endpoint.inner);
-        let served = tokio::spawn(async move { inner.serve().await });
-        let dead = agent.dead.clone();
-        tokio::spawn(async move {
-            // However it ended: without it nothing is received any more.
-            if let Ok(Err(error)) = served.await {
-                tracing::warn!(%error, "the SIP stack has ended");
-            }
-            dead.cancel();
-        });
+        tokio::spawn(serve(Arc::clone(&endpoint.inner), agent.dead.clone()));
         tokio::spawn(incoming::take(Arc::downgrade(&agent), transactions, incoming));
         Ok((agent, waiting))
     }
@@ -382,6 +379,26 @@ impl Agent {
     ) -> Result<u32, Refused> {
         register::once(self, registration, account, expires_s).await
     }
+}
+
+/// The dialogues that stand, once there is a stack that can have some.
+type Ours = Arc<OnceLock<Weak<DialogLayer>>>;
+
+fn gate(allowed: Arc<RwLock<Allowed>>, ours: &Ours) -> Gate {
+    let ours = Arc::clone(ours);
+    let standing = move |request: &Request| {
+        let ours = ours.get().and_then(Weak::upgrade);
+        ours.is_some_and(|ours| incoming::stands(&ours, request))
+    };
+    Gate::new(allowed, Box::new(standing))
+}
+
+/// Lets the stack receive. However that ends: without it nothing is received any more.
+async fn serve(endpoint: EndpointInnerRef, dead: CancellationToken) {
+    if let Ok(Err(error)) = tokio::spawn(async move { endpoint.serve().await }).await {
+        tracing::warn!(%error, "the SIP stack has ended");
+    }
+    dead.cancel();
 }
 
 const fn carrier(transport: Transport) -> rsipstack::sip::Transport {

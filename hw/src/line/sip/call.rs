@@ -108,6 +108,8 @@ struct Conversation<'a> {
     began: Instant,
     local: Local,
     agreed: Agreed,
+    /// Where the other side is.
+    remote: SocketAddr,
     player: Option<Box<dyn Playing>>,
     tell: mpsc::Sender<Happening>,
     steps: Option<mpsc::Sender<Step>>,
@@ -161,6 +163,7 @@ pub(super) async fn converse(terms: &Terms, answered: Answered) -> Ended {
         began: now,
         local: answered.local,
         agreed: answered.agreed,
+        remote: answered.remote,
         player: None,
         tell,
         steps: answered.steps,
@@ -243,7 +246,7 @@ impl Conversation<'_> {
     async fn on(&mut self, next: Next) -> Option<Ended> {
         match next {
             Next::Leg(Event::Offer(offer)) => self.offered(offer).await,
-            Next::Leg(Event::Acknowledged(_)) => {}
+            Next::Leg(Event::Acknowledged(answer)) => self.acknowledged(&answer),
             Next::Leg(Event::Ended(cause)) => return self.left(cause),
             Next::Media(Happening::Ended(ended)) => return self.played(ended),
             Next::Media(happening) => self.happened(happening).await,

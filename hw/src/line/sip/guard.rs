@@ -1,5 +1,8 @@
 //! What stands between the network and the SIP stack: datagrams that would harm it are
 //! dropped, strangers get no answer, and nobody starts more transactions than a limit.
+//! Strangers are all who do not come from an address that may begin something; they are
+//! heard in dialogues that stand, whose tags they cannot guess, and what they send there
+//! takes nothing from what those may send who are no strangers.
 //! Decides about messages only; calls are decided elsewhere.
 
 use std::{
@@ -18,7 +21,7 @@ use rsipstack::{
     transport::{SipAddr, SipConnection, TransportEvent},
 };
 
-/// New transactions that may begin each second, over a while.
+/// New transactions of a kind that may begin each second, over a while.
 const REQUESTS_PER_S: f64 = 100.0;
 /// And at once.
 const REQUESTS_AT_ONCE: f64 = 400.0;
@@ -76,7 +79,7 @@ pub enum Allowed {
 }
 
 impl Allowed {
-    fn holds(&self, address: IpAddr) -> bool {
+    pub(super) fn holds(&self, address: IpAddr) -> bool {
         match self {
             Self::Anyone => true,
             Self::Only(nets) => nets.iter().any(|net| net.holds(address)),
@@ -92,6 +95,10 @@ struct Bucket {
 }
 
 impl Bucket {
+    fn new() -> Self {
+        Self { left: REQUESTS_AT_ONCE, since: Instant::now() }
+    }
+
     fn take(&mut self, now: Instant) -> bool {
         let grown = now.saturating_duration_since(self.since).as_secs_f64() * REQUESTS_PER_S;
         (self.left, self.since) = ((self.left + grown).min(REQUESTS_AT_ONCE), now);
@@ -103,34 +110,45 @@ impl Bucket {
     }
 }
 
+/// Says whether a request belongs to something that stands here.
+pub(super) type Standing = Box<dyn Fn(&Request) -> bool + Send + Sync>;
+
 /// Drops what strangers send, and what comes too fast.
 pub(super) struct Gate {
     allowed: Arc<RwLock<Allowed>>,
-    bucket: Mutex<Bucket>,
+    standing: Standing,
+    /// For strangers in a dialogue of ours.
+    strangers: Mutex<Bucket>,
+    /// For the others' BYE, so that a call can be ended however many begin.
+    ends: Mutex<Bucket>,
+    /// For all else of the others.
+    others: Mutex<Bucket>,
 }
 
 impl Gate {
-    pub(super) fn new(allowed: Arc<RwLock<Allowed>>) -> Self {
-        let bucket = Bucket { left: REQUESTS_AT_ONCE, since: Instant::now() };
-        Self { allowed, bucket: Mutex::new(bucket) }
+    pub(super) fn new(allowed: Arc<RwLock<Allowed>>, standing: Standing) -> Self {
+        let [strangers, ends, others] = [(); 3].map(|()| Mutex::new(Bucket::new()));
+        Self { allowed, standing, strangers, ends, others }
     }
 
     fn lets_in(&self, request: &Request, from: &SipAddr) -> bool {
-        // What belongs to a dialogue names its secret tags, and is refused by the stack
-        // where it does not; it may come from another address than the trunk's.
-        let of_a_dialogue =
-            request.to_header().ok().is_some_and(|to| matches!(to.tag(), Ok(Some(_))));
-        let ends_something = matches!(request.method, Method::Ack | Method::Cancel | Method::Bye);
-        if !of_a_dialogue {
-            let Ok(address) = from.get_socketaddr() else { return false };
-            let allowed = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
-            if !allowed.holds(address.ip()) {
-                tracing::debug!(from = %address, method = %request.method, "SIP from a stranger");
-                return false;
-            }
+        let Ok(address) = from.get_socketaddr() else { return false };
+        let allowed = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
+        let stranger = !allowed.holds(address.ip());
+        drop(allowed);
+        // What belongs to a dialogue may come from another address than the trunk's.
+        if stranger && !(self.standing)(request) {
+            tracing::debug!(from = %address, method = %request.method, "SIP from a stranger");
+            return false;
         }
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        ends_something || bucket.take(Instant::now())
+        let bucket = match request.method {
+            // They find their transaction or come to nothing.
+            Method::Ack | Method::Cancel => return true,
+            _ if stranger => &self.strangers,
+            Method::Bye => &self.ends,
+            _ => &self.others,
+        };
+        bucket.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
     }
 }
 
@@ -277,5 +295,40 @@ mod tests {
         assert!(bucket.take(later) && !bucket.take(later));
         let much_later = now + Duration::from_secs(3_600);
         assert!((0..400).all(|_| bucket.take(much_later)) && !bucket.take(much_later));
+    }
+
+    fn request(method: Method, call_id: &str) -> Request {
+        let text = format!(
+            "{method} sip:1@192.0.2.9 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+             From: <sip:1@x>;tag=1\r\nTo: <sip:2@x>;tag=2\r\nCall-ID: {call_id}\r\n\
+             CSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"
+        );
+        match SipMessage::try_from(text.as_bytes()).unwrap() {
+            SipMessage::Request(request) => request,
+            SipMessage::Response(_) => panic!("a response"),
+        }
+    }
+
+    #[test]
+    fn strangers_are_heard_in_dialogues_alone_and_starve_nobody() {
+        let allowed = Arc::new(RwLock::new(Allowed::Only(vec![Net::parse("192.0.2.1").unwrap()])));
+        let stands = |request: &Request| request.call_id_header().unwrap().value() == "ours";
+        let gate = Gate::new(allowed, Box::new(stands));
+        let from = |address: &str| SipAddr::from(SocketAddr::new(address.parse().unwrap(), 5060));
+        let (peer, stranger) = (from("192.0.2.1"), from("198.51.100.1"));
+        let mut passed = 0;
+        for _ in 0..2_000 {
+            for method in [Method::Bye, Method::Invite, Method::Options, Method::Ack] {
+                assert!(!gate.lets_in(&request(method, "invented"), &stranger), "{method}");
+            }
+            passed += u32::from(gate.lets_in(&request(Method::Bye, "ours"), &stranger));
+        }
+        assert!((400..1_000).contains(&passed), "{passed}");
+        assert!(gate.lets_in(&request(Method::Ack, "ours"), &stranger));
+        // The trunk has all that is its own, and ends calls when it cannot begin any more.
+        assert!((0..400).all(|_| gate.lets_in(&request(Method::Invite, "new"), &peer)));
+        while gate.lets_in(&request(Method::Options, "new"), &peer) {}
+        assert!((0..400).all(|_| gate.lets_in(&request(Method::Bye, "new"), &peer)));
+        assert!((0..1_000).any(|_| !gate.lets_in(&request(Method::Bye, "new"), &peer)));
     }
 }

@@ -45,6 +45,8 @@ pub struct Calling {
     task: JoinHandle<InviteAsyncResult>,
     /// Something came back: the trunk is there.
     heard: bool,
+    /// It is answered or has failed.
+    over: bool,
 }
 
 impl Calling {
@@ -54,7 +56,7 @@ impl Calling {
         states: DialogStateReceiver,
         task: JoinHandle<InviteAsyncResult>,
     ) -> Self {
-        Self { agent, dialogue, states: Some(states), task, heard: false }
+        Self { agent, dialogue, states: Some(states), task, heard: false, over: false }
     }
 
     /// Number of the call in SIP.
@@ -71,6 +73,9 @@ impl Calling {
 
     /// Waits for what happens next. After `Answered` and `Failed` nothing does.
     pub async fn next(&mut self) -> Progress {
+        if self.over {
+            return std::future::pending().await;
+        }
         loop {
             let state = async {
                 match &mut self.states {
@@ -88,6 +93,7 @@ impl Calling {
                 }
                 done = &mut self.task => done,
             };
+            self.over = true;
             return match done {
                 Ok(result) => self.ended(result),
                 Err(_) => Progress::Failed(Cause::of(0, "the SIP stack failed")),
@@ -165,7 +171,8 @@ pub(super) fn phrase(response: &Response) -> String {
 
 /// What the other side does in a call that stands.
 pub enum Event {
-    /// It has acknowledged our answer, with this description where we had offered.
+    /// It has acknowledged our first answer, or a later one that was to offer: with its
+    /// description where we had offered.
     Acknowledged(Vec<u8>),
     /// It offers another session.
     Offer(Offer),
@@ -206,6 +213,8 @@ pub struct Leg {
     pub(super) dialogue: InviteDialog,
     states: DialogStateReceiver,
     acknowledged: bool,
+    /// The number of a re-INVITE that left the offer to us.
+    awaited: Option<u32>,
     over: Option<Cause>,
     goodbye: Option<u8>,
     _room: Room,
@@ -223,6 +232,7 @@ impl Leg {
             dialogue,
             states,
             acknowledged: false,
+            awaited: None,
             over: None,
             goodbye: None,
             _room: room,
@@ -260,14 +270,11 @@ impl Leg {
 
     fn event(&mut self, state: DialogState) -> Option<Event> {
         match state {
-            DialogState::Confirmed(..) if !self.acknowledged => {
-                self.acknowledged = true;
-                let body = self.dialogue.last_remote_ack().map(|ack| ack.body);
-                Some(Event::Acknowledged(body.unwrap_or_default()))
-            }
+            DialogState::Confirmed(..) => self.confirmed(),
             DialogState::Updated(_, request, handle) => {
                 let refresh = request.method == Method::Update && request.body.is_empty();
                 if !refresh {
+                    self.awaited = number(&request).filter(|_| request.body.is_empty());
                     return Some(Event::Offer(Offer { request, handle }));
                 }
                 // RFC 4028 7.4: a refresh without an offer changes nothing.
@@ -293,6 +300,19 @@ impl Leg {
             }
             _ => None,
         }
+    }
+
+    /// Comes after many a request; once for each acknowledgement that says something.
+    fn confirmed(&mut self) -> Option<Event> {
+        let ack = self.dialogue.last_remote_ack();
+        let awaited = self.awaited.is_some() && ack.as_ref().and_then(number) == self.awaited;
+        if std::mem::replace(&mut self.acknowledged, true) && !awaited {
+            return None;
+        }
+        if awaited {
+            self.awaited = None;
+        }
+        Some(Event::Acknowledged(ack.map(|ack| ack.body).unwrap_or_default()))
     }
 
     fn why(&self, reason: &TerminatedReason) -> Cause {
@@ -356,6 +376,10 @@ impl Drop for Leg {
             runtime.spawn(goodbye);
         }
     }
+}
+
+fn number(request: &Request) -> Option<u32> {
+    request.cseq_header().and_then(|cseq| cseq.seq()).ok()
 }
 
 /// Ends a dialogue, whatever state it is in, and forgets it.

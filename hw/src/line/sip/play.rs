@@ -35,6 +35,8 @@ pub(crate) trait Media: Send + Sync {
 pub(crate) trait Playing: Send {
     /// Goes on over another flow, from the beginning.
     fn change(&self, flow: Flow);
+    /// Goes on where it was: the other side is there now, or codes in another way.
+    fn follow(&self, remote: SocketAddr, kind: Kind);
     /// Ends it.
     fn stop(&self);
 }
@@ -58,6 +60,10 @@ impl Media for Players {
 impl Playing for Player {
     fn change(&self, flow: Flow) {
         Self::change(self, flow);
+    }
+
+    fn follow(&self, remote: SocketAddr, kind: Kind) {
+        Self::follow(self, remote, kind);
     }
 
     fn stop(&self) {

@@ -2,6 +2,7 @@
 //! those that come in, as many at once as it has channels.
 
 mod keep;
+mod peers;
 mod place;
 mod take;
 
@@ -18,8 +19,9 @@ use async_trait::async_trait;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use self::peers::Peers;
 use super::{
-    agent::{Agent, Allowed, Net},
+    agent::{Agent, Allowed},
     call::Terms,
     memory::Memory,
     options::{Transport, TrunkOptions},
@@ -61,6 +63,8 @@ pub(super) struct Inner {
     /// The agent, with what its calls have in common, while there is one.
     running: Mutex<Option<Running>>,
     busy: AtomicUsize,
+    /// Who may call, as last known.
+    peers: Mutex<Peers>,
 }
 
 /// What calls are placed with.
@@ -116,6 +120,7 @@ impl Trunk {
                 changed: watch::Sender::new(()),
                 running: Mutex::new(None),
                 busy: AtomicUsize::new(0),
+                peers: Mutex::default(),
             }),
         })
     }
@@ -189,6 +194,15 @@ impl Inner {
         with_port(&self.options.server, self.options.transport)
     }
 
+    /// Looks up who may call. False: some are not known now.
+    async fn look_up_peers(&self) -> (Allowed, bool) {
+        let known = self.peers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (peers, all_known) = known.look_up(&self.options).await;
+        let allowed = peers.allowed();
+        *self.peers.lock().unwrap_or_else(PoisonError::into_inner) = peers;
+        (allowed, all_known)
+    }
+
     /// Our domain: the host alone.
     fn domain(&self) -> &str {
         self.options.domain.as_deref().unwrap_or_else(|| host(&self.options.server))
@@ -226,21 +240,6 @@ fn own_address(bind: IpAddr, server: SocketAddr) -> io::Result<IpAddr> {
     let socket = std::net::UdpSocket::bind(any)?;
     socket.connect(server)?;
     Ok(socket.local_addr()?.ip())
-}
-
-/// Who may call: the trunk, and those who were named.
-async fn allowed(options: &TrunkOptions) -> Allowed {
-    let mut nets = Vec::new();
-    for peer in options.peers.iter().chain([&options.server]) {
-        match Net::parse(peer) {
-            Some(net) => nets.push(net),
-            None => match tokio::net::lookup_host(with_port(peer, options.transport)).await {
-                Ok(found) => nets.extend(found.map(|address| Net::from(address.ip()))),
-                Err(error) => tracing::warn!(%peer, %error, "a SIP peer is not known by name"),
-            },
-        }
-    }
-    Allowed::Only(nets)
 }
 
 #[async_trait]

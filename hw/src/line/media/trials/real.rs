@@ -36,12 +36,15 @@ struct Pair {
     desk: Desk,
     players: [Player; 2],
     tells: [mpsc::Receiver<Happening>; 2],
-    _hop: Option<Impaired>,
+    /// Where their sockets are.
+    at: [SocketAddr; 2],
+    hop: Option<Impaired>,
 }
 
 impl Pair {
     fn start(desk: Desk, kind: Kind, impairment: Option<Impairment>) -> Self {
         let (flows, hop) = flows(kind, impairment);
+        let at = flows.each_ref().map(|flow| flow.socket.local_addr().unwrap());
         let mut tells = Vec::new();
         let players: Vec<Player> = desk
             .sessions(true)
@@ -54,7 +57,7 @@ impl Pair {
             })
             .collect();
         let (players, tells) = (players.try_into().unwrap(), tells.try_into().unwrap());
-        Self { desk, players, tells, _hop: hop }
+        Self { desk, players, tells, at, hop }
     }
 
     fn wait(mut self) -> Report {
@@ -77,12 +80,19 @@ fn players_keep_real_time_and_change_to_t38_in_mid_call() {
     let plain = Pair::start(Desk::new(1, 100), audio(), None);
     let bad = Pair::start(Desk::new(1, 100), t38(), Some(accidents));
     let mut changed = Pair::start(Desk::new(1, 100), audio(), None);
+    let mut moved = Pair::start(Desk::new(1, 100), audio(), Some(Impairment::NONE));
     // The calling side hears a fax machine, and both agree on T.38.
     while changed.tells[0].blocking_recv() != Some(Happening::FaxTone) {}
     let (flows, _) = flows(t38(), None);
     for (player, flow) in changed.players.iter().zip(flows) {
         player.change(flow);
     }
+    // Whoever stood between them leaves, and they speak with another coding.
+    while moved.tells[0].blocking_recv() != Some(Happening::FaxTone) {}
+    for (player, other) in moved.players.iter().zip([1, 0]) {
+        player.follow(moved.at[other], Kind::Audio(AudioPlan::new(Law::Pcmu)));
+    }
+    moved.hop = None;
     let stopped = Pair::start(Desk::new(1, 100), audio(), None);
     std::thread::sleep(Duration::from_secs(2));
     stopped.players[0].stop();
@@ -98,7 +108,7 @@ fn players_keep_real_time_and_change_to_t38_in_mid_call() {
         };
         assert_eq!((ended.outcome, ended.pages), (Outcome::Cancelled, 0));
     }
-    for (name, pair) in [("plain", plain), ("bad", bad), ("changed", changed)] {
+    for (name, pair) in [("plain", plain), ("bad", bad), ("changed", changed), ("moved", moved)] {
         let report = pair.wait();
         assert!(report.both(Outcome::Delivered) && report.equal, "{name} {report:?}");
         assert_eq!(steps(&report.told[0]), [(true, 0), (false, 1)], "{name}");

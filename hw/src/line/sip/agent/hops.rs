@@ -4,6 +4,8 @@
 
 use std::{
     collections::BTreeMap,
+    io,
+    net::SocketAddr,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -16,6 +18,13 @@ use rsipstack::{
 
 /// The most domains that are known at a time.
 const MAX_DOMAINS: usize = 1_000;
+
+/// Where this `host:port` is, of the addresses that are of the same kind as ours.
+pub(in crate::line::sip) async fn look_up(host: &str, is_ipv4: bool) -> io::Result<SocketAddr> {
+    let mut found = tokio::net::lookup_host(host).await?;
+    let none = || io::Error::new(io::ErrorKind::NotFound, "no address of its kind");
+    found.find(|address| address.is_ipv4() == is_ipv4).ok_or_else(none)
+}
 
 /// The next hops by `host` or `host:port` of an address.
 #[derive(Clone)]

@@ -4,9 +4,12 @@
 use std::sync::{Arc, PoisonError, Weak};
 
 use rsipstack::{
-    dialog::{dialog::Dialog, invite_dialog::InviteDialog},
+    dialog::{DialogId, dialog::Dialog, dialog_layer::DialogLayer, invite_dialog::InviteDialog},
     sip::{Header, HeadersExt as _, Method, Request, StatusCode},
-    transaction::{Transaction, TransactionReceiver},
+    transaction::{
+        Transaction, TransactionReceiver,
+        key::{TransactionKey, TransactionRole},
+    },
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -109,6 +112,16 @@ pub(super) async fn take(
             }
         });
     }
+}
+
+/// Whether a request belongs to a dialogue, or to a transaction that is kept: what comes
+/// again after a dialogue's end.
+pub(super) fn stands(dialogues: &DialogLayer, request: &Request) -> bool {
+    let role = TransactionRole::Server;
+    let dialogue = DialogId::try_from((request, role)).ok();
+    let key = TransactionKey::from_request(request, role).ok();
+    dialogue.is_some_and(|id| dialogues.get_dialog(&id).is_some())
+        || key.is_some_and(|key| dialogues.endpoint.finished_transactions.contains_key(&key))
 }
 
 impl Agent {

@@ -1,6 +1,6 @@
 //! Registration with a registrar (RFC 3261 10), kept fresh.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use rsipstack::{
     dialog::registration::Registration,
@@ -8,7 +8,7 @@ use rsipstack::{
 };
 use tokio::sync::watch;
 
-use super::{Agent, AgentError, Login, uri};
+use super::{Agent, AgentError, Login, look_up, uri};
 use crate::line::sip::{causes::Cause, leg::phrase};
 
 /// The first wait after a registration that failed, and the longest.
@@ -22,8 +22,9 @@ const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 pub struct Account {
     /// The registrar: `host`, or a domain.
     pub domain: String,
-    /// Where it is, where the domain does not say so.
-    pub server: Option<SocketAddr>,
+    /// Where it is, where the domain does not say so: `host:port`, looked up anew for each
+    /// registration.
+    pub server: Option<String>,
     /// The user part of our address.
     pub user: String,
     /// For the digest.
@@ -101,7 +102,6 @@ impl Agent {
             uri: self.contact(Some(&account.user)),
             params: vec![],
         });
-        registration.outbound_proxy = account.server;
         registration
     }
 
@@ -115,7 +115,7 @@ impl Agent {
         let mut registration = self.registration(&account);
         let mut retry = RETRY.0;
         loop {
-            let tried = self.register(&mut registration, &account, account.expires_s);
+            let tried = self.find_and_register(&mut registration, &account);
             let wait = match tokio::time::timeout(TRY_LIMIT, tried).await {
                 Ok(Ok(granted_s)) => {
                     retry = RETRY.0;
@@ -134,6 +134,24 @@ impl Agent {
         }
         let goodbye = self.register(&mut registration, &account, 0);
         let _ = tokio::time::timeout(GOODBYE_LIMIT, goodbye).await;
+    }
+
+    async fn find_and_register(
+        &self,
+        registration: &mut Registration,
+        account: &Account,
+    ) -> Result<u32, Refused> {
+        if let Some(server) = &account.server {
+            match (look_up(server, self.address().is_ipv4()).await, registration.outbound_proxy) {
+                (Ok(address), _) => registration.outbound_proxy = Some(address),
+                // It is where it was, as far as anybody knows.
+                (Err(_), Some(_)) => {}
+                (Err(error), None) => {
+                    return Err(Refused::Error(AgentError::Unknown(server.clone(), error)));
+                }
+            }
+        }
+        self.register(registration, account, account.expires_s).await
     }
 
     fn failed(

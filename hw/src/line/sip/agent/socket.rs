@@ -1,6 +1,11 @@
 //! The sockets of an agent, and its certificates.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use rsipstack::transport::{
     TcpListenerConnection, TlsConfig, TlsListenerConnection, TransportLayer, udp::UdpConnection,
@@ -9,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{AgentError, AgentOptions};
 use crate::line::sip::{
-    guard::GuardedSocket,
+    guard::{Allowed, GuardedSocket},
     options::{TlsOptions, Transport},
 };
 
@@ -19,9 +24,19 @@ const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Opens what the options say. Returns it with the address at which others reach it.
 pub(super) async fn open(
     options: &AgentOptions,
+    allowed: &Arc<RwLock<Allowed>>,
     stop: &CancellationToken,
 ) -> Result<(TransportLayer, SocketAddr), AgentError> {
     let layer = TransportLayer::new(stop.clone());
+    if options.transport != Transport::Udp {
+        // Strangers hold no connections, for these hold memory. Datagrams are looked at one
+        // by one: those of a dialogue may come from anywhere.
+        let allowed = Arc::clone(allowed);
+        layer.set_whitelist(move |address| {
+            let allowed = allowed.read().unwrap_or_else(PoisonError::into_inner);
+            std::future::ready(allowed.holds(address))
+        });
+    }
     let bad = |error| AgentError::Bind(options.bind, error);
     let contact = match options.transport {
         Transport::Udp => {

@@ -16,7 +16,7 @@ use crate::line::{
         memory::Known,
         play::kind,
         random,
-        sdp::{self, Choice, Local, T38, Taste},
+        sdp::{self, Agreed, Choice, Local, T38, Taste},
     },
 };
 
@@ -55,7 +55,12 @@ impl Conversation<'_> {
             false => (self.agreed.is_t38(), !self.agreed.is_t38()),
         };
         let max_bit_rate = options.t38_max_bit_rate;
-        Taste { t38, audio, t38_first: true, law: options.law, max_bit_rate }
+        // Nothing is won by another coding in mid-call.
+        let law = match self.agreed {
+            Agreed::Audio { coding, .. } => coding.law,
+            Agreed::T38(_) => options.law,
+        };
+        Taste { t38, audio, t38_first: true, law, max_bit_rate }
     }
 
     fn description(&self, local: Local, want: Want) -> String {
@@ -148,10 +153,10 @@ impl Conversation<'_> {
             return offer.refuse(488).await;
         };
         if choice.agreed.is_t38() == self.agreed.is_t38() || choice.remote.is_none() {
-            // A refresh, or hold: nothing moves.
+            // A refresh, hold, or the same media at another place.
             self.local.version += 1;
-            let answer = sdp::answer(self.local, &read, &choice);
-            return offer.accept(answer).await;
+            offer.accept(sdp::answer(self.local, &read, &choice)).await;
+            return self.follow(&choice);
         }
         match self.place() {
             Ok((local, socket)) => {
@@ -160,6 +165,29 @@ impl Conversation<'_> {
                 self.move_to(&choice, local, socket);
             }
             Err(_) => offer.refuse(500).await,
+        }
+    }
+
+    /// The answer to an offer that the other side left to us, of the kind of media that was.
+    pub(super) fn acknowledged(&mut self, answer: &[u8]) {
+        let is_t38 = self.agreed.is_t38();
+        let taste = Taste { t38: is_t38, audio: !is_t38, ..self.taste() };
+        if let Some(choice) = sdp::parse(answer).ok().and_then(|read| read.choose(taste)) {
+            self.follow(&choice);
+        }
+    }
+
+    /// The other side keeps to the kind of media, but has them sent elsewhere, or coded in
+    /// another way. On hold it names no place and stays where it was.
+    fn follow(&mut self, choice: &Choice) {
+        let (Some(remote), agreed) = (choice.remote, choice.agreed) else { return };
+        if (remote, agreed) == (self.remote, self.agreed) {
+            return;
+        }
+        self.note("the other side has moved");
+        (self.remote, self.agreed) = (remote, agreed);
+        if let Some(player) = &self.player {
+            player.follow(remote, kind(agreed));
         }
     }
 
@@ -173,7 +201,7 @@ impl Conversation<'_> {
         let remote = choice.remote?;
         let is_t38 = choice.agreed.is_t38();
         self.note(if is_t38 { "over T.38" } else { "over G.711" });
-        (self.local, self.agreed) = (local, choice.agreed);
+        (self.local, self.agreed, self.remote) = (local, choice.agreed, remote);
         self.tried_t38 |= is_t38;
         // Whoever left T.38 does not go there again.
         self.fallen |= !is_t38;

@@ -12,7 +12,7 @@ pub(super) fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-async fn agent() -> (Arc<Agent>, mpsc::Receiver<Incoming>) {
+pub(super) async fn agent() -> (Arc<Agent>, mpsc::Receiver<Incoming>) {
     let options = AgentOptions {
         t1: Duration::from_millis(100),
         ..AgentOptions::new(loopback(), Allowed::Anyone)
@@ -25,9 +25,9 @@ fn audio(version: u64) -> String {
     offer_audio(local, Law::Pcma)
 }
 
-fn invitation(to: &Agent, number: &str) -> Invitation {
+pub(super) fn invitation(to: SocketAddr, number: &str) -> Invitation {
     Invitation {
-        to: format!("sip:{number}@{}", to.address()),
+        to: format!("sip:{number}@{to}"),
         from: "sip:100@example.com".into(),
         display: Some("Office".into()),
         via: None,
@@ -37,7 +37,7 @@ fn invitation(to: &Agent, number: &str) -> Invitation {
     }
 }
 
-async fn next_answer(calling: &mut Calling) -> Result<(Leg, Vec<u8>), Cause> {
+pub(super) async fn next_answer(calling: &mut Calling) -> Result<(Leg, Vec<u8>), Cause> {
     loop {
         match timeout(SOON, calling.next()).await.unwrap() {
             Progress::Trying | Progress::Ringing => {}
@@ -60,7 +60,7 @@ async fn ended(leg: &mut Leg) -> Cause {
 /// A call that stands, seen from both sides.
 async fn call() -> (Leg, Leg, mpsc::Receiver<Incoming>) {
     let ((a, _a_calls), (b, mut calls)) = (agent().await, agent().await);
-    let mut calling = a.invite(&invitation(&b, "200")).unwrap();
+    let mut calling = a.invite(&invitation(b.address(), "200")).unwrap();
     let incoming = timeout(SOON, calls.recv()).await.unwrap().unwrap();
     assert_eq!(incoming.request().uri.user(), Some("200"));
     assert!(parse(incoming.offer()).is_ok());
@@ -68,6 +68,8 @@ async fn call() -> (Leg, Leg, mpsc::Receiver<Incoming>) {
     let mut theirs = incoming.answer(audio(7)).unwrap();
     let (ours, answer) = next_answer(&mut calling).await.unwrap();
     assert_eq!(parse(&answer).unwrap().version, 7);
+    let more = timeout(Duration::from_millis(20), calling.next()).await;
+    assert!(more.is_err(), "something came after the answer");
     assert!(matches!(timeout(SOON, theirs.next()).await.unwrap(), Event::Acknowledged(_)));
     (ours, theirs, calls)
 }
@@ -179,7 +181,7 @@ async fn tls_is_checked() {
     let (trusting, _a) = start(cert.clone(), None, None).await.unwrap();
     let (doubting, _b) = start(other, None, None).await.unwrap();
     assert!(matches!(start(None, cert, None).await, Err(AgentError::HalfACertificate)));
-    let mut calling = trusting.invite(&invitation(&trunk, "200")).unwrap();
+    let mut calling = trusting.invite(&invitation(trunk.address(), "200")).unwrap();
     let incoming = timeout(SOON, calls.recv()).await.unwrap().unwrap();
     let mut theirs = incoming.answer(audio(1)).unwrap();
     let (mut ours, _) = next_answer(&mut calling).await.unwrap();
@@ -195,13 +197,13 @@ async fn what_is_asked_is_answered() {
     let ((a, _a), (b, mut calls)) = (agent().await, agent().await);
     timeout(SOON, a.ask(&b.address().to_string())).await.unwrap().unwrap();
     // An extension that nobody knows.
-    let mut odd = invitation(&b, "200");
+    let mut odd = invitation(b.address(), "200");
     odd.fields = vec![("Require".into(), "100rel, telepathy".into())];
     let mut calling = a.invite(&odd).unwrap();
     let cause = next_answer(&mut calling).await.err().unwrap();
     assert_eq!(cause.status, 420);
     // Session timers are left to the one who wants them.
-    let mut timed = invitation(&b, "200");
+    let mut timed = invitation(b.address(), "200");
     timed.fields = vec![
         ("Supported".into(), "timer".into()),
         ("Session-Expires".into(), "1800;refresher=uac".into()),

@@ -2,6 +2,7 @@
 //! nothing of it.
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,9 +10,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::UdpSocket, time::timeout};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, UdpSocket},
+    time::timeout,
+};
 
-use super::{super::*, agents::loopback};
+use super::{
+    super::*,
+    agents::{SOON, agent, invitation, loopback, next_answer},
+};
 
 const MESSAGES: [&str; 4] = [
     "INVITE sip:200@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKA;rport\r\n\
@@ -109,6 +117,69 @@ async fn attack(messages: usize, seed: u64) -> (Arc<Agent>, usize) {
 async fn an_agent_survives_what_strangers_send() {
     let (_, calls) = attack(3_000, 1).await;
     assert!(calls > 20, "{calls} of them were calls");
+}
+
+#[tokio::test]
+async fn strangers_with_invented_tags_leave_nothing_behind() {
+    let peer = IpAddr::from([127, 0, 0, 2]);
+    let allowed = Allowed::Only(vec![Net::from(peer)]);
+    let options = AgentOptions::new(loopback(), allowed);
+    let (agent, _calls) = Agent::start(options).await.unwrap();
+    let socket = UdpSocket::bind(loopback()).await.unwrap();
+    for at in 0..1_500 {
+        let message = MESSAGES[at % 2].replace("1@x", &format!("{at}@x"));
+        let message = message.replace("<sip:200@127.0.0.1>\r", "<sip:200@127.0.0.1>;tag=2\r");
+        socket.send_to(message.as_bytes(), agent.address()).await.unwrap();
+        if at % 50 == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    let options = AgentOptions::new((peer, 0).into(), Allowed::Anyone);
+    let (peer, _none) = Agent::start(options).await.unwrap();
+    let asked = timeout(Duration::from_secs(5), peer.ask(&agent.address().to_string())).await;
+    assert!(matches!(asked, Ok(Ok(()))), "{asked:?}");
+    assert!(agent.transactions() <= 1, "{}", agent.transactions());
+}
+
+#[tokio::test]
+async fn a_dialogue_goes_on_with_one_who_may_begin_nothing() {
+    let ((a, _a_calls), (b, mut calls)) = (agent().await, agent().await);
+    let mut calling = a.invite(&invitation(b.address(), "200")).unwrap();
+    let incoming = timeout(SOON, calls.recv()).await.unwrap().unwrap();
+    let offer = String::from_utf8(incoming.offer().to_vec()).unwrap();
+    let mut theirs = incoming.answer(offer).unwrap();
+    let (ours, _) = next_answer(&mut calling).await.unwrap();
+    assert!(matches!(timeout(SOON, theirs.next()).await.unwrap(), Event::Acknowledged(_)));
+    b.allow(Allowed::Only(vec![]));
+    ours.hang_up(Some(16));
+    let Event::Ended(cause) = timeout(SOON, theirs.next()).await.unwrap() else { panic!() };
+    assert_eq!(cause.q850, Some(16));
+}
+
+#[tokio::test]
+async fn strangers_hold_no_connection() {
+    let allowed = Allowed::Only(vec![Net::from(IpAddr::from([127, 0, 0, 2]))]);
+    let options = AgentOptions::new(loopback(), allowed);
+    let (agent, _calls) =
+        Agent::start(AgentOptions { transport: Transport::Tcp, ..options }).await.unwrap();
+    let ask = "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bKD\r\n\
+        From: <sip:1@x>;tag=1\r\nTo: <sip:2@x>\r\nCall-ID: 1@x\r\nCSeq: 1 OPTIONS\r\n\
+        Content-Length: 0\r\n\r\n";
+    for (from, heard) in [([127, 0, 0, 1], false), ([127, 0, 0, 2], true)] {
+        // The stack listens a little later.
+        let mut stream = loop {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((from, 0).into()).unwrap();
+            match socket.connect(agent.address()).await {
+                Ok(stream) => break stream,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        let _ = stream.write_all(ask.as_bytes()).await;
+        let mut answer = [0; 100];
+        let read = timeout(SOON, stream.read(&mut answer)).await.unwrap();
+        assert_eq!(matches!(read, Ok(1..)), heard, "{from:?} {read:?}");
+    }
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use super::super::{
 use crate::{
     line::{
         Desk, Ended, Line, LineState, Order, Ring, Step,
-        media::{Flow, Happening, Kind},
+        media::{self, Flow, Happening, Kind},
     },
     t30::{Session, Station},
 };
@@ -57,6 +57,7 @@ pub(super) struct Sim {
 
 enum Told {
     Change(Flow),
+    Follow(SocketAddr, Kind),
     Stop,
 }
 
@@ -65,6 +66,10 @@ struct SimPlayer(mpsc::UnboundedSender<Told>);
 impl Playing for SimPlayer {
     fn change(&self, flow: Flow) {
         self.0.send(Told::Change(flow)).ok();
+    }
+
+    fn follow(&self, remote: SocketAddr, kind: Kind) {
+        self.0.send(Told::Follow(remote, kind)).ok();
     }
 
     fn stop(&self) {
@@ -113,7 +118,14 @@ async fn pretend(
         let mut toned = false;
         let next = loop {
             tokio::select! {
-                next = told.recv() => break next,
+                next = told.recv() => match next {
+                    Some(Told::Follow(remote, kind)) => {
+                        let is_mu = matches!(kind, Kind::Audio(plan) if plan.law == media::Law::Pcmu);
+                        log.lock().unwrap().push(if is_mu { "moved, mu-law" } else { "moved" });
+                        flow.socket.send_to(b"moved", remote).ok();
+                    }
+                    next => break next,
+                },
                 () = &mut tone, if !toned => {
                     toned = true;
                     tell.send(Happening::FaxTone).await.ok();
@@ -127,7 +139,7 @@ async fn pretend(
         };
         match next {
             Some(Told::Change(new)) => flow = new,
-            Some(Told::Stop) | None => {
+            Some(Told::Follow(..) | Told::Stop) | None => {
                 let ended = Ended::failed(Outcome::Cancelled, "stopped");
                 tell.send(Happening::Ended(ended)).await.ok();
                 return;

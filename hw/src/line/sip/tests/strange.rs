@@ -1,6 +1,6 @@
 //! A peer that is not ours and does things in another way: SIPp calls without an offer,
-//! answers ours with its acknowledgement, moves to T.38, refreshes, and hangs up with a
-//! cause.
+//! answers ours with its acknowledgement, moves its media in the same way, then to T.38,
+//! refreshes, and hangs up with a cause.
 
 use std::{
     path::Path,
@@ -35,6 +35,7 @@ fn scenario() -> String {
     let empty = "Content-Length: 0\r\n\r\n";
     let audio = sdp("m=audio 41999 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n");
     // Both streams, the audio switched off, as some gateways write it.
+    let elsewhere = sdp("m=audio 41997 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n");
     let t38 = sdp("m=audio 0 RTP/AVP 0\r\nm=image 41998 udptl t38\r\na=T38FaxVersion:3\r\n\
          a=T38MaxBitRate:14400\r\na=T38FaxFillBitRemoval:1\r\na=T38FaxUdpEC:t38UDPFEC\r\n");
     let ok = "<recv response=\"200\"/>\n";
@@ -47,17 +48,22 @@ fn scenario() -> String {
         ok.to_owned(),
         request(&ack, "[peer_tag_param]", "1 ACK", &audio),
         "<pause milliseconds=\"200\"/>\n".to_owned(),
-        request(&invite, "[peer_tag_param]", "2 INVITE", &t38),
+        request(&invite, "[peer_tag_param]", "2 INVITE", empty),
         "<recv response=\"100\" optional=\"true\"/>\n".to_owned(),
         ok.to_owned(),
-        request(&ack, "[peer_tag_param]", "2 ACK", empty),
+        request(&ack, "[peer_tag_param]", "2 ACK", &elsewhere),
         "<pause milliseconds=\"200\"/>\n".to_owned(),
-        request(&format!("UPDATE {uri}"), "[peer_tag_param]", "3 UPDATE", empty),
+        request(&invite, "[peer_tag_param]", "3 INVITE", &t38),
+        "<recv response=\"100\" optional=\"true\"/>\n".to_owned(),
+        ok.to_owned(),
+        request(&ack, "[peer_tag_param]", "3 ACK", empty),
+        "<pause milliseconds=\"200\"/>\n".to_owned(),
+        request(&format!("UPDATE {uri}"), "[peer_tag_param]", "4 UPDATE", empty),
         ok.to_owned(),
         request(
             &format!("BYE {uri}"),
             "[peer_tag_param]",
-            "4 BYE",
+            "5 BYE",
             &format!("Reason: Q.850;cause=41\r\n{empty}"),
         ),
         ok.to_owned(),
@@ -100,7 +106,7 @@ async fn a_peer_that_does_it_in_another_way_is_understood() {
     let ended = stage.received(1).await.remove(0);
     assert_eq!(ended.outcome, Outcome::NoFaxMachine);
     assert_eq!(ended.said, "hung up (Q.850 cause 41), over T.38");
-    assert_eq!(stage.played(), ["G.711", "T.38"]);
+    assert_eq!(stage.played(), ["G.711", "moved, mu-law", "T.38"]);
     let ring = stage.desk.rang.lock().unwrap()[0].clone();
     assert_eq!((ring.caller.as_deref(), ring.caller_name.as_deref()), (Some("44100"), Some("Odd")));
 }

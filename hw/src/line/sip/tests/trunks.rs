@@ -3,9 +3,17 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use postfax_domain::outcome::Outcome;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    net::UdpSocket,
+    sync::watch,
+    time::{sleep, timeout},
+};
 
-use super::{super::*, stage::*};
+use super::{
+    super::*,
+    agents::{self, SOON, loopback},
+    stage::*,
+};
 use crate::line::{Line as _, LineSettings, LineState, Step};
 
 const NUMBER: &str = "+44200200";
@@ -117,6 +125,44 @@ async fn where_g711_fails_the_next_call_moves_to_t38_at_once() {
     let (ended, _) = a.call(NUMBER).await;
     assert_eq!(ended.said, "pretended, over T.38");
     assert_eq!(a.played(), ["G.711", "T.38"]);
+}
+
+#[tokio::test]
+async fn media_that_move_are_followed() {
+    let (agent, _calls) = agents::agent().await;
+    let (port, never) = (free_port(), Plan { tone_ms: None, audio: None, ..WELL });
+    let b = Stage::new(options("b", port, agent.address().port()), never).await;
+    let (here, there) =
+        (UdpSocket::bind(loopback()).await.unwrap(), UdpSocket::bind(loopback()).await.unwrap());
+    let offer = |version, socket: &UdpSocket| {
+        let port = socket.local_addr().unwrap().port();
+        let local = sdp::Local { id: 1, version, address: loopback().ip(), port };
+        sdp::offer_audio(local, Law::Pcma)
+    };
+    let mut invitation = agents::invitation(([127, 0, 0, 1], port).into(), "44200");
+    invitation.offer = offer(1, &here);
+    let mut calling = agent.invite(&invitation).unwrap();
+    let (leg, _) = agents::next_answer(&mut calling).await.unwrap();
+    let mut heard = [0; 99];
+    let hears =
+        |length: usize, heard: &[u8]| String::from_utf8_lossy(&heard[..length]).into_owned();
+    let length = timeout(SOON, here.recv(&mut heard)).await.unwrap().unwrap();
+    assert_eq!(hears(length, &heard), "something");
+    // Only refreshed; then elsewhere; then in another coding.
+    let mu = offer(4, &there).replace("AVP 8 0", "AVP 0");
+    for (offer, moved) in
+        [(offer(2, &here), None), (offer(3, &there), Some("moved")), (mu, Some("moved, mu-law"))]
+    {
+        b.played();
+        timeout(SOON, leg.offer(offer)).await.unwrap().unwrap();
+        if moved.is_some() {
+            let length = timeout(SOON, there.recv(&mut heard)).await.unwrap().unwrap();
+            assert_eq!(hears(length, &heard), "moved");
+        }
+        assert_eq!(b.played(), moved.into_iter().collect::<Vec<_>>());
+    }
+    leg.hang_up(None);
+    b.received(1).await;
 }
 
 #[tokio::test]

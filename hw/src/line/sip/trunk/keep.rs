@@ -2,8 +2,6 @@
 //! What fails is tried again by itself.
 
 use std::{
-    io,
-    net::SocketAddr,
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -14,16 +12,16 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Inner, Ports, Running, Terms, allowed, own_address, take};
+use super::{Inner, Ports, Running, Terms, own_address, take};
 use crate::line::{
     Desk, LineState,
-    sip::agent::{Account, Agent, AgentOptions, Incoming, Login, Registered, T1},
+    sip::agent::{Account, Agent, AgentOptions, Incoming, Login, Registered, T1, look_up},
 };
 
 /// The first wait after a start that failed, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(60));
-/// How often names are looked up again.
-const LOOK_UP: Duration = Duration::from_secs(300);
+/// How often names are looked up again, and how soon where one was not known.
+const LOOK_UP: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(30));
 /// So long the other side may take to acknowledge that its last call is over.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Calls that go on when the line is to stop are waited for; this often it is looked.
@@ -87,17 +85,10 @@ async fn drain(inner: &Inner) {
     }
 }
 
-async fn look_up(inner: &Inner) -> io::Result<SocketAddr> {
-    let mut found = tokio::net::lookup_host(inner.server()).await?;
-    let wanted = inner.options.bind.is_ipv4();
-    let none = || io::Error::new(io::ErrorKind::NotFound, "no address of its kind");
-    found.find(|address| address.is_ipv4() == wanted).ok_or_else(none)
-}
-
 /// Opens the sockets.
 async fn open(inner: &Arc<Inner>) -> Result<(Running, mpsc::Receiver<Incoming>), String> {
     let options = &inner.options;
-    let server = look_up(inner).await;
+    let server = look_up(&inner.server(), options.bind.is_ipv4()).await;
     let server = server.map_err(|error| format!("where is {}? {error}", options.server))?;
     let own = own_address(options.bind.ip(), server).map_err(|error| error.to_string())?;
     let address = options.external_address.unwrap_or(own);
@@ -106,7 +97,7 @@ async fn open(inner: &Arc<Inner>) -> Result<(Running, mpsc::Receiver<Incoming>),
         transport: options.transport,
         tls: options.tls.clone(),
         address,
-        allowed: allowed(options).await,
+        allowed: inner.look_up_peers().await.0,
         traces: inner.traces.clone(),
         t1: T1,
     })
@@ -126,7 +117,7 @@ async fn open(inner: &Arc<Inner>) -> Result<(Running, mpsc::Receiver<Incoming>),
 }
 
 /// Registers everywhere. Returns what is known of each registration.
-async fn register(
+fn register(
     inner: &Inner,
     agent: &Arc<Agent>,
     stop: &watch::Receiver<bool>,
@@ -134,15 +125,12 @@ async fn register(
 ) -> Vec<watch::Receiver<Registered>> {
     let options = &inner.options;
     // With a domain of its own the registrar is found where the trunk is.
-    let server = match options.domain {
-        Some(_) => look_up(inner).await.ok(),
-        None => None,
-    };
+    let server = options.domain.as_ref().map(|_| inner.server());
     let mut told = Vec::new();
     for one in &options.registrations {
         let account = Account {
             domain: options.domain.clone().unwrap_or_else(|| options.server.clone()),
-            server,
+            server: server.clone(),
             user: one.user.clone(),
             login: Login {
                 user: one.auth_user.clone().unwrap_or_else(|| one.user.clone()),
@@ -155,6 +143,20 @@ async fn register(
         tasks.spawn(Arc::clone(agent).stay_registered(account, tell, stop.clone()));
     }
     told
+}
+
+/// Keeps up with who may call, apart from what serves: a look-up may take its time.
+async fn keep_allowed(inner: Arc<Inner>, agent: Arc<Agent>, mut stop: watch::Receiver<bool>) {
+    let mut wait = LOOK_UP.1;
+    loop {
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = becomes(&mut stop, |stop| *stop) => return,
+        }
+        let (allowed, all_known) = inner.look_up_peers().await;
+        agent.allow(allowed);
+        wait = if all_known { LOOK_UP.0 } else { LOOK_UP.1 };
+    }
 }
 
 /// What the registrations together say of the line. `there`: what the trunk said when it
@@ -184,7 +186,8 @@ async fn serve(
     let (agent, mut settings) = (&running.agent, inner.settings.subscribe());
     let (leave, left) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    let told = register(inner, agent, &left, &mut tasks).await;
+    let told = register(inner, agent, &left, &mut tasks);
+    tasks.spawn(keep_allowed(Arc::clone(inner), Arc::clone(agent), left.clone()));
     let (news, mut heard) = mpsc::channel::<()>(1);
     for mut one in told.clone() {
         let news = news.clone();
@@ -198,7 +201,6 @@ async fn serve(
     let mut asking = JoinSet::new();
     let every = Duration::from_secs(inner.options.keep_alive_s);
     let mut ask_at = Instant::now();
-    let mut look_up_at = Instant::now() + LOOK_UP;
     let over = loop {
         inner.set_state(state_of(&told, &there));
         tokio::select! {
@@ -222,10 +224,6 @@ async fn serve(
                     Ok(Err(error)) => Err(error.to_string()),
                     Err(_) => Err("the SIP stack failed".to_owned()),
                 };
-            }
-            () = tokio::time::sleep_until(look_up_at) => {
-                agent.allow(allowed(&inner.options).await);
-                look_up_at = Instant::now() + LOOK_UP;
             }
         }
     };

@@ -140,11 +140,11 @@ async fn dial(
             Progress::Ringing => {
                 let _ = order.steps.send(Step::Ringing).await;
             }
-            // An answer that came too late is hung up again as it is dropped.
-            Progress::Answered(leg, body) if given_up.is_none() => {
-                return Ok((leg, body, local, socket));
-            }
-            Progress::Answered(..) => {}
+            Progress::Answered(leg, body) => match given_up {
+                None => return Ok((leg, body, local, socket)),
+                // An answer that came too late is hung up again as it is dropped.
+                Some(why) => break why,
+            },
             Progress::Failed(cause) => break given_up.unwrap_or(Unanswered::Failed(cause)),
         }
     };
