@@ -239,9 +239,9 @@ impl Driver for OffRamp {
         };
         match self.send(call, was_begun).await {
             Ok(()) => Ok(Ticket(call.tag.clone())),
+            Err(unsure @ DriverError::Unsure { .. }) => Err(unsure),
             // The one that was sent before may have arrived.
             Err(failed) if was_begun => Err(self.unsure(failed)),
-            Err(unsure @ DriverError::Unsure { .. }) => Err(unsure),
             Err(failed) => {
                 self.forget_tag(&call.tag).await?;
                 Err(failed)
