@@ -258,41 +258,66 @@ impl Errand<'_> {
         drivers.get(self.server).unwrap_or(&self.first).clone()
     }
 
-    /// Gets the server to own the attempt, exactly once.
+    /// Gets the server to own the attempt, exactly once: asks for it, gives it, and begins
+    /// anew after a pause for as long as it is not clear who has it.
     async fn hand_over(&self, mut doubt: Doubt) -> Result<Ticket, Ended> {
         let mut pause = ASK_AGAIN.0;
         loop {
-            let handed = match doubt {
-                Doubt::Never => Ok(None),
-                Doubt::Fresh | Doubt::Settled => self.driver().find(&self.tag).await,
-            };
-            match handed {
-                Ok(Some(ticket)) => return Ok(self.placed(ticket).await),
-                Ok(None) if doubt == Doubt::Fresh => {
-                    tokio::time::sleep(SETTLE).await;
-                    doubt = Doubt::Settled;
-                }
-                Ok(None) if *self.stopped.borrow() => {
+            let found = self.find(doubt).await;
+            let (stopped, late) = (*self.stopped.borrow(), now() > self.job.expires);
+            let handed = match found {
+                Ok(Some(ticket)) => Ok(ticket),
+                Ok(None) if stopped => {
                     return Err(ended(Outcome::Cancelled, "cancelled before it was handed over"));
                 }
-                Ok(None) => {
-                    // Only now: an attempt that the server has needs no pages of ours.
-                    let (call, _cut) = self.call().await?;
-                    crash::point("submit");
-                    match self.driver().submit(&call).await {
-                        Ok(ticket) => {
-                            crash::point("placed");
-                            return Ok(self.placed(ticket).await);
-                        }
-                        Err(DriverError::Unsure { why, .. }) => {
-                            warn!(job = %self.job.id, %why, "asking whether the server took it");
-                            doubt = Doubt::Settled;
-                        }
-                        Err(failed) => return Err(refused(&failed)),
-                    }
+                Ok(None) if late => {
+                    let said = "its time was over before the server took it";
+                    return Err(ended(Outcome::ServerUnreachable, said));
                 }
+                Ok(None) => {
+                    doubt = Doubt::Settled;
+                    self.give().await?
+                }
+                // A refusal of the second leaves it open what became of the first.
+                Err(open @ DriverError::Unsure { .. })
+                    if self.driver().drops_duplicates() && !stopped && !late =>
+                {
+                    self.give().await.unwrap_or(Err(open))
+                }
+                Err(failed) => Err(failed),
+            };
+            match handed {
+                Ok(ticket) => return Ok(self.placed(ticket).await),
                 Err(failed) => self.wait_for_server(&failed, &mut pause).await?,
             }
+        }
+    }
+
+    /// Asks the server for the attempt, when it may have it.
+    async fn find(&self, doubt: Doubt) -> Result<Option<Ticket>, DriverError> {
+        if doubt == Doubt::Never {
+            return Ok(None);
+        }
+        let found = self.driver().find(&self.tag).await?;
+        if found.is_some() || doubt == Doubt::Settled {
+            return Ok(found);
+        }
+        tokio::time::sleep(SETTLE).await;
+        self.driver().find(&self.tag).await
+    }
+
+    /// Gives it to the server. An error within means that the server may have it.
+    async fn give(&self) -> Result<Result<Ticket, DriverError>, Ended> {
+        // Only now: an attempt that the server has needs no pages of ours.
+        let (call, _cut) = self.call().await?;
+        crash::point("submit");
+        match self.driver().submit(&call).await {
+            Ok(ticket) => {
+                crash::point("placed");
+                Ok(Ok(ticket))
+            }
+            Err(unsure @ DriverError::Unsure { .. }) => Ok(Err(unsure)),
+            Err(failed) => Err(refused(&failed)),
         }
     }
 

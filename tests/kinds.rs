@@ -4,7 +4,17 @@
 
 mod support;
 
-use std::fs;
+use std::{
+    fs,
+    io::{self, Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use serde_json::Value;
 use support::{
@@ -130,4 +140,75 @@ fn a_fax_goes_to_an_off_ramp_by_mail_and_its_reports_become_receipts() {
         let left = fs::read_dir(postfax.file("state/offramp")).ok()?.count();
         (left == 0).then_some(())
     });
+}
+
+/// A device whose answer to Create-Job nobody can read; it has no jobs. How often it was
+/// asked for one.
+fn garbling_device() -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, created) = (listener.local_addr().unwrap().port(), Arc::default());
+    let count = Arc::clone(&created);
+    thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            answer(stream, &count);
+        }
+    });
+    (port, created)
+}
+
+fn answer(mut stream: TcpStream, created: &AtomicUsize) -> Option<()> {
+    // The questions are short, and what matters stands at the beginning of the body.
+    let mut asked = Vec::new();
+    let operation = loop {
+        let mut block = [0; 4096];
+        let count = stream.read(&mut block).ok().filter(|count| *count > 0)?;
+        asked.extend_from_slice(&block[..count]);
+        let end = asked.windows(4).position(|four| four == b"\r\n\r\n").map(|end| end + 4);
+        if let Some(body) = end.and_then(|end| asked.get(end..end + 4)) {
+            break u16::from_be_bytes([body[2], body[3]]);
+        }
+    };
+    let mut said = vec![2, 0, 0, 0, 0, 0, 0, 1];
+    if operation == 0x000b {
+        said.push(4);
+        for (tag, name, value) in [
+            (0x44, "ipp-features-supported", "faxout"),
+            (0x46, "destination-uri-schemes-supported", "tel"),
+            (0x49, "document-format-supported", "image/tiff"),
+        ] {
+            said.push(tag);
+            for text in [name, value] {
+                said.extend_from_slice(&u16::try_from(text.len()).unwrap().to_be_bytes());
+                said.extend_from_slice(text.as_bytes());
+            }
+        }
+    }
+    said.push(3);
+    if operation == 0x0005 {
+        created.fetch_add(1, Ordering::SeqCst);
+        said = b"Hello, I am a web page".to_vec();
+    }
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", said.len());
+    stream.write_all(&[head.as_bytes(), &said].concat()).ok()?;
+    stream.shutdown(Shutdown::Write).ok()?;
+    io::copy(&mut stream, &mut io::sink()).ok().map(drop)
+}
+
+#[test]
+fn a_device_whose_answer_nobody_can_read_is_not_hammered() {
+    let ((port, created), sink) = (garbling_device(), Sink::start());
+    let more = format!(
+        "[[server]]\nname = \"mfp\"\nkind = \"ipp\"\nurl = \"ipp://127.0.0.1:{port}/ipp/faxout\"\n\
+         groups = [\"london\"]\n"
+    );
+    let postfax = Postfax::start(&nobody(), &sink, &more);
+    wait_until_up(&postfax, 1);
+    let job = send(&postfax, "+15550101");
+    wait_for("a second try", 30, || (created.load(Ordering::SeqCst) > 1).then_some(()));
+    thread::sleep(Duration::from_secs(2));
+    let tries = created.load(Ordering::SeqCst);
+    assert!(tries < 6, "{tries} tries in two seconds");
+    // It has nothing, so that the fax can be stopped.
+    assert!(postfax.ask(&["cancel", &job.to_string()]).status.success());
+    assert_eq!(outcome(&postfax, job, 0), "cancelled");
 }

@@ -69,8 +69,10 @@ pub enum Stage {
     Recipient,
     /// DATA.
     Data,
-    /// The message is sent.
+    /// The message is sent; without its end nothing of it is taken (RFC 5321 4.1.1.4).
     Message,
+    /// The last of the message is sent, with the dot that ends it.
+    End,
     /// The answer to the message.
     Verdict,
     /// RSET or QUIT.
@@ -89,6 +91,7 @@ impl fmt::Display for Stage {
             Self::Recipient => "after RCPT TO",
             Self::Data => "after DATA",
             Self::Message => "while the message was sent",
+            Self::End => "at the end of the message",
             Self::Verdict => "after the end of the message",
             Self::Farewell => "after the message",
         })

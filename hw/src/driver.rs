@@ -227,6 +227,12 @@ pub trait Driver: Send + Sync + 'static {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// Whether it drops a submission whose tag it has seen. Where [`Driver::find`] then
+    /// answers [`DriverError::Unsure`], the same call may be submitted once more.
+    fn drops_duplicates(&self) -> bool {
+        false
+    }
+
     /// Asks the server how it is; an error means that it is down.
     async fn condition(&self) -> Result<Condition, DriverError>;
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! submit ─▶ record (durable) ─▶ DATA ─▶ 250 ─▶ accepted ──┐
-//!                                │ lost                   ▼
+//!                                │ lost at its end        ▼
 //!                                └──────────▶ follow: report? ─▶ delivered, failed
 //!                                                  │ none in time
 //!                                                  └─▶ relayed, or unknown when lost
@@ -15,6 +15,8 @@
 //! Why the record is all there is: nobody can ask a mail server what became of a mail. One
 //! that was lost between the end of its data and the answer may have been taken, so it is
 //! not sent again, unless the off-ramp is known to drop what it has seen (RFC 4161 2.1).
+//! Then the same mail is sent until it is accepted or reported on: a refusal of the second
+//! says nothing of the first.
 
 mod causes;
 mod heard;
@@ -110,6 +112,10 @@ impl OffRamp {
         DriverError::Refused { server: self.options.server.clone(), reply, outcome }
     }
 
+    fn unsure(&self, why: impl std::fmt::Display) -> DriverError {
+        DriverError::Unsure { server: self.options.server.clone(), why: why.to_string() }
+    }
+
     fn has_answered(&self) {
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         *answered = Some(Instant::now());
@@ -140,27 +146,52 @@ impl OffRamp {
         }
     }
 
-    /// What a mail that was not taken for certain means.
-    async fn not_taken(&self, tag: &str, trouble: Trouble) -> DriverError {
-        let server = self.options.server.clone();
+    /// What it means that a mail was not taken for certain.
+    fn trouble(&self, trouble: &Trouble) -> DriverError {
         let why = trouble.to_string();
-        // From the last octet on it may have the mail.
-        let lost = matches!(
-            trouble,
-            Trouble::Closed(Stage::Message | Stage::Verdict)
-                | Trouble::Timeout(Stage::Message | Stage::Verdict)
-                | Trouble::Garbled(Stage::Verdict)
-        );
-        if lost {
-            return DriverError::Unsure { server, why };
-        }
-        if let Err(failed) = self.forget_tag(tag).await {
-            return failed;
-        }
         match trouble {
+            // From the last octet on it may have the mail (RFC 5321 4.1.1.4).
+            Trouble::Closed(Stage::End | Stage::Verdict)
+            | Trouble::Timeout(Stage::End | Stage::Verdict)
+            | Trouble::Garbled(Stage::Verdict) => self.unsure(why),
             Trouble::Said(_) => self.refused(why, Outcome::MailDeferred),
             Trouble::Message(_) => self.refused(why, Outcome::LocalTrouble),
-            _ => DriverError::Unreachable { server, why },
+            _ => DriverError::Unreachable { server: self.options.server.clone(), why },
+        }
+    }
+
+    /// Sends a fax once. Its record is begun first, unless it `was_begun` before: a report
+    /// may have come meanwhile.
+    async fn send(&self, call: &Call, was_begun: bool) -> Result<(), DriverError> {
+        let tag = &call.tag;
+        let (body, pages) = self.letter(call).await?;
+        let _sending = self.reports.send();
+        if !was_begun {
+            let begun = Record::begun(now(), pages);
+            self.reports.begin(tag, begun).await.map_err(|bad| self.local(bad))?;
+        }
+        let to = letter::address(call, &self.options.domain);
+        let notify = Notify::On { success: self.options.confirms, failure: true, delay: false };
+        let mail = Mail {
+            from: Some((self.options.sender.return_path)(tag)),
+            recipients: vec![Rcpt { notify: Some(notify), ..Rcpt::new(to) }],
+            // The pages are here still.
+            ret: Some(Ret::Headers),
+            envid: Some(tag.clone()),
+            body,
+        };
+        match self.courier.deliver(&mail).await.into_iter().next() {
+            Some((_, Delivery::Accepted(reply))) => {
+                self.has_answered();
+                let noted = self.reports.accepted(tag, reply.to_string()).await;
+                noted.map_err(|bad| self.unsure(bad))
+            }
+            Some((_, Delivery::Refused(reply))) => {
+                let outcome = causes::refused(reply.code, reply.status.as_deref());
+                Err(self.refused(reply.to_string(), outcome))
+            }
+            Some((_, Delivery::Deferred(trouble))) => Err(self.trouble(&trouble)),
+            None => Err(self.trouble(&Trouble::Closed(Stage::Connect))),
         }
     }
 }
@@ -196,46 +227,38 @@ impl Driver for OffRamp {
         Ok(Condition { banner: self.options.server.clone(), lines: vec![line] })
     }
 
+    fn drops_duplicates(&self) -> bool {
+        self.options.drops_duplicates
+    }
+
     async fn submit(&self, call: &Call) -> Result<Ticket, DriverError> {
-        let tag = &call.tag;
-        let (body, pages) = self.letter(call).await?;
-        let _sending = self.reports.send();
-        let begun = Record::begun(now(), pages);
-        self.reports.begin(tag, begun).await.map_err(|bad| self.local(bad))?;
-        let to = letter::address(call, &self.options.domain);
-        let notify = Notify::On { success: self.options.confirms, failure: true, delay: false };
-        let mail = Mail {
-            from: Some((self.options.sender.return_path)(tag)),
-            recipients: vec![Rcpt { notify: Some(notify), ..Rcpt::new(to) }],
-            // The pages are here still.
-            ret: Some(Ret::Headers),
-            envid: Some(tag.clone()),
-            body,
+        let was_begun = match self.find(&call.tag).await {
+            Ok(Some(ticket)) => return Ok(ticket),
+            Ok(None) => false,
+            Err(DriverError::Unsure { .. }) => true,
+            Err(failed) => return Err(failed),
         };
-        match self.courier.deliver(&mail).await.into_iter().next() {
-            Some((_, Delivery::Accepted(reply))) => {
-                self.has_answered();
-                let said = reply.to_string();
-                self.reports.accepted(tag, said).await.map_err(|bad| self.local(bad))?;
-                Ok(Ticket(tag.clone()))
+        match self.send(call, was_begun).await {
+            Ok(()) => Ok(Ticket(call.tag.clone())),
+            Err(unsure @ DriverError::Unsure { .. }) => Err(unsure),
+            // The one that was sent before may have arrived.
+            Err(failed) if was_begun => Err(self.unsure(failed)),
+            Err(failed) => {
+                self.forget_tag(&call.tag).await?;
+                Err(failed)
             }
-            Some((_, Delivery::Refused(reply))) => {
-                self.forget_tag(tag).await?;
-                let outcome = causes::refused(reply.code, reply.status.as_deref());
-                Err(self.refused(reply.to_string(), outcome))
-            }
-            Some((_, Delivery::Deferred(trouble))) => Err(self.not_taken(tag, trouble).await),
-            None => Err(self.not_taken(tag, Trouble::Closed(Stage::Connect)).await),
         }
     }
 
     async fn find(&self, tag: &str) -> Result<Option<Ticket>, DriverError> {
-        let record = self.record(tag).await?;
-        let taken = record.filter(|record| match record.standing() {
-            Standing::Begun => !self.options.drops_duplicates,
-            Standing::Accepted | Standing::Heard => true,
-        });
-        Ok(taken.map(|_| Ticket(tag.to_owned())))
+        let Some(record) = self.record(tag).await? else { return Ok(None) };
+        let may_be_repeated = self.options.drops_duplicates
+            && record.standing() == Standing::Begun
+            && now() < record.at + self.options.report_within;
+        match may_be_repeated {
+            true => Err(self.unsure("the connection was lost at the end of the mail")),
+            false => Ok(Some(Ticket(tag.to_owned()))),
+        }
     }
 
     async fn follow(

@@ -15,7 +15,7 @@ use postfax_domain::{
     outcome::Outcome,
 };
 use postfax_gateway::{
-    client::{Courier, StartTls},
+    client::{Courier, Stage, StartTls, Trouble},
     message::{Limits, Message},
 };
 use postfax_hw::{
@@ -41,6 +41,8 @@ struct Fake {
     port: u16,
     /// It takes the mail and hangs up instead of answering.
     loses: AtomicBool,
+    /// It takes nothing now.
+    refuses: AtomicBool,
     /// It never reports.
     silent: AtomicBool,
     mails: Mutex<Vec<String>>,
@@ -83,6 +85,7 @@ impl Fake {
                     assert!(line.contains(" RET=HDRS"), "{line}");
                     "250 2.1.0 ok\r\n"
                 }
+                "RCPT" if self.refuses.load(Ordering::SeqCst) => "550 5.7.1 go away\r\n",
                 "RCPT" if line.contains("<FAX=+15550199@offramp.example.com>") => {
                     "550 5.1.1 no such number\r\n"
                 }
@@ -244,10 +247,78 @@ async fn an_answer_that_is_lost_is_settled_by_the_report_or_not_at_all() {
         driver.forget(&ticket).await.unwrap();
     }
     assert_eq!(here.fake.mails.lock().unwrap().len(), 2);
-    // Where duplicates are dropped, it is sent once more.
+}
+
+#[tokio::test]
+async fn where_duplicates_are_dropped_a_lost_one_is_sent_again_until_it_is_accepted() {
+    let here = Try::new().await;
+    let is_unsure = |said: Result<Option<Ticket>, DriverError>| {
+        assert!(matches!(said, Err(DriverError::Unsure { .. })), "{said:?}");
+    };
+    here.fake.silent.store(true, Ordering::SeqCst);
     let driver = here.driver(|options| options.drops_duplicates = true);
-    driver.submit(&here.call("again", "+15550101")).await.unwrap_err();
-    assert_eq!(driver.find("again").await.unwrap(), None);
+    assert!(driver.drops_duplicates());
+    for reported in [false, true] {
+        let tag = format!("again-{reported}");
+        let call = here.call(&tag, "+15550101");
+        here.fake.loses.store(true, Ordering::SeqCst);
+        is_unsure(driver.submit(&call).await.map(Some));
+        is_unsure(driver.find(&tag).await);
+        // What is said to the second says nothing of the first.
+        here.fake.refuses.store(true, Ordering::SeqCst);
+        is_unsure(driver.submit(&call).await.map(Some));
+        let unreadable = Call { pages: here.folder.path().join("none"), ..call.clone() };
+        is_unsure(driver.submit(&unreadable).await.map(Some));
+        is_unsure(driver.find(&tag).await);
+        here.fake.refuses.store(false, Ordering::SeqCst);
+        here.fake.loses.store(false, Ordering::SeqCst);
+        if reported {
+            assert!(here.reports.heard(&tag, report("failed", "5.1.1")).await.unwrap());
+        }
+        let ticket = driver.submit(&call).await.unwrap();
+        assert_eq!(driver.find(&tag).await.unwrap(), Some(ticket.clone()));
+        if reported {
+            assert_eq!(follow(&driver, &ticket).await.unwrap().outcome, Outcome::NotInService);
+        }
+    }
+    let mails = here.fake.mails.lock().unwrap().clone();
+    assert_eq!(mails.len(), 3, "what was reported on is not sent again");
+    let id =
+        |mail: &str| mail.lines().find(|line| line.starts_with("Message-ID")).map(str::to_owned);
+    assert!(id(&mails[0]).is_some() && id(&mails[0]) == id(&mails[1]));
+}
+
+#[tokio::test]
+async fn a_lost_mail_that_is_never_accepted_has_an_end() {
+    let here = Try::new().await;
+    here.fake.silent.store(true, Ordering::SeqCst);
+    here.fake.loses.store(true, Ordering::SeqCst);
+    let driver = here.driver(|options| {
+        options.drops_duplicates = true;
+        options.report_within = Duration::ZERO;
+    });
+    driver.submit(&here.call("tag", "+15550101")).await.unwrap_err();
+    let ticket = driver.find("tag").await.unwrap().expect("it may have been taken");
+    assert_eq!(follow(&driver, &ticket).await.unwrap().outcome, Outcome::Unknown);
+}
+
+#[tokio::test]
+async fn a_mail_may_have_been_taken_from_its_last_octet_on() {
+    let here = Try::new().await;
+    let driver = here.driver(|_| {});
+    for (trouble, unsure) in [
+        (Trouble::Closed(Stage::Data), false),
+        (Trouble::Closed(Stage::Message), false),
+        (Trouble::Timeout(Stage::Message), false),
+        (Trouble::Closed(Stage::End), true),
+        (Trouble::Timeout(Stage::End), true),
+        (Trouble::Closed(Stage::Verdict), true),
+        (Trouble::Garbled(Stage::Verdict), true),
+    ] {
+        let failed = driver.trouble(&trouble);
+        assert_eq!(matches!(failed, DriverError::Unsure { .. }), unsure, "{failed}");
+        assert_eq!(matches!(failed, DriverError::Unreachable { .. }), !unsure, "{failed}");
+    }
 }
 
 #[tokio::test]

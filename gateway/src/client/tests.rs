@@ -117,6 +117,22 @@ async fn a_lost_connection_defers_at_every_stage() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_cut_off_before_its_end_was_not_taken() {
+    for say in [sink::HANG_UP, sink::SILENCE] {
+        let sink = Sink::start("smtp", "PIPELINING", &[("in the message", say)]).await;
+        let mut mail = mail(&["a@x"]);
+        // More than the system holds for a peer that does not read.
+        mail.body = Body::Bytes("0123456789abcde\n".repeat(2 << 20).into());
+        let results = courier(&sink).deliver(&mail).await;
+        let trouble = match say {
+            sink::HANG_UP => Trouble::Closed(Stage::Message),
+            _ => Trouble::Timeout(Stage::Message),
+        };
+        assert_eq!(results[0].1, Delivery::Deferred(trouble));
+    }
+}
+
+#[tokio::test]
 async fn nobody_listens() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());

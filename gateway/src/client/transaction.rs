@@ -218,12 +218,12 @@ impl Session {
     ) -> Result<(), Trouble> {
         if envelope.taken.is_empty() {
             // The far end opened the message for nobody (RFC 2920 3.1).
-            self.wire.send(b".\r\n", timeouts.block, Stage::Message).await?;
+            self.wire.send(b".\r\n", timeouts.block, Stage::End).await?;
             self.wire.reply(timeouts.verdict, Stage::Verdict).await?;
             return Ok(());
         }
         if let Err(trouble) = self.send_message(&mail.body, timeouts).await {
-            if trouble == Trouble::Closed(Stage::Message)
+            if matches!(trouble, Trouble::Closed(Stage::Message | Stage::End))
                 && let Ok(reason) = self.wire.reply(REASON_TIMEOUT, Stage::Message).await
                 && let Some(refused) = refusal(&reason)
             {
@@ -263,7 +263,7 @@ impl Session {
             }
         }
         stuffing.finish(&mut out);
-        self.wire.send(&out, timeouts.block, Stage::Message).await
+        self.wire.send(&out, timeouts.block, Stage::End).await
     }
 }
 

@@ -1,5 +1,6 @@
-//! What a device says of a refusal or an end, as an outcome. IPP has no cause of a call
-//! (PWG 5100.15): what it says in words is only a hint, and the words are kept.
+//! What a device says of a refusal or an end, as an outcome. The cause of a call is among the
+//! reasons of its job (PWG 5100.15) where a device tells it; what it says in words is only a
+//! hint, and the words are kept.
 
 use postfax_domain::outcome::Outcome;
 
@@ -34,8 +35,8 @@ pub(super) fn http(status: hyper::StatusCode) -> Outcome {
     }
 }
 
-/// What became of a call that the device gave up, by its reasons (RFC 8011 5.3.8) and,
-/// as a hint, by its words.
+/// What became of a call that the device gave up, by its reasons (RFC 8011 5.3.8, PWG
+/// 5100.15) and, as a hint, by its words.
 pub(super) fn aborted<'a>(mut reasons: impl Iterator<Item = &'a str>, words: &str) -> Outcome {
     let by_reason = reasons.find_map(|reason| match reason {
         "unsupported-document-format" | "document-format-error" | "compression-error" => {
@@ -48,6 +49,15 @@ pub(super) fn aborted<'a>(mut reasons: impl Iterator<Item = &'a str>, words: &st
         "conflicting-attributes" | "unsupported-attributes-or-values" => {
             Some(Outcome::ServerMisconfigured)
         }
+        "fax-modem-line-busy" => Some(Outcome::Busy),
+        "fax-modem-no-answer" => Some(Outcome::NoAnswer),
+        "fax-modem-no-dial-tone" => Some(Outcome::NoDialTone),
+        "fax-modem-voice-detected" => Some(Outcome::NoFaxMachine),
+        "fax-modem-carrier-lost" => Some(Outcome::Disconnected),
+        "fax-modem-training-failure" => Some(Outcome::CannotTrain),
+        "fax-modem-protocol-error" => Some(Outcome::ProtocolError),
+        "fax-modem-inactivity-timeout" => Some(Outcome::StoppedAnswering),
+        "fax-modem-equipment-failure" => Some(Outcome::ServerFault),
         _ => None,
     });
     by_reason.or_else(|| hint::of(words)).unwrap_or(Outcome::GaveUp)
@@ -83,5 +93,9 @@ mod tests {
         assert_eq!(end("none", "Busy signal detected"), Outcome::Busy);
         assert_eq!(end("document-format-error", "busy"), Outcome::BadDocument);
         assert_eq!(end("aborted-by-system", "?"), Outcome::GaveUp);
+        assert_eq!(end("fax-modem-line-busy", "no answer"), Outcome::Busy);
+        assert_eq!(end("fax-modem-carrier-lost", ""), Outcome::Disconnected);
+        let reasons = ["aborted-by-system", "destination-uri-failed", "fax-modem-no-answer"];
+        assert_eq!(aborted(reasons.into_iter(), ""), Outcome::NoAnswer);
     }
 }

@@ -1,8 +1,9 @@
 //! Waits for the end of a job, by looking at it again and again.
 //!
 //! ```text
-//! pending, held ─▶ processing ─▶ completed, aborted, canceled
-//!       │ too late: stopped         │ transmission still open: a little longer
+//! pending, held, stopped ◀─▶ processing ─▶ completed, aborted, canceled
+//!       │ too late: cancelled  │ too long: cancelled  │ transmission still open
+//!       └──────────────────────┴──────────────────────┴─▶ a little longer, and no more
 //! ```
 
 use std::time::Duration;
@@ -20,8 +21,9 @@ use super::{
 };
 use crate::driver::{DriverError, Ended, Progress};
 
-/// How long a transmission may stay open after its job has ended.
-const AFTERMATH: Duration = Duration::from_secs(60);
+/// How long a job may be at work after the time when it had to be dialled, in seconds: a
+/// device that is slow, with a long document and calls of its own before it.
+const LONGEST_S: u64 = 6 * 3600;
 
 /// What has been seen of a job so far.
 #[derive(Debug, Default)]
@@ -32,8 +34,8 @@ struct Seen {
     over: Option<Instant>,
     /// How far it was told.
     told: Told,
-    /// It was stopped here because it did not come to be dialled.
-    too_late: bool,
+    /// When it was cancelled here because it took too long, and what that means for it.
+    stopped: Option<(Instant, Outcome)>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,17 +57,22 @@ impl Ipp {
         let mut seen = Seen::default();
         loop {
             let job = self.job(ticket).await?;
-            if job.is_over() && seen.is_settled(&job) {
+            if seen.is_settled(&job, self.options.aftermath) {
                 return Ok(self.ended(ticket, &job, &seen));
             }
             if let Some(news) = seen.look(&job, self.options.confirms) {
                 // Whoever does not listen has not asked to be told.
                 let _ = progress.send(news).await;
             }
-            let waits = matches!(job.state, State::Pending | State::Held);
-            if waits && ticket.until > 0 && now_s() > ticket.until && !seen.too_late {
-                self.cancel_job(job.id).await?;
-                seen.too_late = true;
+            if seen.stopped.is_none()
+                && let Some(outcome) = overdue(&job, ticket.until)
+            {
+                match self.cancel_job(job.id).await {
+                    // One that will not be cancelled has no more time either.
+                    Ok(()) | Err(DriverError::Refused { .. }) => {}
+                    Err(failed) => return Err(failed),
+                }
+                seen.stopped = Some((Instant::now(), outcome));
             }
             sleep(self.options.follow).await;
         }
@@ -73,7 +80,7 @@ impl Ipp {
 
     fn ended(&self, ticket: &JobTicket, job: &Job, seen: &Seen) -> Ended {
         let outcome = match self.outcome(job) {
-            Outcome::Cancelled if seen.too_late => Outcome::NotDialled,
+            Outcome::Cancelled => seen.stopped.map_or(Outcome::Cancelled, |(_, meant)| meant),
             outcome => outcome,
         };
         let all = if outcome == Outcome::Delivered { ticket.pages } else { 0 };
@@ -93,18 +100,22 @@ impl Ipp {
         Ended { outcome, said: said.join("; "), ledger }
     }
 
-    /// How a job that is over has ended: by its transmission where the device tells that.
+    /// How a job has ended that is over or has no more time: by its transmission where the
+    /// device tells that.
     fn outcome(&self, job: &Job) -> Outcome {
         let reasons = || job.reasons.iter().map(String::as_str);
         match (job.transmission, job.state) {
             (Some(Transmission::Completed), _) if self.options.confirms => Outcome::Delivered,
+            (None | Some(Transmission::Open), _) if !job.is_over() => Outcome::Unknown,
             (Some(Transmission::Canceled), _) | (None, State::Canceled) => Outcome::Cancelled,
             (Some(Transmission::Open), State::Canceled) => Outcome::Cancelled,
             (Some(Transmission::Aborted), _) | (_, State::Aborted) => {
                 causes::aborted(reasons(), &job.words)
             }
-            // Completed, with trouble that is no transmission's.
-            (None, _) if job.has("destination-uri-failed") => {
+            // Completed, and yet not well.
+            (None | Some(Transmission::Open), _)
+                if job.has("destination-uri-failed") || job.has("job-completed-with-errors") =>
+            {
                 causes::aborted(reasons(), &job.words)
             }
             _ => Outcome::Relayed,
@@ -112,17 +123,29 @@ impl Ipp {
     }
 }
 
+/// What it means for a job to be cancelled now because it takes too long, if it does.
+fn overdue(job: &Job, until: u64) -> Option<Outcome> {
+    match job.state {
+        _ if job.waits() => (now_s() > until).then_some(Outcome::NotDialled),
+        State::Processing => (now_s() > until.saturating_add(LONGEST_S)).then_some(Outcome::GaveUp),
+        _ => None,
+    }
+}
+
 impl Seen {
-    /// Whether nothing more is to come of a job that is over.
-    fn is_settled(&mut self, job: &Job) -> bool {
+    /// Whether nothing more is to come of a job that is over, or was cancelled here.
+    fn is_settled(&mut self, job: &Job, aftermath: Duration) -> bool {
+        if !job.is_over() {
+            return self.stopped.is_some_and(|(at, _)| at.elapsed() > aftermath);
+        }
         let over = *self.over.get_or_insert_with(Instant::now);
         let open = job.state == State::Completed && job.transmission == Some(Transmission::Open);
-        !open || over.elapsed() > AFTERMATH
+        !open || over.elapsed() > aftermath
     }
 
     /// What is new, if anything.
     fn look(&mut self, job: &Job, confirms: bool) -> Option<Progress> {
-        if matches!(job.state, State::Pending | State::Held) {
+        if job.waits() {
             return None;
         }
         let begun = *self.begun.get_or_insert_with(Instant::now);

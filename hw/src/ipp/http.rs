@@ -55,6 +55,19 @@ pub(super) enum Fault {
     },
 }
 
+impl Fault {
+    /// Whether the document that followed the question was certainly not taken. A device
+    /// in trouble, or a proxy before it, may say so when it has all of it.
+    pub(super) fn has_taken_nothing(&self) -> bool {
+        match self {
+            Self::Unreached(_) => true,
+            Self::Broken(_) => false,
+            Self::Http(status) => status.is_client_error() || status.is_redirection(),
+            Self::Refused { status, .. } => (0x0400..0x0500).contains(status),
+        }
+    }
+}
+
 /// Asks once; a document follows the question.
 pub(super) async fn ask(
     options: &Options,

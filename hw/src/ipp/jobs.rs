@@ -12,6 +12,7 @@ use super::{
     Ipp, JobTicket,
     http::Fault,
     message::{Answer, Group, Value},
+    submit::now_s,
 };
 use crate::driver::{DriverError, Ticket};
 
@@ -28,6 +29,8 @@ const WANTED: &[&str] = &[
 ];
 /// Jobs of one list that are looked at; the newest come first, ended ones at least.
 const MOST_JOBS: i32 = 1_000;
+/// How long a job may still wait at the device when its note was lost, in seconds.
+const UNNOTED_S: u64 = 3600;
 /// RFC 8011 B.1.4: not-possible (it has ended), not-found, gone.
 const NOT_POSSIBLE: u16 = 0x0404;
 const NOT_FOUND: [u16; 2] = [0x0406, 0x0407];
@@ -111,6 +114,11 @@ impl Job {
         self.reasons.iter().any(|one| one == reason)
     }
 
+    /// Nothing is being done for it.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.state, State::Pending | State::Held | State::Stopped)
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.state >= State::Canceled
     }
@@ -187,7 +195,8 @@ impl Ipp {
         for which in ["not-completed", "completed"] {
             for job in self.list(which).await?.into_iter().filter(|job| job.name == tag) {
                 if !self.is_nothing(&job).await? {
-                    let ticket = JobTicket { job: job.id, pages: 0, until: 0, tag: tag.to_owned() };
+                    let until = now_s() + UNNOTED_S;
+                    let ticket = JobTicket { job: job.id, pages: 0, until, tag: tag.to_owned() };
                     self.note(&ticket).await?;
                     return Ok(Some(ticket));
                 }

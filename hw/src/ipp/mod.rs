@@ -105,6 +105,9 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// How long an answer may take, besides the time to send a document.
     pub reply_timeout: Duration,
+    /// How long a job that was stopped may take to end, and a transmission whose job has
+    /// ended.
+    pub aftermath: Duration,
 }
 
 impl Options {
@@ -125,6 +128,7 @@ impl Options {
             follow: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(10),
             reply_timeout: Duration::from_secs(30),
+            aftermath: Duration::from_secs(60),
         }
     }
 
@@ -245,7 +249,7 @@ struct JobTicket {
     job: i32,
     /// Pages that were sent; 0 when that is not known.
     pages: u32,
-    /// Seconds since 1970 after which it must not dial any more; 0 when that is not known.
+    /// Seconds since 1970 after which it must not dial any more.
     until: u64,
     tag: String,
 }

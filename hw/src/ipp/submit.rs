@@ -44,11 +44,20 @@ impl Ipp {
         }
         match self.send(&ticket, format, &document).await {
             Ok(()) => Ok(ticket),
+            Err(fault) if fault.has_taken_nothing() => {
+                self.take_back(&ticket).await;
+                Err(self.error(fault))
+            }
             // It may have all of it: whoever asks finds out.
             Err(fault @ Fault::Broken(_)) => Err(self.unsure(fault)),
             Err(fault) => {
-                self.take_back(&ticket).await;
-                Err(self.error(fault))
+                let failed = self.error(fault);
+                match self.find_job(&call.tag).await {
+                    Ok(None) => Err(failed),
+                    _ => {
+                        Err(DriverError::Unsure { server: self.server(), why: failed.to_string() })
+                    }
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use postfax_domain::{
     outcome::Outcome,
     settings::{Change, Name, Value},
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::sync::mpsc;
 
 use self::fake::{
     BUSY, CANCEL_JOB, CREATE_JOB, Do, Fake, GET_JOB, GET_JOBS, GET_PRINTER, NO_ANSWER,
@@ -166,6 +166,9 @@ async fn a_submission_that_fails_leaves_nothing_that_could_be_dialled() {
         (CREATE_JOB, Do::ObeyAndClose, Unsure),
         (CREATE_JOB, Do::Hang, Unsure),
         (SEND_DOCUMENT, Do::Refuse(0x040a), Refused(Outcome::FormatUnsendable)),
+        // It is seen to lack its document.
+        (SEND_DOCUMENT, Do::Refuse(0x0507), Refused(Outcome::LinesBusy)),
+        (SEND_DOCUMENT, Do::Http(500), Refused(Outcome::ServerFault)),
         (SEND_DOCUMENT, Do::Close, Unsure),
         (SEND_DOCUMENT, Do::CloseInUpload, Unsure),
     ] {
@@ -209,6 +212,24 @@ async fn what_was_sent_is_found_whatever_was_heard_of_it_and_whoever_asks() {
 }
 
 #[tokio::test]
+async fn a_device_that_calls_it_a_failure_may_have_the_fax_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    for fault in [Do::ObeyAndRefuse(0x0500), Do::ObeyAndRefuse(0x0507), Do::ObeyAndHttp(504)] {
+        for unseen in [None, Some((GET_JOB, Do::Close))] {
+            let rules: Vec<_> = [(SEND_DOCUMENT, fault)].into_iter().chain(unseen).collect();
+            let fake = Fake::start(&rules).await;
+            let failed = fake.driver().submit(&call(&folder, "tag")).await.unwrap_err();
+            assert_eq!(came(&failed), Came::Unsure, "{fault:?}: {failed}");
+            fake.rules(&[]);
+            let ticket = fake.driver().find("tag").await.unwrap().expect("it was taken");
+            let ended = follow(&fake.driver(), &ticket).await.unwrap();
+            assert_eq!(ended.outcome, Outcome::Delivered, "{fault:?}");
+            assert_eq!(fake.heard(CANCEL_JOB), 0);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_device_that_does_not_answer_is_asked_again_and_another_ones_job_is_not_ours() {
     let fake = Fake::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
@@ -237,21 +258,53 @@ async fn a_device_that_does_not_tell_has_only_taken_it() {
         let ended = follow(&driver, &ticket).await.unwrap();
         assert_eq!((ended.outcome, ended.ledger.confirmed), (Outcome::Relayed, 0), "{ended:?}");
     }
+    let spoiling = Fake::start(&[(GET_JOB, Do::Spoil)]).await;
+    let ticket = spoiling.driver().submit(&call(&folder, "tag")).await.unwrap();
+    let ended = follow(&spoiling.driver(), &ticket).await.unwrap();
+    assert_eq!(ended.outcome, Outcome::GaveUp, "{ended:?}");
 }
 
 #[tokio::test]
-async fn what_waits_too_long_at_the_device_is_stopped_there() {
+async fn what_takes_too_long_at_the_device_is_stopped_there_and_followed_to_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let willing: &[_] = &[];
+    let unwilling: &[_] = &[(CANCEL_JOB, Do::Refuse(0x0500))];
+    // The job-state and transmission-status that it stays in.
+    for (state, rules, expected) in [
+        // In its queue, held, stopped.
+        ((3, 3), willing, Outcome::NotDialled),
+        ((4, 3), willing, Outcome::NotDialled),
+        ((6, 5), willing, Outcome::NotDialled),
+        ((4, 3), unwilling, Outcome::Unknown),
+        // At work.
+        ((5, 5), willing, Outcome::GaveUp),
+        ((5, 5), unwilling, Outcome::Unknown),
+        ((5, 9), unwilling, Outcome::Delivered),
+        ((5, 8), unwilling, Outcome::GaveUp),
+    ] {
+        let fake = Fake::start(rules).await;
+        let aftermath = Duration::from_millis(200);
+        let driver = Ipp::new(Options { aftermath, ..fake.options() });
+        driver.submit(&call(&folder, "tag")).await.unwrap();
+        fake.state.lock().unwrap().keep(0, state);
+        let long_ago = Ticket("1 2 1000 tag".into());
+        let ended = follow(&driver, &long_ago).await.unwrap();
+        assert_eq!(ended.outcome, expected, "{state:?} {ended:?}");
+        assert_eq!(fake.heard(CANCEL_JOB), 1, "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_found_without_its_note_has_an_end_as_well() {
     let fake = Fake::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
-    let driver = fake.driver();
-    let call = Call { give_up_after: Duration::ZERO, ..call(&folder, "tag") };
-    let ticket = driver.submit(&call).await.unwrap();
-    // It stays in its queue for ever.
-    fake.state.lock().unwrap().hold(0);
-    let begun = Instant::now();
-    let ended = follow(&driver, &ticket).await.unwrap();
-    assert_eq!(ended.outcome, Outcome::NotDialled, "{ended:?}");
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    fake.driver().submit(&call(&folder, "tag")).await.unwrap();
+    fake.state.lock().unwrap().keep(0, (3, 3));
+    std::fs::remove_dir_all(fake.options().notes).unwrap();
+    let ticket = fake.driver().find("tag").await.unwrap().expect("it is in the list");
+    let until: u64 = ticket.0.split(' ').nth(2).unwrap().parse().unwrap();
+    assert!(until > 0, "{ticket:?}");
+    assert_eq!(fake.driver().find("tag").await.unwrap(), Some(ticket));
 }
 
 #[tokio::test]

@@ -248,6 +248,12 @@ async fn take(
     to: Vec<String>,
 ) -> Option<()> {
     let mut body = Vec::new();
+    let reply = answer(script, "in the message", "");
+    if !reply.is_empty() {
+        stream.read_until(b'\n', &mut body).await.ok()?;
+        say(stream, &reply).await?;
+        return None;
+    }
     while !(body == b".\r\n" || body.ends_with(b"\r\n.\r\n")) {
         stream.take(1 << 20).read_until(b'\n', &mut body).await.ok().filter(|count| *count > 0)?;
     }

@@ -47,6 +47,10 @@ pub enum Do {
     Close,
     /// Does it, and closes without an answer.
     ObeyAndClose,
+    /// Does it, and says that it failed.
+    ObeyAndRefuse(i16),
+    /// The same by HTTP.
+    ObeyAndHttp(u16),
     /// Takes the first half of what is sent, and closes.
     CloseInUpload,
     /// Answers nothing.
@@ -61,6 +65,8 @@ pub enum Do {
     Ignore,
     /// Does not tell how the transmission ended.
     Hide,
+    /// The same, and the job ends with errors.
+    Spoil,
 }
 
 #[derive(Debug, Clone)]
@@ -75,7 +81,8 @@ pub struct Job {
     pub document: Option<Vec<u8>>,
     begun: Option<Instant>,
     cancelled: bool,
-    held: bool,
+    /// The job-state and transmission-status that it stays in.
+    stays: Option<(i32, i32)>,
 }
 
 #[derive(Default)]
@@ -89,9 +96,9 @@ pub struct State {
 }
 
 impl State {
-    /// Holds the job of this place for ever.
-    pub fn hold(&mut self, place: usize) {
-        self.jobs[place].held = true;
+    /// Keeps the job of this place in a job-state and a transmission-status for ever.
+    pub fn keep(&mut self, place: usize, state: (i32, i32)) {
+        self.jobs[place].stays = Some(state);
     }
 }
 
@@ -185,10 +192,7 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> Option<()> {
             sleep(Duration::from_secs(60)).await;
             return None;
         }
-        Some(Do::Http(status)) => {
-            let head = format!("HTTP/1.1 {status} no\r\nContent-Length: 0\r\n\r\n");
-            return stream.write_all(head.as_bytes()).await.ok();
-        }
+        Some(Do::Http(status)) => return refuse_by_http(&mut stream, status).await,
         Some(Do::Flood) => {
             let head = "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n";
             stream.write_all(head.as_bytes()).await.ok()?;
@@ -200,10 +204,18 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> Option<()> {
         Some(Do::Refuse(status)) => refusal(status),
         _ => answer(&mut state.lock().unwrap(), operation, body, rule),
     };
-    if matches!(rule, Some(Do::ObeyAndClose)) {
-        return None;
-    }
+    let answer = match rule {
+        Some(Do::ObeyAndClose) => return None,
+        Some(Do::ObeyAndHttp(status)) => return refuse_by_http(&mut stream, status).await,
+        Some(Do::ObeyAndRefuse(status)) => refusal(status),
+        _ => answer,
+    };
     stream.write_all(&good(&answer)).await.ok()
+}
+
+async fn refuse_by_http(stream: &mut TcpStream, status: u16) -> Option<()> {
+    let head = format!("HTTP/1.1 {status} no\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.ok()
 }
 
 fn good(answer: &[u8]) -> Vec<u8> {
@@ -326,7 +338,7 @@ fn create(state: &mut State, asked: &Asked, rule: Option<Do>) -> Vec<u8> {
         document: None,
         begun: None,
         cancelled: false,
-        held: false,
+        stays: None,
     });
     let job = [("job-id", IppValue::Integer(id))];
     let ignored = [("destination-uris", IppValue::Other { tag: 0x10, data: Default::default() })];
@@ -357,11 +369,13 @@ impl Job {
 
     /// Job state, reason, transmission status and images.
     fn told(&self) -> (i32, &'static str, i32, i32) {
+        if let Some((state, transmission)) = self.stays.filter(|_| !self.cancelled) {
+            return (state, "none", transmission, 0);
+        }
         let fails = self.to == BUSY || self.to == NO_ANSWER;
         match (self.begun, self.stage()) {
             _ if self.cancelled => (7, "job-canceled-by-user", 7, 0),
             (None, _) => (4, "job-data-insufficient", 3, 0),
-            _ if self.held => (4, "job-held-on-create", 3, 0),
             (_, 0) => (3, "none", 3, 0),
             (_, 1..=2) => (5, "connecting-to-destination", 5, 0),
             _ if fails => (8, "aborted-by-system", 8, 0),
@@ -376,7 +390,10 @@ impl Job {
     }
 
     fn attributes(&self, rule: Option<Do>) -> Vec<(&'static str, IppValue)> {
-        let (state, reason, status, images) = self.told();
+        let (state, mut reason, status, images) = self.told();
+        if matches!(rule, Some(Do::Spoil)) && state == 9 {
+            reason = "job-completed-with-errors";
+        }
         let text = |text: &str| IppValue::new_text_without_language(text).unwrap();
         let words = match (state, self.to.as_str()) {
             (8, BUSY) => "Busy signal detected",
@@ -393,7 +410,7 @@ impl Job {
             ("job-state-message", text(words)),
             ("time-at-processing", begun.unwrap_or(IppValue::NoValue)),
         ];
-        if !matches!(rule, Some(Do::Hide)) {
+        if !matches!(rule, Some(Do::Hide | Do::Spoil)) {
             all.push((
                 "destination-statuses",
                 collection(&[
