@@ -51,10 +51,9 @@ pub(super) async fn take(
     let refusal = answer(&inner, &running, &desk, &mut incoming, &stop).await;
     match refusal {
         Ok((taken, channel)) => {
-            if let Some((ring, session, ended)) = talk(&running, incoming, taken).await {
-                // Kept before the channel is free again: whoever stops the line waits for it.
-                desk.received(&ring, &session, ended).await;
-            }
+            let (ring, session, ended) = talk(&running, incoming, taken).await;
+            // Kept before the channel is free again: whoever stops the line waits for it.
+            desk.received(&ring, &session, ended).await;
             drop(channel);
         }
         Err((status, q850)) => incoming.refuse(status, q850),
@@ -93,6 +92,7 @@ async fn answer(
     let line = options.name.clone();
     let ring = Ring { line, called, caller, caller_name, cadence: None };
     let choice = choose(running, &ring, incoming.offer())?;
+    let (local, socket) = first(&running.terms).map_err(|_| NO_PORT)?;
     incoming.ring();
     let limit = Duration::from_secs(options.ring_limit_s);
     let session = tokio::select! {
@@ -100,7 +100,6 @@ async fn answer(
         () = incoming.given_up() => return Err(NOT_NOW),
         () = sleep(limit) => return Err(NOT_NOW),
     };
-    let (local, socket) = first(&running.terms).map_err(|_| NO_PORT)?;
     Ok((Taken { ring, session, local, socket, choice }, channel))
 }
 
@@ -122,19 +121,18 @@ fn choose(
     Ok(Some((read, choice)))
 }
 
-/// Answers and plays the session. `None`: the call did not come about.
-async fn talk(
-    running: &Running,
-    incoming: Incoming,
-    taken: Taken,
-) -> Option<(Ring, Session, Ended)> {
+/// Answers and plays the session.
+async fn talk(running: &Running, incoming: Incoming, taken: Taken) -> (Ring, Session, Ended) {
     let terms = &running.terms;
     let Taken { ring, session, local, socket, choice } = taken;
     let description = match &choice {
         Some((offer, choice)) => sdp::answer(local, offer, choice),
         None => sdp::offer_audio(local, terms.options.law),
     };
-    let mut leg = incoming.answer(description)?;
+    let Some(mut leg) = incoming.answer(description) else {
+        let failed = Ended::failed(Outcome::Disconnected, "the caller gave up");
+        return (ring, session, failed);
+    };
     let agreed = match choice {
         Some((_, choice)) => choice.remote.map(|remote| (choice.agreed, remote)),
         None => acknowledged(running, &mut leg).await,
@@ -142,7 +140,7 @@ async fn talk(
     let Some((agreed, remote)) = agreed else {
         leg.hang_up(Some(88));
         let failed = Ended::failed(Outcome::Disconnected, "no media were agreed on");
-        return Some((ring, session, failed));
+        return (ring, session, failed);
     };
     let answered = Answered {
         leg,
@@ -159,7 +157,7 @@ async fn talk(
         stop: watch::channel(false).1,
     };
     let ended = converse(terms, answered).await;
-    Some((ring, session, ended))
+    (ring, session, ended)
 }
 
 /// The other side's description came with its acknowledgement (RFC 3261 13.2.1).
