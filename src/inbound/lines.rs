@@ -180,8 +180,7 @@ mod tests {
         let ours_key = Identity::open(ours.path()).unwrap().fingerprint();
         let branch = Arc::new(Identity::open(theirs.path()).unwrap());
         let access = config.servers.get_mut(&name).unwrap();
-        (access.kind, access.key, access.dials_in) =
-            (Kind::Line, Some(branch.fingerprint()), true);
+        (access.kind, access.key, access.dials_in) = (Kind::Line, Some(branch.fingerprint()), true);
         config.lines_door = Some("127.0.0.1:0".parse().unwrap());
         let servers = LineServers::new(ours.path());
         servers.change(servers.prepare(&config).unwrap());
