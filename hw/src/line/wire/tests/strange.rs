@@ -254,6 +254,7 @@ async fn errors_keep_their_meaning_on_the_way() {
     sides.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
+#[expect(clippy::await_holding_lock, reason = "the copy waits for it in a thread of its own")]
 #[tokio::test]
 async fn a_copy_that_nobody_waits_for_any_more_is_removed_when_it_is_made() {
     let Pair { host, remote, memory, folder } = pair();
