@@ -171,6 +171,48 @@ mod tests {
         assert!(servers.driver(&name).is_none() && servers.door().is_none());
     }
 
+    #[tokio::test]
+    async fn a_branch_that_is_called_otherwise_dials_in_again() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/good/minimal.toml");
+        let mut config = crate::config::load(&file).unwrap();
+        let name = config.servers.keys().next().unwrap().clone();
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let ours_key = Identity::open(ours.path()).unwrap().fingerprint();
+        let branch = Arc::new(Identity::open(theirs.path()).unwrap());
+        let access = config.servers.get_mut(&name).unwrap();
+        (access.kind, access.key, access.dials_in) = (Kind::Line, Some(branch.fingerprint()), true);
+        config.lines_door = Some("127.0.0.1:0".parse().unwrap());
+        let servers = LineServers::new(ours.path());
+        servers.change(servers.prepare(&config).unwrap());
+        let spool = theirs.path().join("spool");
+        let options = postfax_hw::line::server::Options::new(&spool);
+        let server = postfax_hw::line::server::LineServer::new(options, vec![]).unwrap();
+        let host = postfax_hw::line::wire::Host::new(server, "branch", theirs.path()).unwrap();
+        let (host_name, port) = ("127.0.0.1".to_owned(), address(&servers).port());
+        let peer = Peer { host: host_name, port, key: ours_key };
+        let _dialler = Dialler::asked(branch, peer, Timing::default(), host);
+        is_up(&servers, &name).await;
+        config.hostname = "other.example.com".into();
+        servers.change(servers.prepare(&config).unwrap());
+        is_up(&servers, &name).await;
+        let renamed = ServerName::new("renamed").unwrap();
+        let access = config.servers.remove(&name).unwrap();
+        config.servers.insert(renamed.clone(), access);
+        servers.change(servers.prepare(&config).unwrap());
+        is_up(&servers, &renamed).await;
+    }
+
+    async fn is_up(servers: &LineServers, name: &ServerName) {
+        let remote = servers.driver(name).unwrap();
+        for _ in 0..1000 {
+            if remote.is_up() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{name:?}: {:?}", remote.why_away());
+    }
+
     fn address(servers: &LineServers) -> SocketAddr {
         servers.door().as_ref().unwrap().1.address()
     }

@@ -1,17 +1,17 @@
 //! A line server that runs: its lines, its spool, and how the supervisor reaches it.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use postfax_hw::line::{
     server::LineServer,
     wire::{Dialler, Door, Host, Identity, Peer, Timing},
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+    time::{interval, timeout},
+};
 use tracing::{info, warn};
 
 use super::{build, notify};
@@ -27,10 +27,8 @@ const MORE_TIME_EVERY: Duration = Duration::from_secs(10);
 /// How often, and after which pause, an address is tried that is still in use.
 const BIND_TRIES: u32 = 10;
 const BIND_PAUSE: Duration = Duration::from_millis(100);
-
-/// How often, and after which pause, it is looked whether the spool is let go of.
-const LEAVE_TRIES: u32 = 100;
-const LEAVE_PAUSE: Duration = Duration::from_millis(50);
+/// How long calls that are cut off may take to hang up and keep what they have.
+const HANG_UP_LIMIT: Duration = Duration::from_secs(10);
 
 /// A line server that runs.
 pub(super) struct Life {
@@ -40,8 +38,18 @@ pub(super) struct Life {
     meeting: Met,
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
-    /// There as long as anybody uses the server, and with it the spool.
-    server: Weak<LineServer>,
+    spool: Spool,
+}
+
+/// The spool of a life, which may be in use for a while after its end.
+#[derive(Clone)]
+pub(super) struct Spool(watch::Receiver<()>);
+
+impl Spool {
+    /// Returns when another life can have it.
+    pub(super) async fn free(&mut self) {
+        let _ = self.0.wait_for(|()| false).await.map(drop);
+    }
 }
 
 /// How the supervisor reaches it; nobody does any more when this is dropped.
@@ -59,14 +67,19 @@ impl Life {
         let asked = asked.map_err(|error| Failure::file(folder.display(), &error))?;
         let meeting = meet(&host, &us, &asked).await?;
         let (stop, stopped) = watch::channel(false);
-        let left = Arc::downgrade(&server);
+        let spool = Spool(server.in_use());
         let running = tokio::spawn(LineServer::run(server, stopped));
-        Ok(Self { host, us, asked, meeting, stop, running, server: left })
+        Ok(Self { host, us, asked, meeting, stop, running, spool })
     }
 
     /// What it was begun with.
     pub(super) fn host(&self) -> &LineHost {
         &self.host
+    }
+
+    /// Its spool.
+    pub(super) fn spool(&self) -> Spool {
+        self.spool.clone()
     }
 
     /// Whether a new file can be put in force while calls go on and lines are kept.
@@ -93,38 +106,37 @@ impl Life {
     }
 
     /// Begins no more calls, lets those end that go on, and is over; at the latest after the
-    /// time that it has, or when `hurry` ends. Whether it was hurried.
-    pub(super) async fn end(self, hurry: impl Future<Output = ()>) -> bool {
-        info!(limit_s = self.host.stop_after.as_secs(), "calls under way may come to their end");
-        self.stop.send_replace(true);
-        let mut running = self.running;
+    /// time that it has, or when `hurry` ends. What is cut off then has a moment to leave the
+    /// spool.
+    pub(super) async fn end(self, hurry: impl Future<Output = ()>) {
+        let Self { host, asked, meeting, stop, mut running, mut spool, .. } = self;
+        info!(limit_s = host.stop_after.as_secs(), "calls under way may come to their end");
+        stop.send_replace(true);
         let ending = async {
-            let mut more = tokio::time::interval(MORE_TIME_EVERY);
+            let over = tokio::select! {
+                over = timeout(host.stop_after, &mut running) => over.is_ok(),
+                () = hurry => false,
+            };
+            if !over {
+                warn!("calls that still go on are cut off");
+                running.abort();
+            }
+            drop((meeting, asked));
+            if timeout(HANG_UP_LIMIT, spool.free()).await.is_err() {
+                warn!("a call that was cut off has not ended yet, and uses the spool");
+            }
+        };
+        let mut more = interval(MORE_TIME_EVERY);
+        let asking = async {
             loop {
-                tokio::select! {
-                    _ = &mut running => return,
-                    _ = more.tick() => notify::say(notify::MORE_TIME),
-                }
+                more.tick().await;
+                notify::say(notify::MORE_TIME);
             }
         };
-        let (over, hurried) = tokio::select! {
-            over = timeout(self.host.stop_after, ending) => (over.is_ok(), false),
-            () = hurry => (false, true),
-        };
-        if !over {
-            warn!("calls that still go on are cut off");
-            running.abort();
+        tokio::select! {
+            () = ending => {}
+            () = asking => {}
         }
-        // What is aborted, such as the connection to the supervisor, ends a little later;
-        // until then the spool is in use, and the next life would not get it.
-        drop((self.meeting, self.asked));
-        for _ in 0..LEAVE_TRIES {
-            if self.server.strong_count() == 0 {
-                break;
-            }
-            tokio::time::sleep(LEAVE_PAUSE).await;
-        }
-        hurried
     }
 }
 

@@ -86,7 +86,10 @@ async fn serve(path: &Path, host: LineHost) -> Result<(), Failure> {
             },
             Ok(new) => match another(life, new, &mut signals).await? {
                 Some(begun) => life = begun,
-                None => return Ok(()),
+                None => {
+                    info!("stopped");
+                    return Ok(());
+                }
             },
         }
     }
@@ -107,15 +110,29 @@ async fn begin(host: LineHost) -> Result<Life, Failure> {
 }
 
 /// Begins anew with other lines, once the calls under way are over. With what cannot be
-/// begun, it goes on as before. None when it is told to stop meanwhile.
+/// begun, it goes on as before. None when it is told to stop meanwhile; also then calls may
+/// come to their end, until it is told so twice.
 async fn another(
     life: Life,
     new: LineHost,
     signals: &mut Signals,
 ) -> Result<Option<Life>, Failure> {
-    let old = life.host().clone();
-    if life.end(signals.stop()).await {
+    let (old, mut spool, mut told) = (life.host().clone(), life.spool(), false);
+    let hurry = async {
+        signals.stop().await;
+        told = true;
+        notify::say(notify::STOPPING);
+        info!("told to stop, and not to begin again");
+        signals.stop().await;
+    };
+    life.end(hurry).await;
+    if told {
         return Ok(None);
+    }
+    // Two lives cannot have one spool.
+    tokio::select! {
+        () = spool.free() => {}
+        () = signals.stop() => return Ok(None),
     }
     match begin(new).await {
         Ok(life) => {

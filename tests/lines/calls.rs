@@ -145,6 +145,10 @@ channels = 1
         fs::read_to_string(self.postfax.file("lines.log")).unwrap_or_default()
     }
 
+    fn says(&self, what: &str) {
+        wait_for(what, 30, || self.log().contains(what).then_some(()));
+    }
+
     pub(super) fn wait_until_up(&self) {
         wait_for("the line server to be up", 60, || {
             let health = self.postfax.status()["servers"][0]["live"]["health"].clone();
@@ -319,6 +323,49 @@ fn a_fax_that_comes_while_the_supervisor_is_away_is_delivered_later() {
     let mail = house.sink.wait("the fax", "anna@example.com", 60, came);
     assert_eq!(mail.header("X-Fax-Pages").as_deref(), Some("1"));
     assert_eq!(house.sink.mails().iter().filter(|mail| came(mail)).count(), 1);
+}
+
+/// A house in whose line server a call goes on when it is told to use its line otherwise.
+fn reloaded_in_a_call(more: &str) -> (House, Machine, Process) {
+    let house = House::open(false, "");
+    let machine = house.exchange.machine("+12125550111", 1, "far").unwrap();
+    let mut events = house.exchange.subscribe();
+    let file = house.postfax.file("lines.toml");
+    let text = fs::read_to_string(&file).unwrap().replace("[[line]]", &format!("{more}[[line]]"));
+    fs::write(&file, &text).unwrap();
+    let lines = house.lines("");
+    house.wait_until_up();
+    house.mail("anna", "+12125550111", "one");
+    wait_for("the answer", CALL_S, || {
+        let what = events.try_recv().ok()?.what;
+        (what == postfax_hw::exchange::Happening::Answered).then_some(())
+    });
+    fs::write(&file, format!("{text}header_name = \"Another\"\n")).unwrap();
+    lines.signal("HUP");
+    house.says("calls under way may come to their end");
+    (house, machine, lines)
+}
+
+#[test]
+fn a_line_server_that_is_told_to_stop_while_it_reloads_lets_its_call_end() {
+    let (house, mut machine, mut lines) = reloaded_in_a_call("");
+    lines.signal("TERM");
+    house.says("told to stop, and not to begin again");
+    takes(&mut machine);
+    let code = wait_for("its end", 20, || lines.ended());
+    assert_eq!(code, 0, "{}", house.log());
+    assert!(!house.log().contains("cut off"), "{}", house.log());
+    let _lines = house.lines("");
+    house.delivered("anna");
+}
+
+#[test]
+fn a_reload_that_has_waited_long_enough_cuts_off_a_call_and_goes_on() {
+    let (house, _machine, mut lines) = reloaded_in_a_call("stop_after_s = 1\n");
+    house.says("calls that still go on are cut off");
+    house.says("the new file is in force");
+    assert_eq!(lines.ended(), None, "{}", house.log());
+    house.wait_until_up();
 }
 
 /// How often was dialled since the events were last read.

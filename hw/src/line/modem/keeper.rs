@@ -67,6 +67,9 @@ pub(super) struct Keeper {
     pub(super) commands: std_mpsc::Receiver<Command>,
     pub(super) bell: UnixStream,
     pub(super) stop: watch::Receiver<bool>,
+    /// Closed when nobody waits for the end of the line any more: its call is cut off.
+    /// Whoever waits is told by the end of this.
+    pub(super) kept: oneshot::Sender<()>,
 }
 
 /// Why a modem is not kept any longer for now.
@@ -282,8 +285,8 @@ impl Keeper {
             }
         };
         let stopped = || match job {
-            Job::Dial(_, order) => *order.stop.borrow(),
-            Job::Answer => false,
+            Job::Dial(_, order) => *order.stop.borrow() || self.kept.is_closed(),
+            Job::Answer => self.kept.is_closed(),
         };
         let mut around = Surroundings { tell: &mut tell, stopped: &stopped, limit };
         let (ended, result) = drive(&mut live.talk.port, dialogue.as_mut(), &mut around);

@@ -115,6 +115,7 @@ impl ModemLine {
         bell.set_nonblocking(true)?;
         rings.set_nonblocking(true)?;
         let (commands, orders) = std_mpsc::channel();
+        let (kept, ended) = oneshot::channel();
         let keeper = Keeper {
             options: self.options.clone(),
             shared: Arc::clone(&self.shared),
@@ -123,14 +124,12 @@ impl ModemLine {
             commands: orders,
             bell: rings,
             stop,
+            kept,
         };
-        let (over, ended) = oneshot::channel();
         std::thread::Builder::new().name(format!("modem {}", self.options.name)).spawn(
             move || {
                 crate::urgent::keep_time();
                 keeper.run();
-                // Nobody may be waiting.
-                over.send(()).ok();
             },
         )?;
         let thread = Thread { commands, bell: Arc::new(bell) };

@@ -241,6 +241,44 @@ async fn calls_on_terminals_in_real_time() {
     exchange.stop();
 }
 
+/// Nobody waits for the line any more: whatever its call is, it hangs up, and lets go of
+/// the desk and all that is behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_is_given_up_in_a_call_hangs_up() {
+    for (says_to_dial, call) in [("CONNECT", "ATDT12025550199"), ("RING", "ATA")] {
+        let folder = tempfile::tempdir().unwrap();
+        let script = Script::new();
+        let (path, (saw, seen)) = (script.path.clone(), std::sync::mpsc::channel());
+        script.play(move |command| {
+            saw.send(command.to_owned()).ok();
+            match command {
+                "ATDT12025550199" => says(says_to_dial),
+                "ATA" => says("CONNECT"),
+                command => sound(command),
+            }
+        });
+        let mut options = ModemOptions::new("scripted", &path);
+        options.lock_folder = folder.path().to_owned();
+        let mut line = Running::with(&folder, options);
+        line.ready().await;
+        let sent = document(folder.path());
+        let (order, _told, _stopper) = Running::order("+12025550199", &sent);
+        let placing = Arc::clone(&line.line);
+        let placing = tokio::spawn(async move { placing.place(order).await });
+        let wait = || seen.recv_timeout(Duration::from_secs(20)).unwrap();
+        while wait() != call {}
+        line.stop.send(true).unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(!line.task.is_finished(), "calls come to their end");
+        line.task.abort();
+        // What it was about to send stands before it.
+        while !wait().ends_with("ATH0") {}
+        let left = async { while line.received.recv().await.is_some() {} };
+        timeout(Duration::from_secs(10), left).await.expect("the desk is let go of");
+        placing.abort();
+    }
+}
+
 /// The modem's side of a terminal, where a script plays the modem.
 struct Script {
     master: std::fs::File,

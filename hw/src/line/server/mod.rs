@@ -149,6 +149,8 @@ struct Core {
     pauses: Mutex<Vec<Timestamp>>,
     /// Something may have changed that decides about calls.
     wake: Notify,
+    /// Closed once nobody uses any of this. It goes last, after the spool.
+    in_use: watch::Sender<()>,
 }
 
 /// A panic elsewhere leaves these whole: each change is one assignment.
@@ -195,6 +197,7 @@ impl LineServer {
             book: Mutex::new(book),
             meaning,
             wake: Notify::new(),
+            in_use: watch::Sender::new(()),
         };
         core.configure();
         Ok(Arc::new(Self(Arc::new(core))))
@@ -204,6 +207,13 @@ impl LineServer {
     /// over.
     pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
         run::run(&self.0, stop).await;
+    }
+
+    /// Closed once nobody uses this server any more, calls that were cut off included:
+    /// then another one can have its spool.
+    #[must_use]
+    pub fn in_use(&self) -> watch::Receiver<()> {
+        self.0.in_use.subscribe()
     }
 }
 

@@ -104,6 +104,9 @@ pub enum Broken {
     /// A newer connection of the same peer has taken its place.
     #[error("a newer connection has taken its place")]
     Replaced,
+    /// Its key may not come in any more, or is that of somebody else now.
+    #[error("who has its key may not come in any more, or is somebody else now")]
+    Withdrawn,
 }
 
 /// Brings frames to the task that writes. It can be cloned and never blocks the reader.

@@ -322,23 +322,19 @@ impl Remote {
     async fn receive(&self, request: &mut Request, into: &Path) -> Result<(), Lost> {
         let (out, number) = (request.link().out.clone(), request.number);
         let mut coming = request.take_document();
-        let receiving = document::receive(&mut coming, number, &out, into);
-        tokio::pin!(receiving);
-        // One that is refused comes without a document.
-        let received = tokio::select! {
-            biased;
-            received = &mut receiving => received,
-            answer = request.answer(None) => match self.judged(answer)? {
-                // All of it is on its way to the disk.
-                Answer::Done => receiving.await,
-                other => return Err(Lost::Because(self.strange(&other))),
-            },
-        };
         let (server, outcome) = (self.options.server.clone(), Outcome::ServerFault);
-        received.map_err(|failed| match failed {
-            Failed::Lost => Lost::Connection,
-            Failed::File { path, source } => Lost::Because(DriverError::Local { path, source }),
-            Failed::Damaged(reply) => {
+        Err(match document::receive(&mut coming, number, &out, into).await {
+            Ok(()) => return Ok(()),
+            // Its pieces end with the answer as well: one that is refused comes without a
+            // document, or with a part of it. Only without an answer the connection is over.
+            Err(Failed::Lost) => match self.judged(request.answer(None).await) {
+                Ok(other) => Lost::Because(self.strange(&other)),
+                Err(lost) => lost,
+            },
+            Err(Failed::File { path, source }) => {
+                Lost::Because(DriverError::Local { path, source })
+            }
+            Err(Failed::Damaged(reply)) => {
                 Lost::Because(DriverError::Refused { server, reply, outcome })
             }
         })

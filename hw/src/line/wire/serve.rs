@@ -125,6 +125,18 @@ impl Host {
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
+        self.serve_until(stream, std::future::pending()).await
+    }
+
+    /// The same, until the other side is shown out.
+    pub(super) async fn serve_until<S>(
+        self: &Arc<Self>,
+        stream: S,
+        shown_out: impl Future<Output = ()> + Send,
+    ) -> Broken
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
         let joined = match link::join(stream, &self.us()).await {
             Ok(joined) => joined,
             Err(broken) => return broken,
@@ -133,8 +145,11 @@ impl Host {
         info!(peer = %joined.peer.name, software = %joined.peer.software, "the supervisor is connected");
         let mut session = Session::new(self.clone(), joined);
         let broken = tokio::select! {
-            broken = session.run() => broken,
+            // Whoever is shown out while it comes in asks nothing.
+            biased;
+            () = shown_out => Broken::Withdrawn,
             _ = stopped.wait_for(|stop| *stop) => Broken::Replaced,
+            broken = session.run() => broken,
         };
         session.end().await;
         over.send_replace(true);

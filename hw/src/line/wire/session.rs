@@ -167,7 +167,7 @@ impl Errand {
                 self.host.driver.arrival(at_most).await;
                 Answer::Done
             }
-            Ask::Fetch { fax } => self.fetch(&fax).await,
+            Ask::Fetch { fax } => self.fetch(fax).await,
             ask => self.host.answer(ask).await,
         };
         let mut frame = message::frame(Kind::Answer, self.request, &answer);
@@ -223,11 +223,19 @@ impl Errand {
         said(ended, Answer::from)
     }
 
-    async fn fetch(&self, fax: &Waiting) -> Answer {
-        let file = Temporary(self.host.file());
-        if let Err(failed) = self.host.driver.fetch(fax, &file.0).await {
-            return Answer::Failed(failed.into());
-        }
+    async fn fetch(&self, fax: Waiting) -> Answer {
+        let host = self.host.clone();
+        // A copy that is begun comes to its end when nobody waits for it any more, and is
+        // removed then and not before.
+        let copying = tokio::spawn(async move {
+            let file = Temporary(host.file());
+            host.driver.fetch(&fax, &file.0).await.map(|()| file)
+        });
+        let file = match copying.await {
+            Ok(Ok(file)) => file,
+            Ok(Err(failed)) => return Answer::Failed(failed.into()),
+            Err(bug) => return Answer::Failed(Fault::Failed { why: words(bug) }),
+        };
         let whole = AtomicBool::new(false);
         let sent = document::send(&file.0, self.request, &self.out, &self.credit, &whole).await;
         match sent {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -51,6 +51,8 @@ pub(super) struct Memory {
     pub(super) arrived: Notify,
     /// Calls go on as long as this is not told.
     pub(super) hold: Option<Notify>,
+    /// No received fax is copied as long as somebody else has this.
+    pub(super) copying: Arc<Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -96,7 +98,7 @@ impl Memory {
         self.state().settings.clone()
     }
 
-    fn waits(key: &str) -> Waiting {
+    pub(super) fn waits(key: &str) -> Waiting {
         Waiting {
             key: key.to_owned(),
             name: format!("{key}.tif"),
@@ -190,7 +192,14 @@ impl Driver for Memory {
 
     async fn fetch(&self, fax: &Waiting, into: &Path) -> Result<(), DriverError> {
         let octets = self.state().received.get(&fax.key).cloned();
-        std::fs::write(into, octets.ok_or_else(|| gone(&fax.name))?).unwrap();
+        let octets = octets.ok_or_else(|| gone(&fax.name))?;
+        let (copying, into) = (self.copying.clone(), into.to_owned());
+        // As one that writes to a disk: it ends, whether anybody waits for it or not.
+        let copy = tokio::task::spawn_blocking(move || {
+            let _copying = copying.lock().unwrap();
+            std::fs::write(into, octets).unwrap();
+        });
+        copy.await.unwrap();
         Ok(())
     }
 

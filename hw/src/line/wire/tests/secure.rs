@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     time::{sleep, timeout},
 };
 
@@ -63,8 +63,54 @@ async fn either_side_dials() {
     assert_eq!(remote.condition().await.unwrap().banner, "in memory");
     // Another list of guests leaves those alone who are in.
     door.admit_asked([(lines_key, remote.clone())]);
+    sleep(Duration::from_millis(50)).await;
     assert!(remote.is_up());
+    // Behind the same key is somebody else now, who is reached as soon as it dials again.
+    let renamed = Remote::new(options(Versions::OURS));
+    door.admit_asked([(lines_key, renamed.clone())]);
+    assert_eq!(renamed.condition().await.unwrap().banner, "in memory");
+    assert!(!remote.is_up());
     drop(dialler);
+}
+
+#[tokio::test]
+async fn a_supervisor_whose_key_is_withdrawn_has_to_leave() {
+    let (supervisor, supervisor_key) = identity();
+    let (lines, lines_key) = identity();
+    let (_, other_key) = identity();
+    let Pair { host, remote, .. } = pair();
+    let (door, port) = door(&lines).await;
+    door.admit_asker(supervisor_key, host.clone());
+    let _dialler = Dialler::asking(supervisor, at(port, lines_key), QUICK, remote.clone());
+    remote.condition().await.unwrap();
+    door.admit_asker(supervisor_key, host.clone());
+    sleep(Duration::from_millis(50)).await;
+    assert!(remote.is_up(), "the same one stays");
+    door.admit_asker(other_key, host);
+    let why = why_not(&remote).await;
+    assert!(why.contains(&format!("does not accept our key {supervisor_key}")), "{why}");
+}
+
+#[tokio::test]
+async fn places_are_kept_for_networks_that_are_known() {
+    let (supervisor, supervisor_key) = identity();
+    let (lines, lines_key) = identity();
+    let Pair { host, remote, .. } = pair();
+    let (door, port) = door(&lines).await;
+    door.admit_asker(supervisor_key, host);
+    let dial = || Dialler::asking(supervisor.clone(), at(port, lines_key), QUICK, remote.clone());
+    let dialler = dial();
+    remote.condition().await.unwrap();
+    drop(dialler);
+    // Many hosts that say nothing.
+    let mut strangers = Vec::new();
+    for n in 0..80_u8 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 1, n + 1], 0).into()).unwrap();
+        strangers.push(socket.connect(([127, 0, 0, 1], port).into()).await.unwrap());
+    }
+    let _dialler = dial();
+    timeout(QUICK.handshake / 2, remote.condition()).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -245,7 +245,56 @@ async fn errors_keep_their_meaning_on_the_way() {
     assert!(matches!(undone, SettingsError::Undone(_)), "{undone}");
     let local = remote.submit(&call("pf-1", folder.path().join("none").as_path())).await;
     assert!(matches!(local, Err(DriverError::Local { .. })), "{local:?}");
+    let into = folder.path().join("fetched.tif");
+    let gone = remote.fetch(&Memory::waits("fax-1"), &into).await.unwrap_err();
+    assert!(matches!(gone, DriverError::Gone { .. }), "{gone}");
+    assert!(!into.exists(), "what is not whole is not kept");
     remote.condition().await.unwrap();
+    assert!(sides.iter().all(|side| !side.is_finished()), "it was one connection");
+    sides.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[expect(clippy::await_holding_lock, reason = "the copy waits for it in a thread of its own")]
+#[tokio::test]
+async fn a_copy_that_nobody_waits_for_any_more_is_removed_when_it_is_made() {
+    let Pair { host, remote, memory, folder } = pair();
+    memory.receive("fax-1", b"II*\0");
+    let (left, right) = duplex(1 << 16);
+    let asks = remote.clone();
+    let sides = [
+        tokio::spawn(async move { drop(host.serve(right).await) }),
+        tokio::spawn(async move { drop(asks.adopt(left).await) }),
+    ];
+    let copying = Arc::clone(&memory.copying);
+    let copies = || Arc::strong_count(&copying) > 2;
+    let held = copying.lock().unwrap();
+    let into = folder.path().join("fetched.tif");
+    {
+        let waiting = Memory::waits("fax-1");
+        let fetching = remote.fetch(&waiting, &into);
+        let begun = async {
+            while !copies() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            fetched = fetching => panic!("{fetched:?}"),
+            () = begun => {}
+        }
+    }
+    // It has been told to stop when it answers something else.
+    remote.condition().await.unwrap();
+    drop(held);
+    while copies() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let scratch = folder.path().join("host/scratch");
+    let gone = async {
+        while std::fs::read_dir(&scratch).unwrap().count() > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(2), gone).await.expect("nothing of it is kept");
     sides.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
