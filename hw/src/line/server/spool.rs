@@ -405,8 +405,11 @@ pub(super) fn copy(from: &Path, into: &Path) -> Result<(), SpoolError> {
     let mut part = into.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    fs::copy(from, &part).map_err(of(&part))?;
-    sync(&part)?;
+    let copied = fs::copy(from, &part).map_err(of(&part)).and_then(|_| sync(&part));
+    if copied.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    copied?;
     fs::rename(&part, into).map_err(of(into))?;
     let folder = into.parent().filter(|folder| !folder.as_os_str().is_empty());
     sync(folder.unwrap_or(Path::new(".")))
